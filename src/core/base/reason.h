@@ -1,0 +1,94 @@
+#pragma once
+// Reasons: why a number is what it is. Data, not prose; the codes are API (docs/reasons.md).
+//
+// Each stage that changes or holds a count appends one Reason. For one variant the `after` of a reason is
+// the `before` of the next, so the chain explains the final number exactly (tested).
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "core/base/fields.h"
+
+namespace tidegate {
+
+enum class ReasonCode : std::uint8_t {
+  // policies
+  kStatic,
+  kConcurrency,
+  kMetric,            // hpa, keda, targettracking: one of scaling.metrics asked for this many
+  kWithinTolerance,
+  kPanic,             // kpa: panic window
+  kMaxOfMetrics,
+  kNoTraffic,         // known at the gateway: a true zero
+  kActivation,        // from zero: something waits
+  // plan stages
+  kPrewarm,
+  kSchedule,
+  kMinReplicas,
+  kMaxReplicas,
+  kEnvironmentFloor,
+  kScaleUpRate,
+  kScaleDownRate,
+  kStabilization,
+  kScaleDownDelay,
+  kMissingData,       // partial or stale data may hold or raise, never lower
+  kCheapestMix,
+  kQuota,             // no free device
+  kCapacityFailed,    // pending past its deadline, crash loop, stock-out
+  kPendingCapacity,   // already ordered: not ordered again
+  // control
+  kObserveMode,
+  kPaused,
+  kTimedModeOver,
+  kNotLeader,
+  kOperator,
+  kForeignWrite,
+  kSpecChanged,
+  kAdopted,
+  kNoChange,
+};
+
+template <>
+struct EnumTokens<ReasonCode> {
+  static constexpr std::string_view kTokens[] = {
+      "Static",          "Concurrency",     "Metric",          "WithinTolerance",
+      "Panic",           "MaxOfMetrics",    "NoTraffic",       "Activation",
+      "Prewarm",         "Schedule",        "MinReplicas",     "MaxReplicas",
+      "EnvironmentFloor", "ScaleUpRate",    "ScaleDownRate",   "Stabilization",
+      "ScaleDownDelay",  "MissingData",     "CheapestMix",     "Quota",
+      "CapacityFailed",  "PendingCapacity", "ObserveMode",     "Paused",
+      "TimedModeOver",   "NotLeader",       "Operator",        "ForeignWrite",
+      "SpecChanged",     "Adopted",         "NoChange",
+  };
+};
+
+/// One sentence for people, without numbers (those are in the evidence).
+std::string_view sentence(ReasonCode code);
+
+/// A named number a decision rests on; the unit is the last part of the name (`in_flight_requests`).
+struct Evidence {
+  std::string name;
+  double value = 0;
+  static constexpr auto fields() {
+    return std::tuple(Field{"name", &Evidence::name}, Field{"value", &Evidence::value});
+  }
+  bool operator==(const Evidence&) const = default;
+};
+
+struct Reason {
+  ReasonCode code = ReasonCode::kNoChange;
+  std::string variant;  ///< empty: the model as a whole
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+  std::vector<Evidence> evidence;
+  static constexpr auto fields() {
+    return std::tuple(Field{"code", &Reason::code}, Field{"variant", &Reason::variant},
+                      Field{"before", &Reason::before}, Field{"after", &Reason::after},
+                      Field{"evidence", &Reason::evidence});
+  }
+  bool operator==(const Reason&) const = default;
+};
+
+}  // namespace tidegate

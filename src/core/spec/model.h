@@ -1,0 +1,305 @@
+#pragma once
+// What the operator wants: one Model, its SLO, queue, scaling and variants (docs/configuration.md).
+//
+// Plain values with every default in place. Text never comes here: format/spec_yaml.h turns files into
+// these, by the option table of core/spec/options.h. Units: Duration in ns, bytes, tokens, dollars an hour.
+// Thread-safety: values.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "core/base/fields.h"
+#include "core/base/strong.h"
+#include "core/base/time.h"
+
+namespace tidegate::spec {
+
+/// A bound on one latency with the share of requests that must keep it, e.g. p99: 2s -> {0.99, 2 s}.
+struct LatencyBound {
+  double percentile = 0.99;  ///< in (0, 1)
+  Duration bound{0};         ///< > 0
+  bool operator==(const LatencyBound&) const = default;
+};
+
+struct Slo {
+  std::optional<LatencyBound> ttft;
+  std::optional<LatencyBound> itl;  ///< on (last - first) / (tokens - 1)
+  std::optional<LatencyBound> e2e;
+  std::optional<double> miss_cost_dollars;  ///< price of one missed request
+  bool operator==(const Slo&) const = default;
+};
+
+enum class PolicyKind : std::uint8_t {
+  kStatic, kConcurrency, kHpa, kKeda, kKpa, kTargetTracking, kTide, kSaturation, kPlanner, kOracle
+};
+enum class Mode : std::uint8_t { kObserve, kTimed, kAuto };
+enum class Environment : std::uint8_t { kHa, kDev, kCost };
+enum class MetricTarget : std::uint8_t { kAverageValue, kValue, kUtilization };
+enum class ScalePolicyType : std::uint8_t { kPercent, kPods };
+enum class SelectPolicy : std::uint8_t { kMax, kMin, kDisabled };
+enum class EngineType : std::uint8_t { kVllm, kSglang, kTgi, kTrtllm, kTriton, kLlamaCpp, kDynamo };
+enum class WeightSource : std::uint8_t { kHub, kObjectStore, kDatacentre, kNvme, kRam, kImage };
+enum class BatchingKind : std::uint8_t { kContinuous, kDynamic, kStatic };
+
+/// A signal a metric may name; the meaning is the one of DESIGN-level words, not an engine's own.
+enum class SignalName : std::uint8_t {
+  kWaiting,        ///< gateway queue + engines' waiting, requests
+  kRunning,        ///< in the engines' batches, requests
+  kInFlight,       ///< waiting + running, requests
+  kQueueTokens,    ///< tokens waiting at the gateway
+  kKvUsage,        ///< mean share of KV tokens in use over replicas, 0..1
+  kTtftP99Seconds, ///< at the gateway over `window`
+  kItlP99Seconds,
+  kRequestRate,    ///< arrivals per second at the gateway
+  kTokenRate,      ///< prompt + output tokens per second
+};
+
+/// One entry of scaling.metrics.
+struct MetricSpec {
+  std::optional<SignalName> signal;  ///< exactly one of signal and promql
+  std::string promql;
+  MetricTarget type = MetricTarget::kAverageValue;
+  double target = 0;  ///< > 0; for Utilization a share in (0, 1]
+  bool operator==(const MetricSpec&) const = default;
+};
+
+/// HPA v2 `behavior`, one direction.
+struct ScalePolicy {
+  ScalePolicyType type = ScalePolicyType::kPercent;
+  std::int64_t value = 100;
+  Duration period = seconds(15);
+  bool operator==(const ScalePolicy&) const = default;
+};
+struct ScalingRules {
+  std::optional<Duration> stabilization_window;
+  SelectPolicy select_policy = SelectPolicy::kMax;
+  std::optional<double> tolerance;
+  std::vector<ScalePolicy> policies;  ///< empty: no limit of its own
+  bool operator==(const ScalingRules&) const = default;
+};
+
+/// Act when waiting reaches `threshold` of queue.maxRequests.
+struct Prewarm {
+  double threshold = 0.7;
+  Duration lead_time = seconds(180);
+  bool operator==(const Prewarm&) const = default;
+};
+
+/// Bounds in force in a cron window. Fields are parsed already (format/cron.h); a window lasts `duration`
+/// from each match.
+struct ScheduleWindow {
+  std::string cron;       ///< five fields, as written
+  std::string time_zone = "UTC";
+  Duration duration = seconds(3600);
+  std::optional<Replicas> min_replicas;
+  std::optional<Replicas> max_replicas;
+  bool operator==(const ScheduleWindow&) const = default;
+};
+
+struct Scaling {
+  PolicyKind policy = PolicyKind::kConcurrency;
+  std::optional<double> policy_knob;  ///< after the colon: static:4, keda:5
+  Mode mode = Mode::kAuto;
+  Duration timed_for{0};              ///< mode: timed, how long to act
+  Environment environment = Environment::kDev;
+  Duration window = seconds(60);
+  Duration scale_down_delay = seconds(900);
+  std::optional<std::int64_t> concurrency_target;  ///< requests per replica; default: maxNumSeqs
+  double target_utilization = 0.7;
+  std::vector<MetricSpec> metrics;
+  ScalingRules scale_up;
+  ScalingRules scale_down;
+  std::optional<Prewarm> prewarm;
+  std::vector<ScheduleWindow> schedule;
+  bool paused = false;
+  bool operator==(const Scaling&) const = default;
+};
+
+struct Queue {
+  std::int64_t max_requests = 2000;
+  std::int64_t max_bytes = 256LL << 20;
+  Duration max_wait = seconds(120);
+  std::int64_t max_body_bytes = 32LL << 20;  ///< one request
+  bool operator==(const Queue&) const = default;
+};
+
+struct Adapter {
+  std::string name;
+  std::string path;
+  bool operator==(const Adapter&) const = default;
+};
+
+struct Hardware {
+  std::string accelerator;     ///< free text, e.g. h100; empty: any
+  std::int64_t count = 1;      ///< devices per replica
+  double fraction = 1;         ///< share of each device, (0, 1]
+  double interference = 1;     ///< step time factor from neighbours on the device, >= 1
+  bool operator==(const Hardware&) const = default;
+};
+
+struct Engine {
+  EngineType type = EngineType::kVllm;
+  std::string profile = "reference";
+  std::optional<std::int64_t> max_num_seqs;            ///< default: the profile's
+  std::optional<std::int64_t> max_num_batched_tokens;  ///< default: the profile's
+  std::int64_t data_parallel_size = 1;
+  BatchingKind batching = BatchingKind::kContinuous;
+  bool operator==(const Engine&) const = default;
+};
+
+/// A time that may be spread: a constant, log-normal by {p50, p90}, or samples from a file.
+struct Spread {
+  Duration p50{0};
+  Duration p90{0};                ///< == p50: a constant
+  std::vector<Duration> samples;  ///< not empty: drawn from these alone
+  bool operator==(const Spread&) const = default;
+};
+
+struct Weights {
+  std::int64_t bytes = 0;
+  WeightSource from = WeightSource::kNvme;
+  std::optional<std::int64_t> bandwidth_bytes_per_second;  ///< default: that of the source
+  std::optional<Spread> time;                              ///< instead of bytes and bandwidth
+  bool operator==(const Weights&) const = default;
+};
+
+struct ColdStart {
+  Spread procurement;  ///< a node, where there is none
+  Spread image;
+  Weights weights;
+  Spread engine;
+  std::optional<Spread> engine_cached;  ///< with a compiled engine of this exact GPU, CUDA and version
+  std::optional<Spread> wake_level1;    ///< from sleep with weights in host memory
+  std::optional<Spread> wake_level2;
+  bool operator==(const ColdStart&) const = default;
+};
+
+/// Local processes, started and stopped by us. {port} {model} {gpus} are replaced in each word.
+struct ProcessTarget {
+  std::vector<std::string> command;
+  std::map<std::string, std::string> env;
+  std::string health_path = "/health";
+  Duration start_timeout = seconds(1800);
+  Duration drain_timeout = seconds(120);  ///< in-flight requests may finish
+  Duration stop_grace = seconds(30);      ///< SIGTERM to SIGKILL
+  bool operator==(const ProcessTarget&) const = default;
+};
+/// Engines that already run; we recommend and route, we do not start.
+struct EndpointsTarget {
+  std::vector<std::string> urls;
+  bool operator==(const EndpointsTarget&) const = default;
+};
+/// Anything else: a command that is told the number ({replicas}); `list` prints the engines' URLs.
+struct ExecTarget {
+  std::vector<std::string> scale_to;
+  std::vector<std::string> list;  ///< optional: prints one URL a line
+  Duration timeout = seconds(60);
+  bool operator==(const ExecTarget&) const = default;
+};
+struct KubernetesTarget {
+  std::string api_version = "apps/v1";
+  std::string kind = "Deployment";
+  std::string name;
+  std::string ns = "default";
+  bool operator==(const KubernetesTarget&) const = default;
+};
+struct AwsAutoScalingGroupTarget {
+  std::string name;
+  std::string region;
+  bool operator==(const AwsAutoScalingGroupTarget&) const = default;
+};
+using Target = std::variant<std::monostate, ProcessTarget, EndpointsTarget, ExecTarget,
+                            KubernetesTarget, AwsAutoScalingGroupTarget>;
+
+struct Variant {
+  std::string name;
+  double cost_per_hour_dollars = 0;  ///< per replica
+  Hardware hardware;
+  std::optional<Replicas> min_replicas;  ///< default: the environment's floor (ha 2, dev 1, cost 0)
+  Replicas max_replicas{1};
+  Engine engine;
+  ColdStart cold_start;
+  Target target;
+  bool operator==(const Variant&) const = default;
+};
+
+/// Who may call, and with what we call the engines. Values are never logged or journalled.
+struct Auth {
+  std::vector<std::string> client_keys_env;  ///< names of environment variables that hold keys
+  std::string upstream_key_env;
+  bool operator==(const Auth&) const = default;
+};
+
+/// A priority class: a name clients send in the header x-tidegate-priority; weight by tokens.
+struct PriorityClass {
+  std::string name;
+  std::int64_t weight = 1;
+  bool operator==(const PriorityClass&) const = default;
+};
+
+struct Model {
+  std::string name;
+  std::vector<std::string> served_names;  ///< never empty after defaults: at least {name}
+  std::vector<Adapter> adapters;
+  Slo slo;
+  Scaling scaling;
+  Queue queue;
+  Auth auth;
+  std::vector<PriorityClass> priority_classes;  ///< index 0 is the most urgent; empty: one class
+  std::vector<Variant> variants;                ///< at least one
+  bool operator==(const Model&) const = default;
+};
+
+/// The floor that scaling.environment gives where minReplicas is not set.
+constexpr Replicas environment_floor(Environment e) {
+  return Replicas(e == Environment::kHa ? 2 : e == Environment::kDev ? 1 : 0);
+}
+inline Replicas min_replicas(const Model& model, const Variant& variant) {
+  Replicas floor = variant.min_replicas.value_or(environment_floor(model.scaling.environment));
+  return floor > variant.max_replicas ? variant.max_replicas : floor;
+}
+
+}  // namespace tidegate::spec
+
+namespace tidegate {
+template <> struct EnumTokens<spec::PolicyKind> {
+  static constexpr std::string_view kTokens[] = {"static", "concurrency", "hpa", "keda", "kpa",
+      "targettracking", "tide", "saturation", "planner", "oracle"};
+};
+template <> struct EnumTokens<spec::Mode> {
+  static constexpr std::string_view kTokens[] = {"observe", "timed", "auto"};
+};
+template <> struct EnumTokens<spec::Environment> {
+  static constexpr std::string_view kTokens[] = {"ha", "dev", "cost"};
+};
+template <> struct EnumTokens<spec::MetricTarget> {
+  static constexpr std::string_view kTokens[] = {"AverageValue", "Value", "Utilization"};
+};
+template <> struct EnumTokens<spec::ScalePolicyType> {
+  static constexpr std::string_view kTokens[] = {"Percent", "Pods"};
+};
+template <> struct EnumTokens<spec::SelectPolicy> {
+  static constexpr std::string_view kTokens[] = {"Max", "Min", "Disabled"};
+};
+template <> struct EnumTokens<spec::EngineType> {
+  static constexpr std::string_view kTokens[] = {"vllm", "sglang", "tgi", "trtllm", "triton",
+      "llamacpp", "dynamo"};
+};
+template <> struct EnumTokens<spec::WeightSource> {
+  static constexpr std::string_view kTokens[] = {"hub", "objectStore", "datacentre", "nvme", "ram",
+      "image"};
+};
+template <> struct EnumTokens<spec::BatchingKind> {
+  static constexpr std::string_view kTokens[] = {"continuous", "dynamic", "static"};
+};
+template <> struct EnumTokens<spec::SignalName> {
+  static constexpr std::string_view kTokens[] = {"waiting", "running", "inFlight", "queueTokens",
+      "kvUsage", "ttftP99Seconds", "itlP99Seconds", "requestRate", "tokenRate"};
+};
+}  // namespace tidegate

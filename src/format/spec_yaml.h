@@ -1,0 +1,60 @@
+#pragma once
+// Spec files: YAML (several documents, the same shape as a Kubernetes manifest) -> core/spec values.
+//
+//   SpecFile file = load_spec(text, "model.yaml");
+//   for (auto& d : file.diagnostics) print(d.text());     // file:line:column: error: ...
+//   if (file.ok()) use(file.models);
+//
+// By the option table of core/spec/options.h. Unknown keys, wrong units and contradictions are errors with
+// position, accepted range and a suggestion; legal but unwise settings are warnings. Nothing half-applied:
+// a file with an error yields no models. Never throws.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/engine/profile.h"
+#include "core/spec/model.h"
+
+namespace tidegate::format {
+
+enum class Severity : std::uint8_t { kError, kWarning };
+struct Diagnostic {
+  Severity severity = Severity::kError;
+  std::string file;
+  int line = 0, column = 0;  ///< from 1; 0: the file as a whole
+  std::string message;
+  std::string text() const;  ///< "model.yaml:12:7: error: ..."
+};
+
+struct LoadedModel {
+  spec::Model model;
+  std::string yaml;         ///< the document alone, as written
+  std::uint64_t hash = 0;   ///< xxh3 of `yaml`
+};
+
+struct SpecFile {
+  std::vector<LoadedModel> models;
+  std::vector<Diagnostic> diagnostics;
+  bool ok() const;
+};
+
+SpecFile load_spec(std::string_view text, std::string_view filename);
+/// Reads the file too; an unreadable file is a Diagnostic.
+SpecFile load_spec_file(const std::string& path);
+
+/// A profile by name (built in, or NAME.yaml in `directories`) or by path to a .yaml file.
+Result<engine::Profile> load_profile(const std::string& name,
+                                     const std::vector<std::string>& directories);
+/// Where profiles are looked for: $TIDEGATE_PROFILES, ./profiles, beside the binary, /usr/share/tidegate.
+std::vector<std::string> profile_directories();
+
+/// "1.5s", "300ms", "5m", "2h", "7d"; "256MiB", "27GB"; "1.5GB/s". Errors name the accepted form.
+Result<Duration> parse_duration(std::string_view text);
+Result<std::int64_t> parse_bytes(std::string_view text);
+Result<std::int64_t> parse_bandwidth(std::string_view text);
+std::string format_duration(Duration d);  ///< shortest exact: "90s" -> "1m30s"
+
+}  // namespace tidegate::format

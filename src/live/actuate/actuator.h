@@ -1,0 +1,58 @@
+#pragma once
+// Actuator: makes a variant have n replicas. One for each kind of target; one conformance suite for all
+// (live/actuate/conformance.h).
+//
+// Runs on its Loop's thread; never blocks it. Reports every change of every replica through `Sink`, each
+// step once. apply() is idempotent and replaces what was asked before. Time-outs of processes are wall time;
+// durations of the spec are world time.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/control/controller.h"
+#include "core/spec/model.h"
+#include "live/net/http.h"
+
+namespace tidegate::live {
+
+/// A replica as the rest of the house needs it.
+struct ReplicaInfo {
+  ReplicaId id;
+  std::string variant;
+  net::Address address;         ///< of its HTTP API
+  control::ReplicaState state = control::ReplicaState::kOrdered;
+  control::StageTimes stages;   ///< world time
+  bool adopted = false;
+  int pid = 0;                  ///< process target only
+  Instant ordered_at;
+  std::string detail;           ///< last error, for people
+};
+
+struct ActuatorSink {
+  std::function<void(const ReplicaInfo&)> replica_changed;
+  std::function<void(const control::CapacityFailed&)> capacity_failed;
+  std::function<void(const control::Applied&)> applied;
+};
+
+class Actuator {
+ public:
+  virtual ~Actuator() = default;
+  /// Takes over what a run before left (process: from the journal), reports each as changed. Called once.
+  virtual void adopt() = 0;
+  virtual void apply(const control::Apply& wanted) = 0;
+  /// The router says a draining replica holds nothing any more.
+  virtual void drained(ReplicaId id) = 0;
+  virtual void sleep(ReplicaId id, int level) = 0;
+  virtual void wake(ReplicaId id) = 0;
+  /// New spec of the same variant: replicas whose command or environment differ are replaced one by one,
+  /// the new one ready before the old drains.
+  virtual void reload(const spec::Model& model, const spec::Variant& variant) = 0;
+  virtual std::vector<ReplicaInfo> replicas() const = 0;
+  /// Drains and stops everything (unless the target is not ours), then calls `done`. A second call: at once.
+  virtual void shutdown(std::function<void()> done) = 0;
+};
+
+}  // namespace tidegate::live

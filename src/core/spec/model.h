@@ -91,12 +91,33 @@ struct Prewarm {
   bool operator==(const Prewarm&) const = default;
 };
 
-/// Bounds in force in a cron window. Fields are parsed already (format/cron.h); a window lasts `duration`
-/// from each match.
+/// The five fields of a cron line as bit masks (core/spec/cron.h).
+struct CronFields {
+  std::uint64_t minutes = 0;        ///< bit m: minute m, 0..59
+  std::uint32_t hours = 0;          ///< bit h: hour h, 0..23
+  std::uint32_t days_of_month = 0;  ///< bit d: day d, 1..31
+  std::uint32_t months = 0;         ///< bit m: month m, 1..12
+  std::uint32_t days_of_week = 0;   ///< bit w: 0 is Sunday .. 6
+  bool any_day_of_month = false;    ///< written as * or */n: the other day field decides alone
+  bool any_day_of_week = false;
+  bool operator==(const CronFields&) const = default;
+};
+
+/// From `unix_seconds` on, local time is UTC + `utc_offset_seconds`.
+struct ZoneTransition {
+  std::int64_t unix_seconds = 0;
+  std::int64_t utc_offset_seconds = 0;
+  bool operator==(const ZoneTransition&) const = default;
+};
+
+/// Bounds in force in a cron window, which lasts `duration` from each match. `fields` and `zone` are filled
+/// when the file is read, so that core/spec/cron.h needs no time zone database.
 struct ScheduleWindow {
   std::string cron;       ///< five fields, as written
   std::string time_zone = "UTC";
   Duration duration = seconds(3600);
+  CronFields fields;                 ///< of `cron`
+  std::vector<ZoneTransition> zone;  ///< of `time_zone`, ascending; empty: UTC
   std::optional<Replicas> min_replicas;
   std::optional<Replicas> max_replicas;
   bool operator==(const ScheduleWindow&) const = default;

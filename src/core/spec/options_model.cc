@@ -1,0 +1,130 @@
+// The keys of a Model outside scaling and variants: names, SLO, queue, priorities, auth.
+
+#include "core/spec/bind.h"
+
+namespace tidegate::spec {
+namespace {
+
+constexpr double kHour = 3'600;
+constexpr double kMiB = 1 << 20;
+
+constexpr Option kAdapterRows[] = {
+    option<&Adapter::name>("name").needed().like("sql-v2").says(
+        "What clients send in `model` to use this LoRA adapter."),
+    option<&Adapter::path>("path")
+        .like("/adapters/sql-v2")
+        .says("Where the engine finds it; give it where the engine should load it on start."),
+};
+constexpr Section kAdapter{"adapter", "A LoRA adapter that the engines of this model serve.",
+                           kAdapterRows, defaults_of<Adapter>};
+
+constexpr Option kSloRows[] = {
+    option<&Slo::ttft>("ttft")
+        .above(0, kHour)
+        .otherwise("not part of the SLO")
+        .like("{p99: 2s}")
+        .says("Time to first token, with the share of requests that must keep it."),
+    option<&Slo::itl>("itl")
+        .above(0, 60)
+        .otherwise("not part of the SLO")
+        .like("{p95: 60ms}")
+        .says("Inter-token latency of one request, (last - first) / (tokens - 1)."),
+    option<&Slo::e2e>("e2e")
+        .above(0, 24 * kHour)
+        .otherwise("not part of the SLO")
+        .like("{p95: 30s}")
+        .says("Arrival to last token; give it where clients wait for whole answers."),
+    option<&Slo::miss_cost_dollars>("missCost")
+        .as(Kind::kMoney)
+        .above(0, 1e6)
+        .otherwise("the percentiles decide")
+        .like("0.002")
+        .says("Price of one request that misses the SLO; give it to buy capacity by money, not by "
+              "percentile."),
+};
+constexpr Section kSlo{"slo", "What a good answer is. A request that will miss it is still served.",
+                       kSloRows, defaults_of<Slo>};
+
+constexpr Option kQueueRows[] = {
+    option<&Queue::max_requests>("maxRequests")
+        .between(1, 10'000'000)
+        .says("Most requests that wait at the gateway; beyond it the lowest-value one gets 429."),
+    option<&Queue::max_bytes>("maxBytes")
+        .as(Kind::kBytes)
+        .between(kMiB, 1024 * 1024 * kMiB)
+        .says("Most bytes of bodies that wait; lower it where the gateway has little memory."),
+    option<&Queue::max_wait>("maxWait")
+        .between(0.1, 24 * kHour)
+        .says("Deadline of a request that brings none of its own; raise it above the cold start to "
+              "scale from zero."),
+    option<&Queue::max_body_bytes>("maxBodyBytes")
+        .as(Kind::kBytes)
+        .between(1'024, 1024 * kMiB)
+        .says("Largest body of one request; beyond it 413. Raise it for images in prompts."),
+};
+constexpr Section kQueue{"queue",
+                         "Requests wait here, not in the engines, until a replica has room.",
+                         kQueueRows, defaults_of<Queue>};
+
+constexpr Option kPriorityRows[] = {
+    option<&PriorityClass::name>("name")
+        .as(Kind::kLabel)
+        .needed()
+        .like("interactive")
+        .says("What clients send in the header x-tidegate-priority."),
+    option<&PriorityClass::weight>("weight")
+        .between(1, 1'000'000)
+        .says("Share of tokens against the other classes while all have requests waiting."),
+};
+constexpr Section kPriority{"priorityClass",
+                            "A priority class; the first in the list is the most urgent.",
+                            kPriorityRows, defaults_of<PriorityClass>};
+
+constexpr Option kAuthRows[] = {
+    option<&Auth::client_keys_env>("clientKeysEnv")
+        .otherwise("no key asked")
+        .like("[CLIENT_KEYS]")
+        .says("Environment variables that hold the bearer keys clients may use, separated by "
+              "commas."),
+    option<&Auth::upstream_key_env>("upstreamKeyEnv")
+        .otherwise("no key sent")
+        .like("VLLM_API_KEY")
+        .says("Environment variable that holds the key sent to the engines."),
+};
+constexpr Section kAuth{"auth",
+                        "Keys, by the names of environment variables; never the keys themselves.",
+                        kAuthRows, defaults_of<Auth>};
+
+constexpr Option kModelRows[] = {
+    option<&Model::served_names>("servedNames")
+        .otherwise("[metadata.name]")
+        .like("[Qwen/Qwen3-32B]")
+        .says("Names clients may send in `model`; the engine is sent the first. Touch when clients "
+              "use other names."),
+    option<&Model::adapters>("adapters", kAdapter)
+        .at_most(1'000)
+        .says("LoRA adapters; each is a name of its own to clients."),
+    option<&Model::slo>("slo", kSlo)
+        .says("Latency objectives; scaling and reports are held against them."),
+    option<&Model::scaling>("scaling", kScalingSection)
+        .says("How many replicas, and when that changes."),
+    option<&Model::queue>("queue", kQueue).says("Bounds of the gateway's queue of this model."),
+    option<&Model::priority_classes>("priorityClasses", kPriority)
+        .at_most(16)
+        .otherwise("one class")
+        .says(
+            "Classes of requests, most urgent first; give them when some clients may wait longer."),
+    option<&Model::auth>("auth", kAuth).says("Who may call, and how the engines are called."),
+    option<&Model::variants>("variants", kVariantSection)
+        .needed()
+        .at_most(32)
+        .says("The ways to serve this model; at least one."),
+};
+constexpr Section kModel{"spec", "What clients ask for, and how it is served.", kModelRows,
+                         defaults_of<Model>};
+
+}  // namespace
+
+const Section& model_section() { return kModel; }
+
+}  // namespace tidegate::spec

@@ -1,0 +1,217 @@
+#include "cli/operate.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "core/control/controller.h"
+#include "format/codec.h"
+#include "format/spec_yaml.h"
+#include "live/admin/admin.h"
+
+namespace tidegate::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Columns as wide as their widest cell, two blanks apart.
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+    }
+    fmt::print("{}\n", line);
+  }
+}
+
+std::string seconds_or_dash(const Json& quantiles, const char* name) {
+  if (!quantiles.is_object() || !quantiles.contains(name) || !quantiles[name].is_number()) return "-";
+  return fmt::format("{:.3f}s", quantiles[name].get<double>());
+}
+
+std::string why(const Json& model, const std::string& variant) {
+  std::string last = "-";
+  for (const auto& reason : model["reasons"]) {
+    const std::string of = reason.value("variant", "");
+    if (of.empty() || of == variant) last = reason.value("code", "-");
+  }
+  return last;
+}
+
+void print_reason(const Reason& reason) {
+  std::string evidence;
+  for (const auto& item : reason.evidence) {
+    evidence += fmt::format("{}{}={:.6g}", evidence.empty() ? "  (" : ", ", item.name, item.value);
+  }
+  if (!evidence.empty()) evidence += ")";
+  fmt::print("    {:<16} {:>4} -> {:<4} {}{}{}\n", token(reason.code), reason.before, reason.after,
+             reason.variant.empty() ? "" : reason.variant + ": ", sentence(reason.code), evidence);
+}
+
+void print_signal(const char* name, const signal::Signal& s) {
+  if (s.absent()) {
+    fmt::print("    {:<28} absent\n", name);
+  } else {
+    fmt::print("    {:<28} {:.6g}  ({}, {}, coverage {:.0f} %)\n", name, s.value, token(s.freshness),
+               token(s.source), s.coverage * 100);
+  }
+}
+
+/// The last reason that changed a number is the one that bound.
+const Reason* binding(const control::Decision& d) {
+  const Reason* found = nullptr;
+  for (const auto& reason : d.reasons) {
+    if (reason.before != reason.after) found = &reason;
+  }
+  return found == nullptr && !d.reasons.empty() ? &d.reasons.back() : found;
+}
+
+void print_decision(const control::Decision& d, std::int64_t repeats, const std::string& verdict) {
+  fmt::print("decision {} of {} at {}{}\n", d.sequence, d.observation.model,
+             live::format_wall_time(d.wall),
+             repeats > 0 ? fmt::format(" ({} like the one before it left out)", repeats) : "");
+  fmt::print("  saw\n");
+  const auto& demand = d.observation.demand;
+  fmt::print("    queue {} requests, {} tokens; dispatched {}; arrived {}, finished {}, rejected {}\n",
+             demand.queued_requests, demand.queued_tokens, demand.dispatched_requests,
+             demand.arrived_total, demand.finished_total, demand.rejected_total);
+  print_signal("waiting_requests", signal::waiting_requests(d.observation));
+  print_signal("in_flight_requests", signal::in_flight_requests(d.observation));
+  print_signal("ttft_p99_seconds", d.observation.ttft_p99_seconds);
+  for (const auto& v : d.observation.variants) {
+    fmt::print("    {}: {} ready, {} starting, {} ordered, {} draining, {} failed\n", v.variant,
+               v.fleet.ready.value(), v.fleet.starting.value(), v.fleet.ordered.value(),
+               v.fleet.draining.value(), v.fleet.failed.value());
+    print_signal("  kv_usage", v.kv_usage);
+  }
+  fmt::print("  why\n");
+  for (const auto& reason : d.reasons) print_reason(reason);
+  fmt::print("  so\n");
+  for (const auto& v : d.plan.variants) {
+    fmt::print("    {} = {} {}\n", v.variant, v.replicas.value(),
+               d.applied != 0 ? "applied" : "(recommended, not applied)");
+  }
+  if (const Reason* bound = binding(d); bound != nullptr) {
+    fmt::print("  bound by {}: {}\n", token(bound->code), sentence(bound->code));
+  }
+  fmt::print("  run again: {}\n", verdict);
+}
+
+/// Runs a record again under its own spec; says "the same answer", or how it differs.
+std::pair<bool, std::string> run_again(const control::Decision& d, const std::string& yaml) {
+  if (d.version != control::kDecisionVersion) {
+    return {true, fmt::format("not compared: recorded by decision code version {}, this is {}",
+                              d.version, control::kDecisionVersion)};
+  }
+  auto file = format::load_spec(yaml, "journal");
+  for (const auto& loaded : file.models) {
+    if (loaded.model.name != d.observation.model) continue;
+    auto [recommendation, plan] = control::rerun(loaded.model, d);
+    if (recommendation == d.recommendation && plan == d.plan) return {true, "the same answer"};
+    return {false, "ANOTHER ANSWER than the record's: please report this with the journal"};
+  }
+  return {false, "its spec does not load any more"};
+}
+
+}  // namespace
+
+int status(const StatusOptions& options) {
+  auto answer = admin_get(options.admin, "/api/v1/status");
+  if (!answer) return report(answer.error());
+  if (parse_format(options.format) == Format::kJson) {
+    fmt::print("{}\n", answer->dump(2));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows = {{"MODEL", "VARIANT", "READY/DESIRED", "STARTING",
+                                                 "DRAINING", "QUEUE", "IN-FLIGHT", "TTFT p99",
+                                                 "SLO MET", "COST", "MODE", "WHY"}};
+  for (const auto& model : (*answer)["results"]) {
+    bool first = true;
+    for (const auto& v : model["variants"]) {
+      const std::string name = v["variant"];
+      std::string mode = model.value("mode", "");
+      if (model.value("paused", false)) mode = "PAUSED";
+      rows.push_back(
+          {first ? model.value("model", "") : "", name,
+           fmt::format("{}/{}", v["ready"].get<long>(), v["desired"].get<long>()),
+           std::to_string(v["ordered"].get<long>() + v["starting"].get<long>()),
+           std::to_string(v["draining"].get<long>()),
+           first ? std::to_string(model["queue"]["requests"].get<long>()) : "",
+           first ? std::to_string(model["inFlight"].get<long>()) : "",
+           first ? seconds_or_dash(model["ttft"], "p99") : "",
+           first && model["sloAttainment"].is_number()
+               ? fmt::format("{:.1f} %", model["sloAttainment"].get<double>() * 100)
+               : "",
+           first ? fmt::format("${:.2f}", model["costDollars"].get<double>()) : "", first ? mode : "",
+           why(model, name)});
+      first = false;
+    }
+  }
+  print_table(rows);
+  return 0;
+}
+
+int explain(const ExplainOptions& options) {
+  std::string path =
+      fmt::format("/api/v1/models/{}/decisions?limit={}", options.model, options.last);
+  if (!options.at.empty()) {
+    auto at = live::parse_wall_time(options.at);
+    if (!at) return report(at.error().within("--at"));
+    path += "&until=" + live::format_wall_time(*at);
+  }
+  auto answer = admin_get(options.admin, path);
+  if (!answer) return report(answer.error());
+  if (parse_format(options.format) == Format::kJson) {
+    fmt::print("{}\n", answer->dump(2));
+  }
+  bool same = true;
+  for (const auto& row : (*answer)["results"]) {
+    auto decision = format::from_json<control::Decision>(row["decision"].dump());
+    if (!decision) return report(decision.error().within("record"));
+    auto [equal, verdict] = run_again(*decision, row.value("spec", ""));
+    same = same && equal;
+    if (parse_format(options.format) == Format::kTable) {
+      print_decision(*decision, row.value("repeats", 0), verdict);
+    }
+  }
+  if ((*answer)["results"].empty()) {
+    return report({"no decision of \"" + options.model + "\" is in the journal at or before that time"});
+  }
+  return same ? 0 : 1;
+}
+
+int scale(const ScaleOptions& options) {
+  const auto slash = options.target.find('/');
+  const std::string model = options.target.substr(0, slash);
+  Json body = {{"replicas", options.replicas}};
+  if (slash != std::string::npos) body["variant"] = options.target.substr(slash + 1);
+  auto answer = admin_post(options.admin, "/api/v1/models/" + model + "/scale", body);
+  if (!answer) return report(answer.error());
+  fmt::print("{}: told to have {} replicas\n", options.target, options.replicas);
+  return 0;
+}
+
+int pause(const PauseOptions& options) {
+  auto answer = admin_post(options.admin, "/api/v1/models/" + options.model + "/pause", Json::object());
+  if (!answer) return report(answer.error());
+  fmt::print("{}: paused; nothing changes but by `tidegate scale`\n", options.model);
+  return 0;
+}
+
+int resume(const ResumeOptions& options) {
+  Json body = Json::object();
+  if (!options.lasting.empty()) body["for"] = options.lasting;
+  auto answer = admin_post(options.admin, "/api/v1/models/" + options.model + "/resume", body);
+  if (!answer) return report(answer.error());
+  fmt::print("{}: resumed{}\n", options.model,
+             options.lasting.empty() ? "" : " for " + options.lasting + ", then it only recommends");
+  return 0;
+}
+
+}  // namespace tidegate::cli

@@ -1,0 +1,336 @@
+#include "core/route/fair_queue.h"
+
+#include <algorithm>
+
+namespace tidegate::route {
+namespace {
+
+/// Tags count tokens in 1/1024 so that weights divide without loss of order.
+constexpr std::int64_t kTagScale = 1024;
+
+/// Priority in the treap: as good as random, the same on every run.
+std::uint64_t shuffle(std::uint64_t sequence) {
+  sequence = (sequence ^ (sequence >> 31)) * 0xBF58476D1CE4E5B9ULL;
+  return (sequence ^ (sequence >> 29)) * 0x94D049BB133111EBULL;
+}
+
+struct Ahead {
+  std::int64_t count = 0;
+  std::int64_t cost = 0;
+};
+
+/// What stands in the tree before (deadline, sequence).
+Ahead ahead_in(const Slab<Request>& requests, Slot root, const Request& key) {
+  Ahead ahead;
+  while (root != kNil) {
+    const Request& node = requests[root];
+    bool goes_first =
+        node.deadline != key.deadline ? node.deadline < key.deadline : node.sequence < key.sequence;
+    if (!goes_first) {
+      root = node.left;
+      continue;
+    }
+    ahead.count += 1 + (node.left == kNil ? 0 : requests[node.left].tree_size);
+    ahead.cost += node.cost() + (node.left == kNil ? 0 : requests[node.left].tree_cost);
+    root = node.right;
+  }
+  return ahead;
+}
+
+/// a * b / c without overflow, c > 0.
+std::int64_t scaled(std::int64_t a, std::int64_t b, std::int64_t c) {
+  return static_cast<std::int64_t>(static_cast<__int128>(a) * b / c);
+}
+
+}  // namespace
+
+struct FairQueue::DeadlineOrder {
+  Slab<Request>& requests;
+  bool less(Slot a, Slot b) const {
+    const Request &x = requests[a], &y = requests[b];
+    return x.deadline != y.deadline ? x.deadline < y.deadline : x.sequence < y.sequence;
+  }
+  Slot& place(Slot slot) { return requests[slot].deadline_place; }
+};
+
+struct FairQueue::TenantOrder {
+  Slab<Tenant>& tenants;
+  const Slab<Request>& requests;
+  bool less(Slot a, Slot b) const {
+    const Tenant &x = tenants[a], &y = tenants[b];
+    if (x.finish != y.finish) return x.finish < y.finish;
+    return requests[x.head].sequence < requests[y.head].sequence;
+  }
+  Slot& place(Slot slot) { return tenants[slot].place; }
+};
+
+void FairQueue::set_weights(const std::vector<std::int64_t>& weights) {
+  in_force_ = std::clamp<std::size_t>(weights.size(), 1, kMaxClasses);
+  if (classes_.size() < in_force_) classes_.resize(in_force_);
+  for (std::size_t i = 0; i < in_force_ && i < weights.size(); ++i) {
+    classes_[i].weight = std::clamp<std::int64_t>(weights[i], 1, 1 << 20);
+  }
+}
+
+std::uint32_t FairQueue::class_of(std::int64_t priority) const {
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(priority, 0, static_cast<std::int64_t>(in_force_) - 1));
+}
+
+bool FairQueue::before(Slot a, Slot b) const {
+  const Request &x = requests_[a], &y = requests_[b];
+  return x.deadline != y.deadline ? x.deadline < y.deadline : x.sequence < y.sequence;
+}
+
+void FairQueue::pull(Slot node) {
+  Request& r = requests_[node];
+  r.tree_size = 1;
+  r.tree_cost = r.cost();
+  for (Slot child : {r.left, r.right}) {
+    if (child == kNil) continue;
+    r.tree_size += requests_[child].tree_size;
+    r.tree_cost += requests_[child].tree_cost;
+  }
+}
+
+Slot FairQueue::merge(Slot a, Slot b) {
+  if (a == kNil) return b;
+  if (b == kNil) return a;
+  bool a_above = shuffle(requests_[a].sequence) > shuffle(requests_[b].sequence);
+  Slot root = a_above ? a : b;
+  if (a_above) {
+    requests_[a].right = merge(requests_[a].right, b);
+  } else {
+    requests_[b].left = merge(a, requests_[b].left);
+  }
+  pull(root);
+  return root;
+}
+
+void FairQueue::split(Slot node, Slot key, Slot& less, Slot& rest) {
+  if (node == kNil) {
+    less = rest = kNil;
+    return;
+  }
+  if (before(node, key)) {
+    split(requests_[node].right, key, requests_[node].right, rest);
+    less = node;
+  } else {
+    split(requests_[node].left, key, less, requests_[node].left);
+    rest = node;
+  }
+  pull(node);
+}
+
+Slot FairQueue::erase(Slot node, Slot key) {
+  if (node == key) return merge(requests_[node].left, requests_[node].right);
+  Request& r = requests_[node];
+  if (before(key, node)) {
+    r.left = erase(r.left, key);
+  } else {
+    r.right = erase(r.right, key);
+  }
+  pull(node);
+  return node;
+}
+
+void FairQueue::account(Slot slot, std::int64_t sign) {
+  const Request& r = requests_[slot];
+  Class& c = classes_[r.priority];
+  c.count += sign;
+  c.cost += sign * r.cost();
+  if (r.retried) {
+    c.retry_count += sign;
+  } else {
+    c.bytes += sign * r.bytes;
+  }
+  count_ += sign;
+  bytes_ += sign * r.bytes;
+  prompt_ += sign * r.prompt;
+  cost_ += sign * r.cost();
+}
+
+void FairQueue::enter(Slot slot) {
+  Class& c = classes_[requests_[slot].priority];
+  if (c.count == 0) c.start = std::max(c.start, clock_);
+  account(slot, 1);
+  deadlines_.push(DeadlineOrder{requests_}, slot);
+}
+
+Slot FairQueue::tenant_of(const Request& r) const {
+  return tenant_index_.find(r.tenant_hash * kMaxClasses + r.priority);
+}
+
+void FairQueue::push(Slot slot) {
+  Request& r = requests_[slot];
+  r.retried = false;
+  r.left = r.right = kNil;
+  pull(slot);
+  enter(slot);
+  Class& c = classes_[r.priority];
+  c.arrivals.push_back(requests_, slot);
+  TenantOrder order{tenants_, requests_};
+  r.tenant = tenant_of(r);
+  if (r.tenant == kNil) {
+    r.tenant = tenants_.take();
+    Tenant& t = tenants_[r.tenant];
+    t.key = r.tenant_hash * kMaxClasses + r.priority;
+    t.priority = r.priority;
+    t.start = c.clock;
+    t.root = t.head = slot;
+    t.finish = t.start + r.cost() * kTagScale;
+    tenant_index_.insert(t.key, r.tenant);
+    c.tenants.push(order, r.tenant);
+    return;
+  }
+  Tenant& t = tenants_[r.tenant];
+  Slot less = kNil, rest = kNil;
+  split(t.root, slot, less, rest);
+  t.root = merge(merge(less, slot), rest);
+  if (less == kNil) rekey(r.tenant);
+}
+
+void FairQueue::push_retry(Slot slot) {
+  Request& r = requests_[slot];
+  r.retried = true;
+  enter(slot);
+  List& list = classes_[r.priority].retries;
+  Slot after = list.tail;
+  while (after != kNil && requests_[after].sequence > r.sequence) after = requests_[after].prev;
+  list.insert_after(requests_, after, slot);
+}
+
+/// The head of the tenant changed.
+void FairQueue::rekey(Slot tenant) {
+  Tenant& t = tenants_[tenant];
+  t.head = t.root;
+  while (requests_[t.head].left != kNil) t.head = requests_[t.head].left;
+  t.finish = t.start + requests_[t.head].cost() * kTagScale;
+  classes_[t.priority].tenants.update(TenantOrder{tenants_, requests_}, tenant);
+}
+
+void FairQueue::leave_tenant(Slot slot) {
+  Slot tenant = requests_[slot].tenant;
+  Tenant& t = tenants_[tenant];
+  bool was_head = t.head == slot;
+  if (requests_[t.root].tree_size == 1) {
+    classes_[t.priority].tenants.remove(TenantOrder{tenants_, requests_}, tenant);
+    tenant_index_.erase(t.key);
+    tenants_.give_back(tenant);
+  } else {
+    t.root = erase(t.root, slot);
+    if (was_head) rekey(tenant);
+  }
+  requests_[slot].tenant = kNil;
+}
+
+void FairQueue::remove(Slot slot) {
+  Request& r = requests_[slot];
+  Class& c = classes_[r.priority];
+  deadlines_.remove(DeadlineOrder{requests_}, slot);
+  account(slot, -1);
+  if (r.retried) {
+    c.retries.remove(requests_, slot);
+  } else {
+    leave_tenant(slot);
+    c.arrivals.remove(requests_, slot);
+  }
+}
+
+Slot FairQueue::class_head(const Class& c) const {
+  if (!c.retries.empty()) return c.retries.head;
+  return c.tenants.empty() ? kNil : tenants_[c.tenants.top()].head;
+}
+
+std::int64_t FairQueue::class_finish(const Class& c) const {
+  if (!c.retries.empty()) return c.start;
+  return c.start + requests_[tenants_[c.tenants.top()].head].cost() * kTagScale / c.weight;
+}
+
+Slot FairQueue::head() const {
+  const Class* best = nullptr;
+  std::int64_t best_finish = 0;
+  for (const Class& c : classes_) {
+    if (c.count == 0) continue;
+    std::int64_t finish = class_finish(c);
+    if (best == nullptr || finish < best_finish) {
+      best = &c;
+      best_finish = finish;
+    }
+  }
+  return best == nullptr ? kNil : class_head(*best);
+}
+
+void FairQueue::serve_head() {
+  Slot slot = head();
+  if (slot == kNil) return;
+  Request& r = requests_[slot];
+  Class& c = classes_[r.priority];
+  clock_ = std::max(clock_, class_finish(c));
+  c.start = class_finish(c);
+  if (!r.retried) {
+    // Charge before the tenant's next head is keyed.
+    Tenant& t = tenants_[r.tenant];
+    c.clock = std::max(c.clock, t.finish);
+    t.start = t.finish;
+  }
+  remove(slot);
+}
+
+std::int64_t FairQueue::displaceable_bytes(std::uint32_t of) const {
+  std::int64_t bytes = 0;
+  for (std::size_t i = of + 1; i < classes_.size(); ++i) bytes += classes_[i].bytes;
+  return bytes;
+}
+
+Slot FairQueue::least_valuable() const {
+  for (std::size_t i = classes_.size(); i-- > 0;) {
+    if (!classes_[i].arrivals.empty()) return classes_[i].arrivals.tail;
+  }
+  return kNil;
+}
+
+Instant FairQueue::oldest_arrival() const {
+  Instant oldest = Instant::never();
+  for (const Class& c : classes_) {
+    for (const List* list : {&c.retries, &c.arrivals}) {
+      if (!list->empty()) oldest = std::min(oldest, requests_[list->head].arrived);
+    }
+  }
+  return oldest;
+}
+
+/// Weight of the classes that wait, `with` counted in.
+std::int64_t FairQueue::active_weight(std::uint32_t with) const {
+  std::int64_t weight = 0;
+  for (std::size_t i = 0; i < classes_.size(); ++i) {
+    if (classes_[i].count > 0 || i == with) weight += classes_[i].weight;
+  }
+  return weight;
+}
+
+std::int64_t FairQueue::position(Slot slot) const {
+  const Request& r = requests_[slot];
+  const Class& c = classes_[r.priority];
+  std::int64_t in_class = 0;
+  if (r.retried) {
+    for (Slot s = r.prev; s != kNil; s = requests_[s].prev) ++in_class;
+  } else {
+    std::int64_t own = ahead_in(requests_, tenants_[r.tenant].root, r).count;
+    auto flows = static_cast<std::int64_t>(c.tenants.size());
+    in_class = c.retry_count + std::min(own * flows, c.count - c.retry_count - 1);
+  }
+  return std::min(scaled(in_class, active_weight(r.priority), c.weight), count_ - 1);
+}
+
+std::int64_t FairQueue::cost_ahead(const Request& r) const {
+  const Class& c = classes_[r.priority];
+  auto flows = static_cast<std::int64_t>(c.tenants.size());
+  Slot tenant = tenant_of(r);
+  std::int64_t own = 0;
+  if (tenant != kNil) own = ahead_in(requests_, tenants_[tenant].root, r).cost;
+  std::int64_t in_class = std::min(scaled(own, std::max<std::int64_t>(flows, 1), 1), c.cost);
+  return std::min(scaled(in_class, active_weight(r.priority), c.weight), cost_);
+}
+
+}  // namespace tidegate::route

@@ -1,15 +1,17 @@
 #pragma once
-// Spec files: YAML (several documents, the same shape as a Kubernetes manifest) -> core/spec values.
+// Spec files: YAML (several documents, the same shape as a Kubernetes manifest) -> core/spec
+// values.
 //
 //   SpecFile file = load_spec(text, "model.yaml");
 //   for (auto& d : file.diagnostics) print(d.text());     // file:line:column: error: ...
 //   if (file.ok()) use(file.models);
 //
-// By the option table of core/spec/options.h. Unknown keys, wrong units and contradictions are errors with
-// position, accepted range and a suggestion; legal but unwise settings are warnings. Nothing half-applied:
-// a file with an error yields no models. Never throws.
+// By the option table of core/spec/options.h. Unknown keys, wrong units and contradictions are
+// errors with position, accepted range and a suggestion; legal but unwise settings are warnings.
+// Nothing half-applied: a file with an error yields no models. Never throws.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,8 @@
 #include "core/base/result.h"
 #include "core/engine/profile.h"
 #include "core/spec/model.h"
+#include "core/spec/options.h"
+#include "format/spec_tree.h"
 
 namespace tidegate::format {
 
@@ -31,8 +35,11 @@ struct Diagnostic {
 
 struct LoadedModel {
   spec::Model model;
-  std::string yaml;         ///< the document alone, as written
-  std::uint64_t hash = 0;   ///< xxh3 of `yaml`
+  std::string file;        ///< as named to load_spec
+  std::string yaml;        ///< the document alone, as written
+  std::uint64_t hash = 0;  ///< xxh3 of `yaml`
+  /// Where each key that was given stands, by path ("spec.variants[0].maxReplicas"): its value.
+  std::map<std::string, Position> positions;
 };
 
 struct SpecFile {
@@ -41,14 +48,22 @@ struct SpecFile {
   bool ok() const;
 };
 
+/// Reads no file: {samples: FILE} is an error here.
 SpecFile load_spec(std::string_view text, std::string_view filename);
-/// Reads the file too; an unreadable file is a Diagnostic.
+/// Reads the file too, and what it refers to; an unreadable file is a Diagnostic.
 SpecFile load_spec_file(const std::string& path);
+/// Names used by two models of different files, as errors at the place of the later one.
+std::vector<Diagnostic> check_together(const std::vector<const SpecFile*>& files);
+
+/// A policy with its main knob, as in a spec or after --policy: "static:4", "keda:5",
+/// "oracle:0.99".
+Result<spec::PolicyChoice> parse_policy(std::string_view text);
 
 /// A profile by name (built in, or NAME.yaml in `directories`) or by path to a .yaml file.
 Result<engine::Profile> load_profile(const std::string& name,
                                      const std::vector<std::string>& directories);
-/// Where profiles are looked for: $TIDEGATE_PROFILES, ./profiles, beside the binary, /usr/share/tidegate.
+/// Where profiles are looked for: $TIDEGATE_PROFILES, ./profiles, beside the binary,
+/// /usr/share/tidegate.
 std::vector<std::string> profile_directories();
 
 /// "1.5s", "300ms", "5m", "2h", "7d"; "256MiB", "27GB"; "1.5GB/s". Errors name the accepted form.

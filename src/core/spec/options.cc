@@ -7,21 +7,11 @@
 namespace tidegate::spec {
 namespace {
 
-std::string bound_text(const Option& option, double bound) {
-  bool time = option.kind == Kind::kDuration || option.kind == Kind::kPercentile ||
-              option.kind == Kind::kSpread;
-  return time ? duration_text(seconds_f(bound)) : number_text(bound);
-}
-
 std::string outside(const Option& option, double value) {
   const Range& range = option.range;
-  if (!std::isfinite(value)) return "must be a finite number";
-  if (value < range.min || (range.min_open && value == range.min)) {
-    return (range.min_open ? "must be above " : "must be at least ") +
-           bound_text(option, range.min);
-  }
-  if (value > range.max) return "must be at most " + bound_text(option, range.max);
-  return "";
+  if (!std::isfinite(value)) return "is not finite";
+  if (value < range.min || (range.min_open && value == range.min)) return "is too small";
+  return value > range.max ? "is too large" : "";
 }
 
 std::string label_fault(const std::string& text) {
@@ -49,29 +39,25 @@ std::string spread_fault(const Option& option, const Spread& spread) {
     if (auto fault = outside(option, to_seconds(d)); !fault.empty()) return fault;
   }
   for (Duration d : spread.samples) {
-    if (auto fault = outside(option, to_seconds(d)); !fault.empty()) return "each sample " + fault;
+    if (auto fault = outside(option, to_seconds(d)); !fault.empty())
+      return "holds a sample that " + fault;
   }
-  if (spread.p90 < spread.p50) {
-    return "p90 (" + duration_text(spread.p90) + ") must not be below p50 (" +
-           duration_text(spread.p50) + ")";
-  }
-  return "";
+  return spread.p90 < spread.p50 ? "has its p90 below its p50" : "";
 }
 
 std::string policy_fault(const PolicyChoice& choice) {
   if (!choice.knob) return "";
   double knob = *choice.knob;
   if (choice.policy == PolicyKind::kOracle) {
-    return knob > 0 && knob < 1
-               ? ""
-               : "the knob of oracle is a share of met requests, above 0 and below 1";
+    return knob > 0 && knob < 1 ? ""
+                                : "needs a knob above 0 and below 1, the share of requests to meet";
   }
   if (choice.policy == PolicyKind::kStatic) {
     return knob >= 0 && knob <= 10'000 && knob == std::floor(knob)
                ? ""
-               : "the knob of static is a whole number of replicas from 0 to 10000";
+               : "needs a knob from 0 to 10000, a whole number of replicas";
   }
-  return knob > 0 && knob <= 1e12 ? "" : "the knob must be above 0";
+  return knob > 0 && knob <= 1e12 ? "" : "needs a knob above 0";
 }
 
 template <class Items>

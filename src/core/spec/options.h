@@ -163,7 +163,7 @@ const Option* find(const Section& section, std::string_view key);
 /// The value of a default-made owner; monostate where there is none.
 Value default_value(const Section& section, const Option& option);
 
-/// The Range check of a typed value; empty when accepted, else the value's fault in a few words.
+/// Whether a typed value is accepted: empty, or its fault as a verb phrase ("is too small").
 std::string check(const Option& option, const Value& value);
 /// Shortest exact text: 90 s -> "1m30s", 1.5 s -> "1s500ms", 0 -> "0s".
 std::string duration_text(Duration d);

@@ -1,0 +1,213 @@
+#include "core/spec/validate.h"
+
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "core/base/fields.h"
+#include "core/spec/cron.h"
+#include "core/spec/options.h"
+
+namespace tidegate::spec {
+namespace {
+
+class Errors {
+ public:
+  explicit Errors(std::vector<Finding>& out) : out_(out) {}
+  void add(std::string path, std::string message) {
+    out_.push_back({true, std::move(path), std::move(message)});
+  }
+
+ private:
+  std::vector<Finding>& out_;
+};
+
+std::string item(std::string_view list, std::size_t i, std::string_view key = "") {
+  std::string path = "spec." + std::string(list) + "[" + std::to_string(i) + "]";
+  return key.empty() ? path : path + "." + std::string(key);
+}
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+/// Reports each name that occurred before; `path` of the i-th name.
+template <class Items, class Name, class Path>
+void unique_names(const Items& items, Name name, Path path, std::string_view what, Errors& errors) {
+  std::map<std::string, std::size_t, std::less<>> seen;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto [first, fresh] = seen.emplace(name(items[i]), i);
+    if (!fresh) {
+      errors.add(path(i), std::string(what) + " " + quoted(first->first) +
+                              " is there already, as " + path(first->second) +
+                              "; names must differ");
+    }
+  }
+}
+
+void check_names(const Model& model, Errors& errors) {
+  unique_names(
+      model.variants, [](const Variant& v) { return v.name; },
+      [](std::size_t i) { return item("variants", i, "name"); }, "variant", errors);
+  unique_names(
+      model.served_names, [](const std::string& s) { return s; },
+      [](std::size_t i) { return item("servedNames", i); }, "served name", errors);
+  unique_names(
+      model.adapters, [](const Adapter& a) { return a.name; },
+      [](std::size_t i) { return item("adapters", i, "name"); }, "adapter", errors);
+  unique_names(
+      model.priority_classes, [](const PriorityClass& p) { return p.name; },
+      [](std::size_t i) { return item("priorityClasses", i, "name"); }, "priority class", errors);
+  for (std::size_t i = 0; i < model.adapters.size(); ++i) {
+    for (const std::string& served : model.served_names) {
+      if (served == model.adapters[i].name) {
+        errors.add(item("adapters", i, "name"),
+                   "adapter " + quoted(served) +
+                       " is a served name of the model too; clients could not "
+                       "tell them apart");
+      }
+    }
+  }
+}
+
+void check_scaling(const Scaling& scaling, Errors& errors) {
+  if (scaling.mode == Mode::kTimed && scaling.timed_for <= Duration{0}) {
+    errors.add("spec.scaling.mode", "mode timed needs scaling.timedFor above 0, such as 2h");
+  }
+  for (std::size_t i = 0; i < scaling.metrics.size(); ++i) {
+    const MetricSpec& metric = scaling.metrics[i];
+    if (metric.type == MetricTarget::kUtilization && metric.target > 1) {
+      errors.add(item("scaling.metrics", i, "target"),
+                 "Utilization is a share: the target must be at most 1, " +
+                     number_text(metric.target) + " given; write 0.7 for 70 %");
+    }
+  }
+  for (std::size_t i = 0; i < scaling.schedule.size(); ++i) {
+    const ScheduleWindow& w = scaling.schedule[i];
+    if (w.min_replicas && w.max_replicas && *w.min_replicas > *w.max_replicas) {
+      errors.add(item("scaling.schedule", i, "minReplicas"),
+                 "minReplicas (" + std::to_string(w.min_replicas->value()) +
+                     ") is above maxReplicas (" + std::to_string(w.max_replicas->value()) + ")");
+    }
+  }
+}
+
+void check_cold_start(const ColdStart& cold, const std::string& path, Errors& errors) {
+  if (cold.weights.time && cold.weights.bytes != 0) {
+    errors.add(
+        path + ".weights.time",
+        "weights have a time and bytes; give one of the two (bytes with a bandwidth, or a time)");
+  }
+  if (cold.weights.bandwidth_bytes_per_second && cold.weights.bytes == 0) {
+    errors.add(path + ".weights.bandwidth",
+               "a bandwidth says nothing without bytes; add bytes: 27GB");
+  }
+}
+
+void check_urls(const EndpointsTarget& target, const std::string& path, Errors& errors) {
+  if (target.urls.empty()) errors.add(path, "endpoints must not be empty");
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < target.urls.size(); ++i) {
+    const std::string& url = target.urls[i];
+    std::string at = path + "[" + std::to_string(i) + "]";
+    bool http = url.starts_with("http://") || url.starts_with("https://");
+    std::string_view rest = http ? std::string_view(url).substr(url.find("//") + 2) : "";
+    if (rest.empty() || rest.front() == '/' || rest.front() == ':' ||
+        url.find_first_of(" \t\r\n\"<>") != std::string::npos) {
+      errors.add(at, quoted(url) + " is not a URL of an engine; write http://HOST:PORT");
+    }
+    if (auto [first, fresh] = seen.emplace(url, i); !fresh) {
+      errors.add(at, "endpoint " + quoted(url) + " is there already, as " + path + "[" +
+                         std::to_string(first->second) + "]");
+    }
+  }
+}
+
+void check_variant(const Variant& variant, const std::string& path, Errors& errors) {
+  if (variant.min_replicas && *variant.min_replicas > variant.max_replicas) {
+    errors.add(path + ".minReplicas",
+               "minReplicas (" + std::to_string(variant.min_replicas->value()) +
+                   ") is above maxReplicas (" + std::to_string(variant.max_replicas.value()) + ")");
+  }
+  const Engine& engine = variant.engine;
+  if (engine.max_num_seqs && engine.max_num_batched_tokens &&
+      *engine.max_num_batched_tokens < *engine.max_num_seqs) {
+    errors.add(
+        path + ".engine.maxNumBatchedTokens",
+        "maxNumBatchedTokens (" + std::to_string(*engine.max_num_batched_tokens) +
+            ") is below maxNumSeqs (" + std::to_string(*engine.max_num_seqs) +
+            "); a step could not hold one token of each sequence, and vLLM refuses to start");
+  }
+  check_cold_start(variant.cold_start, path + ".coldStart", errors);
+  if (auto* endpoints = std::get_if<EndpointsTarget>(&variant.target)) {
+    check_urls(*endpoints, path + ".target.endpoints", errors);
+  }
+  if (auto* process = std::get_if<ProcessTarget>(&variant.target)) {
+    if (!process->health_path.starts_with('/')) {
+      errors.add(path + ".target.process.healthPath",
+                 quoted(process->health_path) + " must begin with /, such as /health");
+    }
+    for (const auto& [name, value] : process->env) {
+      if (name.find('=') != std::string::npos) {
+        errors.add(path + ".target.process.env", "the name " + quoted(name) + " must not hold '='");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void find_contradictions(const Model& model, std::vector<Finding>& out) {
+  Errors errors(out);
+  check_names(model, errors);
+  for (const auto& [bound, key] :
+       {std::pair{model.slo.ttft, "ttft"}, {model.slo.itl, "itl"}, {model.slo.e2e, "e2e"}}) {
+    if (bound && !(bound->percentile > 0 && bound->percentile < 1)) {
+      errors.add(std::string("spec.slo.") + key, "the percentile must be above p0 and below p100");
+    }
+  }
+  check_scaling(model.scaling, errors);
+  if (model.variants.empty()) errors.add("spec.variants", "a model needs at least one variant");
+  for (std::size_t i = 0; i < model.variants.size(); ++i) {
+    check_variant(model.variants[i], item("variants", i), errors);
+  }
+}
+
+std::vector<Finding> validate(const Model& model, const Facts& facts) {
+  std::vector<Finding> out;
+  find_contradictions(model, out);
+  // Advice on a spec that contradicts itself would only bury the errors.
+  if (out.empty()) find_unwise(model, facts, out);
+  return out;
+}
+
+std::vector<std::vector<Finding>> validate_together(std::span<const Model* const> models) {
+  std::vector<std::vector<Finding>> out(models.size());
+  std::map<std::string, std::string> model_names;    // name -> the model that has it
+  std::map<std::string, std::string> request_names;  // what a client may send -> its model
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    const Model& model = *models[m];
+    Errors errors(out[m]);
+    if (!model_names.emplace(model.name, model.name).second) {
+      errors.add("metadata.name",
+                 "another model is named " + quoted(model.name) + " too; names must differ");
+      continue;
+    }
+    std::set<std::string> own;
+    auto claim = [&](const std::string& name, const std::string& path) {
+      if (!own.insert(name).second) return;  // reported by find_contradictions
+      auto [first, fresh] = request_names.emplace(name, model.name);
+      if (!fresh) {
+        errors.add(path, quoted(name) + " is served by model " + quoted(first->second) +
+                             " already; a request for it could go to only one");
+      }
+    };
+    for (std::size_t i = 0; i < model.served_names.size(); ++i) {
+      claim(model.served_names[i], item("servedNames", i));
+    }
+    for (std::size_t i = 0; i < model.adapters.size(); ++i) {
+      claim(model.adapters[i].name, item("adapters", i, "name"));
+    }
+  }
+  return out;
+}
+
+}  // namespace tidegate::spec

@@ -1,0 +1,312 @@
+#include "format/spec_yaml.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "core/spec/cron.h"
+#include "core/spec/validate.h"
+#include "format/spec_reader.h"
+#include "format/spec_value.h"
+#include "format/spec_zone.h"
+
+namespace tidegate::format {
+namespace {
+
+constexpr std::string_view kApiVersion = "tidegate.dev/v1alpha1";
+constexpr std::size_t kMaxDiagnostics = 100;
+
+/// What loading may read besides the text: nothing for load_spec, files for load_spec_file.
+struct Surroundings {
+  LoadSamples samples;
+  bool profiles = false;
+};
+
+void read_metadata(const Node* node, Position root, spec::Model& model, Reader& reader) {
+  if (node == nullptr || node->kind != NodeKind::kMap) {
+    reader.fault(node != nullptr ? node->at : root,
+                 "metadata: expected a map with name, such as {name: qwen3-32b}");
+    return;
+  }
+  const spec::Option row{.key = "name", .kind = spec::Kind::kLabel, .example = "qwen3-32b"};
+  const std::vector<std::string_view> known{"name", "namespace", "labels", "annotations"};
+  for (std::size_t i = 0; i < node->keys.size(); ++i) {
+    const auto& [key, at] = node->keys[i];
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      reader.unknown_key(key, at, "metadata", known);
+  }
+  const Node* name = node->find("name");
+  if (name == nullptr || name->kind == NodeKind::kNull) {
+    reader.fault(node->at, "metadata: \"name\" is missing; expected a name of a-z, 0-9 and '-'");
+    return;
+  }
+  reader.mark("metadata.name", name->at);
+  std::string fault = "is not text";
+  if (name->kind == NodeKind::kScalar) {
+    auto value = parse_scalar(row, *name);
+    fault = value ? spec::check(row, *value) : value.error().message;
+    if (fault.empty()) model.name = std::get<std::string>(*value);
+  }
+  if (!fault.empty()) {
+    reader.fault(name->at,
+                 "metadata.name: " + describe(*name) + " " + fault + "; such as qwen3-32b");
+  }
+}
+
+void check_head(const Node& root, Reader& reader) {
+  const std::vector<std::string_view> known{"apiVersion", "kind", "metadata", "spec"};
+  auto expect = [&](std::string_view key, std::string_view wanted) {
+    const Node* node = root.find(key);
+    if (node == nullptr) {
+      reader.fault(root.at, "\"" + std::string(key) + "\" is missing; write " + std::string(key) +
+                                ": " + std::string(wanted));
+    } else if (node->kind != NodeKind::kScalar || node->text != wanted) {
+      reader.fault(node->at, std::string(key) + ": " + describe(*node) +
+                                 " is not known here; accepted: " + std::string(wanted));
+    }
+  };
+  expect("apiVersion", kApiVersion);
+  expect("kind", "Model");
+  for (const auto& [key, at] : root.keys) {
+    if (key != "status" && std::find(known.begin(), known.end(), key) == known.end()) {
+      reader.unknown_key(key, at, "document", known);
+    }
+  }
+}
+
+/// What stands between the values as read and the model in force: names, cron masks, zones.
+void complete(spec::Model& model, Reader& reader) {
+  if (model.served_names.empty()) model.served_names = {model.name};
+  for (spec::Variant& variant : model.variants) {
+    if (variant.name.empty()) variant.name = "default";
+  }
+  for (std::size_t i = 0; i < model.scaling.schedule.size(); ++i) {
+    spec::ScheduleWindow& window = model.scaling.schedule[i];
+    std::string path = "spec.scaling.schedule[" + std::to_string(i) + "]";
+    if (window.cron.empty()) continue;  // missing: reported already
+    if (auto fields = spec::parse_cron(window.cron)) {
+      window.fields = *fields;
+    } else {
+      reader.fault(reader.positions()[path + ".cron"], path + ".cron: " + fields.error().message);
+    }
+    if (auto zone = load_zone(window.time_zone)) {
+      window.zone = std::move(*zone);
+    } else {
+      reader.fault(reader.positions()[path + ".timeZone"],
+                   path + ".timeZone: " + zone.error().message);
+    }
+  }
+}
+
+/// The place of the nearest key that was written, from `path` outwards.
+Position place(const std::map<std::string, Position>& positions, std::string path,
+               Position otherwise) {
+  while (!path.empty()) {
+    if (auto at = positions.find(path); at != positions.end()) return at->second;
+    auto cut = path.find_last_of(".[");
+    path.resize(cut == std::string::npos ? 0 : cut);
+  }
+  return otherwise;
+}
+
+spec::Facts gather_facts(const spec::Model& model, const Surroundings& around,
+                         std::vector<spec::Finding>& findings) {
+  spec::Facts facts;
+  facts.profile_max_num_seqs["reference"] = engine::Profile{}.max_num_seqs;
+  for (std::size_t i = 0; around.profiles && i < model.variants.size(); ++i) {
+    const std::string& name = model.variants[i].engine.profile;
+    if (facts.profile_max_num_seqs.contains(name)) continue;
+    if (auto profile = load_profile(name, profile_directories())) {
+      facts.profile_max_num_seqs[name] = profile->max_num_seqs;
+    } else {
+      findings.push_back({false, "spec.variants[" + std::to_string(i) + "].engine.profile",
+                          profile.error().message});
+    }
+  }
+  return facts;
+}
+
+class Loader {
+ public:
+  Loader(std::string filename, Surroundings around)
+      : filename_(std::move(filename)), around_(std::move(around)) {}
+
+  SpecFile load(std::string_view text) {
+    std::vector<Document> documents = parse_documents(text);
+    bool any = false;
+    for (Document& document : documents) {
+      for (const TreeError& error : document.errors) add(Severity::kError, error.at, error.message);
+      any = any || !document.errors.empty() || document.root.kind != NodeKind::kNull;
+      if (document.errors.empty() && document.root.kind != NodeKind::kNull) load_document(document);
+    }
+    if (!any)
+      add(Severity::kError, {},
+          "holds no document; begin with apiVersion: " + std::string(kApiVersion));
+    check_names();
+    return finish();
+  }
+
+ private:
+  void load_document(Document& document) {
+    if (document.root.kind != NodeKind::kMap) {
+      add(Severity::kError, document.root.at,
+          "expected a map with apiVersion, kind, metadata and spec, got " +
+              describe(document.root));
+      return;
+    }
+    Reader reader(around_.samples);
+    LoadedModel loaded;
+    check_head(document.root, reader);
+    // Of a kind that is not ours nothing else would make sense.
+    if (reader.faults().empty()) {
+      read_metadata(document.root.find("metadata"), document.root.at, loaded.model, reader);
+      const Node* spec = document.root.find("spec");
+      if (spec == nullptr || spec->kind == NodeKind::kNull) {
+        reader.fault(document.root.at,
+                     "\"spec\" is missing; it needs at least one item under variants");
+      } else {
+        reader.mark("spec", spec->at);
+        reader.read(*spec, spec::model_section(), &loaded.model, "spec");
+      }
+      complete(loaded.model, reader);
+    }
+    bool sound = reader.faults().empty();
+    for (const Fault& fault : reader.faults()) add(Severity::kError, fault.at, fault.message);
+    loaded.positions = std::move(reader.positions());
+    if (!sound) return;
+    std::vector<spec::Finding> findings;
+    spec::Facts facts = gather_facts(loaded.model, around_, findings);
+    for (spec::Finding& f : spec::validate(loaded.model, facts)) findings.push_back(std::move(f));
+    add_all(findings, loaded.positions, document.root.at);
+    loaded.file = filename_;
+    loaded.yaml = std::move(document.text);
+    loaded.hash = XXH3_64bits(loaded.yaml.data(), loaded.yaml.size());
+    roots_.push_back(document.root.at);
+    file_.models.push_back(std::move(loaded));
+  }
+
+  void check_names() {
+    std::vector<const spec::Model*> models;
+    for (const LoadedModel& loaded : file_.models) models.push_back(&loaded.model);
+    auto findings = spec::validate_together(models);
+    for (std::size_t i = 0; i < findings.size(); ++i)
+      add_all(findings[i], file_.models[i].positions, roots_[i]);
+  }
+
+  void add_all(const std::vector<spec::Finding>& findings,
+               const std::map<std::string, Position>& positions, Position root) {
+    for (const spec::Finding& f : findings) {
+      add(f.error ? Severity::kError : Severity::kWarning, place(positions, f.path, root),
+          f.path + ": " + f.message);
+    }
+  }
+
+  void add(Severity severity, Position at, std::string message) {
+    file_.diagnostics.push_back({severity, filename_, at.line, at.column, std::move(message)});
+  }
+
+  SpecFile finish() {
+    auto& all = file_.diagnostics;
+    std::stable_sort(all.begin(), all.end(), [](const Diagnostic& a, const Diagnostic& b) {
+      return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    });
+    if (!file_.ok()) file_.models.clear();
+    if (all.size() > kMaxDiagnostics) {
+      // Errors first: what is cut must not be what stops the file.
+      std::stable_partition(all.begin(), all.end(),
+                            [](const Diagnostic& d) { return d.severity == Severity::kError; });
+      std::size_t more = all.size() - kMaxDiagnostics;
+      all.resize(kMaxDiagnostics);
+      all.push_back(
+          {all.front().severity, filename_, 0, 0, "and " + std::to_string(more) + " more"});
+    }
+    return std::move(file_);
+  }
+
+  std::string filename_;
+  Surroundings around_;
+  SpecFile file_;
+  std::vector<Position> roots_;
+};
+
+Result<std::string> read_file(const std::string& path) {
+  std::error_code error;
+  auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) return fail("no such file");
+  if (std::filesystem::is_directory(status)) return fail("is a directory");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail("cannot be read; check its permissions");
+  std::string text;
+  char buffer[65'536];
+  while (file.read(buffer, sizeof buffer), file.gcount() > 0) {
+    text.append(buffer, static_cast<std::size_t>(file.gcount()));
+    if (text.size() > kMaxSpecBytes) break;  // refused by size afterwards
+  }
+  if (file.bad()) return fail("cannot be read to its end");
+  return text;
+}
+
+}  // namespace
+
+std::string Diagnostic::text() const {
+  std::string out = file;
+  if (line > 0) out += ":" + std::to_string(line) + ":" + std::to_string(column);
+  return out + (severity == Severity::kError ? ": error: " : ": warning: ") + message;
+}
+
+bool SpecFile::ok() const {
+  return std::none_of(diagnostics.begin(), diagnostics.end(),
+                      [](const Diagnostic& d) { return d.severity == Severity::kError; });
+}
+
+SpecFile load_spec(std::string_view text, std::string_view filename) {
+  Surroundings none;
+  none.samples = [](const std::string&) -> Result<std::vector<Duration>> {
+    return fail("samples can be read only for a spec that is a file");
+  };
+  return Loader(std::string(filename), none).load(text);
+}
+
+SpecFile load_spec_file(const std::string& path) {
+  auto text = read_file(path);
+  if (!text) {
+    SpecFile out;
+    out.diagnostics.push_back({Severity::kError, path, 0, 0, text.error().message});
+    return out;
+  }
+  Surroundings around;
+  around.profiles = true;
+  around.samples = [&path](const std::string& name) -> Result<std::vector<Duration>> {
+    auto samples = read_file((std::filesystem::path(path).parent_path() / name).string());
+    if (!samples) return fail(samples.error());
+    return parse_samples(*samples);
+  };
+  return Loader(path, around).load(*text);
+}
+
+std::vector<Diagnostic> check_together(const std::vector<const SpecFile*>& files) {
+  std::vector<Diagnostic> out;
+  std::vector<const spec::Model*> models;
+  std::vector<const LoadedModel*> from;
+  for (const SpecFile* file : files) {
+    for (const LoadedModel& loaded : file->models) {
+      models.push_back(&loaded.model);
+      from.push_back(&loaded);
+    }
+  }
+  auto findings = spec::validate_together(models);
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    for (const spec::Finding& f : findings[i]) {
+      Position at = place(from[i]->positions, f.path, {});
+      out.push_back(
+          {Severity::kError, from[i]->file, at.line, at.column, f.path + ": " + f.message});
+    }
+  }
+  return out;
+}
+
+}  // namespace tidegate::format

@@ -1,8 +1,10 @@
 #pragma once
-// Cold start: order -> procurement -> image -> weights -> engine -> ready; each stage a distribution.
+// Cold start: order -> procurement -> image -> weights -> engine -> ready; each stage a
+// distribution.
 //
-// Weight loads that share a source share its bandwidth (processor sharing), so a jump of any size is not
-// free. A compiled engine is cached by exact (GPU type, CUDA, engine version), or it is a miss.
+// Weight loads that share a source share its bandwidth (processor sharing), so a jump of any size
+// is not free. A compiled engine is cached by exact (GPU type, CUDA, engine version), or it is a
+// miss.
 
 #include <cstdint>
 #include <map>
@@ -27,7 +29,7 @@ struct NodeState {
 /// One start drawn from the spec: fixed stage times, and bytes that must come over a shared source.
 struct StartDraw {
   Duration procurement{0}, image{0}, engine{0};
-  Duration weights{0};            ///< given as a time; used where weight_bytes is 0
+  Duration weights{0};  ///< given as a time; used where weight_bytes is 0
   std::int64_t weight_bytes = 0;
   std::int64_t source_bandwidth_bytes_per_second = 0;
   spec::WeightSource source = spec::WeightSource::kNvme;
@@ -45,9 +47,13 @@ struct CompiledEngineKey {
   auto operator<=>(const CompiledEngineKey&) const = default;
 };
 
-/// Processor sharing of one source's bandwidth between the loads that run at once.
+/// Processor sharing of one source's bandwidth between the loads that run at once. Exact in
+/// integers: what is served in a time is rate * time to the last 1e-9 byte, shared evenly; a load
+/// ends at the first whole nanosecond by which it has all its bytes. How often it is polled changes
+/// nothing. Owner: one.
 class SharedBandwidth {
  public:
+  /// A rate below 1 serves nothing.
   explicit SharedBandwidth(std::int64_t bytes_per_second) : rate_(bytes_per_second) {}
   void start(ReplicaId id, std::int64_t bytes, Instant now);
   void cancel(ReplicaId id, Instant now);
@@ -57,10 +63,23 @@ class SharedBandwidth {
   void advance(Instant now, std::vector<ReplicaId>& done);
 
  private:
-  struct Load { ReplicaId id; double bytes_left; };
+  struct Load {
+    ReplicaId id;
+    __int128 left;  ///< bytes * 1e9, i.e. what a rate in bytes/s serves in ns
+  };
+  struct Completion {
+    Instant at;
+    ReplicaId id;
+    auto operator<=>(const Completion&) const = default;
+  };
+  Instant next_completion() const;
+  void serve_until(Instant to);
+  void settle(Instant now);
+
   std::int64_t rate_;
-  Instant last_;
+  Instant last_;  ///< of the last change: a start, a cancel or a completion
   std::vector<Load> loads_;
+  std::vector<Completion> completed_;  ///< not yet handed out, in order
 };
 
 }  // namespace tidegate::engine

@@ -1,8 +1,9 @@
 #pragma once
 // Profile: how fast one replica steps and what it can hold (profiles/*.yaml, with provenance).
 //
-// Step time = c0 + c1*prefill_tokens + c2*decode_seqs + c3*sum(context) + c4*sum(prefill_tokens*context),
-// all in integer femtoseconds so that a closed form over k steps equals walking them.
+// Step time = c0 + c1*prefill_tokens + c2*decode_seqs + c3*sum(context) +
+// c4*sum(prefill_tokens*context), all in integer femtoseconds so that a closed form over k steps
+// equals walking them.
 
 #include <cstdint>
 #include <string>

@@ -1,0 +1,68 @@
+#include "core/signal/aggregate.h"
+
+#include <algorithm>
+
+namespace tidegate::signal {
+namespace {
+
+enum class Fold : std::uint8_t { kSum, kMean, kMax };
+
+template <class Read>
+Signal fold(std::span<const ReplicaSignals* const> ready, Instant now, Fold how, Read read) {
+  if (ready.empty()) {
+    return how == Fold::kSum ? Signal{0, now, Source::kEngine, Freshness::kFresh, 1.0} : Signal{};
+  }
+  Signal out;
+  std::size_t heard = 0;
+  for (const ReplicaSignals* replica : ready) {
+    if (replica == nullptr) continue;
+    Signal s = read(*replica);
+    if (s.absent()) continue;
+    if (heard++ == 0) {
+      out = s;
+      continue;
+    }
+    out.value = how == Fold::kMax ? std::max(out.value, s.value) : out.value + s.value;
+    out.at = std::min(out.at, s.at);
+    out.freshness = std::min(out.freshness, s.freshness);
+  }
+  if (heard == 0) return {};
+  if (how == Fold::kMean) out.value /= static_cast<double>(heard);
+  out.coverage = static_cast<double>(heard) / static_cast<double>(ready.size());
+  return out;
+}
+
+}  // namespace
+
+Signal engine_waiting(const ReplicaSignals& replica, Instant now, const FreshnessRule& rule) {
+  Signal waiting = replica.signal(SignalId::kWaitingRequests, now, rule);
+  Signal aside = replica.signal(SignalId::kWaitingAsideRequests, now, rule);
+  if (!waiting.absent() && !aside.absent()) waiting.value += aside.value;
+  return waiting;
+}
+
+VariantObservation aggregate(std::string variant, const Fleet& fleet,
+                             std::span<const ReplicaSignals* const> ready, Instant now,
+                             const FreshnessRule& rule) {
+  auto value_of = [&](SignalId id) {
+    return [&rule, now, id](const ReplicaSignals& r) { return r.signal(id, now, rule); };
+  };
+  auto rate_of = [&](SignalId id) {
+    return [&rule, now, id](const ReplicaSignals& r) { return r.rate(id, now, rule); };
+  };
+  VariantObservation v;
+  v.variant = std::move(variant);
+  v.fleet = fleet;
+  v.running_requests = fold(ready, now, Fold::kSum, value_of(SignalId::kRunningRequests));
+  v.engine_waiting_requests = fold(ready, now, Fold::kSum, [&](const ReplicaSignals& r) {
+    return engine_waiting(r, now, rule);
+  });
+  v.kv_usage = fold(ready, now, Fold::kMean, value_of(SignalId::kKvUsage));
+  v.kv_usage_max = fold(ready, now, Fold::kMax, value_of(SignalId::kKvUsage));
+  v.preemptions_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kPreemptions));
+  v.prompt_tokens_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kPromptTokens));
+  v.output_tokens_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kOutputTokens));
+  return v;
+}
+
+}  // namespace tidegate::signal

@@ -1,0 +1,26 @@
+#pragma once
+// Aggregate: the signals of a variant's ready replicas -> its part of the Observation.
+//
+//   VariantObservation v = aggregate("h100-fp8", fleet, replicas, now, rule);   // nullptr: never
+//   heard
+//
+// A sum is over the replicas heard, not scaled up to those that were not; `coverage` says how many
+// were, and `at` and `freshness` are the oldest part's. Over no ready replicas a sum is a true
+// zero, a mean is absent. What no replica tells is absent. Thread-safety: a function.
+
+#include <span>
+#include <string>
+
+#include "core/signal/observation.h"
+#include "core/signal/replica_signals.h"
+
+namespace tidegate::signal {
+
+VariantObservation aggregate(std::string variant, const Fleet& fleet,
+                             std::span<const ReplicaSignals* const> ready, Instant now,
+                             const FreshnessRule& rule);
+
+/// The engine's queue and what waits elsewhere in it.
+Signal engine_waiting(const ReplicaSignals& replica, Instant now, const FreshnessRule& rule);
+
+}  // namespace tidegate::signal

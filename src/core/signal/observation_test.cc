@@ -1,0 +1,146 @@
+#include "core/signal/observation.h"
+
+#include <gtest/gtest.h>
+
+#include "core/signal/aggregate.h"
+
+namespace tidegate::signal {
+namespace {
+
+Instant at(std::int64_t s) { return Instant::from_nanos(s * 1'000'000'000); }
+constexpr FreshnessRule kRule{seconds(3), seconds(10)};
+
+Signal engine(double value, double coverage = 1.0, Freshness f = Freshness::kFresh) {
+  return {value, at(5), Source::kEngine, f, coverage};
+}
+Signal gateway() { return {1, at(6), Source::kGateway, Freshness::kFresh, 1.0}; }
+VariantObservation variant(int ready, Signal waiting, Signal running) {
+  VariantObservation v;
+  v.fleet.ready = Replicas(ready);
+  v.engine_waiting_requests = waiting;
+  v.running_requests = running;
+  return v;
+}
+
+struct Row {
+  const char* sentence;
+  Signal gateway;
+  std::vector<VariantObservation> variants;
+  Signal waiting, in_flight;  // value, freshness and coverage are compared
+};
+
+TEST(Observation, WaitingAndInFlightAreWhatTheHeaderSays) {
+  const Demand demand{.queued_requests = 20, .dispatched_requests = 50};
+  const Signal none;
+  const Row rows[] = {
+      {"nobody knows anything", none, {variant(2, none, none)}, none, none},
+      {"no variants, no gateway", none, {}, none, none},
+      {"engines alone: their waiting, and running beside it",
+       none,
+       {variant(2, engine(3), engine(40))},
+       engine(3),
+       engine(43)},
+      {"variants add up",
+       none,
+       {variant(1, engine(3), engine(4)), variant(1, engine(5), engine(6))},
+       engine(8),
+       engine(18)},
+      {"a variant nobody heard takes its share of coverage",
+       none,
+       {variant(1, engine(3), engine(4)), variant(3, none, none)},
+       engine(3, 0.25),
+       engine(7, 0.25)},
+      {"a variant without replicas says nothing either way",
+       none,
+       {variant(1, engine(3), engine(4)), variant(0, none, none)},
+       engine(3),
+       engine(7)},
+      {"the staler part makes the whole stale",
+       none,
+       {variant(1, engine(3), engine(4)), variant(1, engine(1, 1, Freshness::kStale), engine(1))},
+       engine(4, 1, Freshness::kStale),
+       engine(9, 1, Freshness::kStale)},
+      {"running unknown: a lower bound without coverage",
+       none,
+       {variant(1, engine(3), none)},
+       engine(3),
+       engine(3, 0)},
+      {"gateway in front: engines' waiting is added to the queue, not to in-flight",
+       gateway(),
+       {variant(2, engine(3), engine(40))},
+       engine(23),
+       engine(70)},
+      {"gateway in front, engines unheard: the queue is a lower bound of waiting",
+       gateway(),
+       {variant(2, none, none)},
+       engine(20, 0),
+       engine(70)},
+      {"gateway in front, no engines: the queue is all that waits",
+       gateway(),
+       {variant(0, none, none)},
+       engine(20),
+       engine(70)},
+      {"gateway in front, half of the replicas heard",
+       gateway(),
+       {variant(2, engine(3, 0.5), none)},
+       engine(23, 0.5),
+       engine(70)},
+  };
+  for (const Row& row : rows) {
+    Observation o;
+    o.gateway = row.gateway;
+    o.demand = demand;
+    o.variants = row.variants;
+    for (auto [got, expected] : {std::pair(waiting_requests(o), row.waiting),
+                                 std::pair(in_flight_requests(o), row.in_flight)}) {
+      EXPECT_EQ(got.freshness, expected.freshness) << row.sentence;
+      EXPECT_EQ(got.value, expected.value) << row.sentence;
+      EXPECT_DOUBLE_EQ(got.coverage, expected.coverage) << row.sentence;
+    }
+  }
+}
+
+ReplicaSignals replica(Instant heard, double running, double waiting, double kv) {
+  ReplicaSignals s;
+  s.at = heard;
+  s.values[index_of(SignalId::kRunningRequests)] = running;
+  s.values[index_of(SignalId::kWaitingRequests)] = waiting;
+  s.values[index_of(SignalId::kKvUsage)] = kv;
+  s.rates[index_of(SignalId::kPreemptions) - kGaugeCount] = 2;
+  return s;
+}
+
+TEST(Aggregate, SumsMeansAndMaximaOverTheReplicasHeard) {
+  ReplicaSignals a = replica(at(9), 10, 1, 0.25), b = replica(at(6), 20, 2, 0.75);
+  b.values[index_of(SignalId::kWaitingAsideRequests)] = 4;
+  const ReplicaSignals* both[] = {&a, &b};
+  VariantObservation v = aggregate("h100", {.ready = Replicas(2)}, both, at(10), kRule);
+  EXPECT_EQ(v.variant, "h100");
+  EXPECT_EQ(v.running_requests, (Signal{30, at(6), Source::kEngine, Freshness::kStale, 1.0}));
+  EXPECT_EQ(v.engine_waiting_requests.value, 7);
+  EXPECT_EQ(v.kv_usage.value, 0.5);
+  EXPECT_EQ(v.kv_usage_max.value, 0.75);
+  EXPECT_EQ(v.preemptions_per_second.value, 4);
+  EXPECT_TRUE(v.output_tokens_per_second.absent());
+}
+
+TEST(Aggregate, SaysHowManyWereHeardAndNeverFillsIn) {
+  ReplicaSignals a = replica(at(10), 10, 1, 0.25), old = replica(at(0), 99, 99, 0.99);
+  const ReplicaSignals* some[] = {&a, nullptr, &old, nullptr};
+  VariantObservation v = aggregate("h100", {.ready = Replicas(4)}, some, at(10), kRule);
+  EXPECT_EQ(v.running_requests, (Signal{10, at(10), Source::kEngine, Freshness::kFresh, 0.25}));
+  EXPECT_FALSE(v.running_requests.complete());
+  EXPECT_EQ(v.kv_usage.value, 0.25);
+  const ReplicaSignals* nobody[] = {nullptr, nullptr};
+  EXPECT_TRUE(aggregate("h100", {}, nobody, at(10), kRule).running_requests.absent());
+}
+
+TEST(Aggregate, OverNoReplicasASumIsATrueZeroAndAMeanIsUnknown) {
+  VariantObservation v = aggregate("h100", {}, {}, at(10), kRule);
+  EXPECT_TRUE(v.running_requests.complete());
+  EXPECT_EQ(v.running_requests.value, 0);
+  EXPECT_TRUE(v.kv_usage.absent());
+}
+
+}  // namespace
+}  // namespace tidegate::signal

@@ -3,9 +3,9 @@
 //
 //   for (const DialectRow& row : dialect(DialectId::kVllm).rows) ...
 //
-// A row says: a series of this whole name, whose labels match, is this signal; several label sets of it
-// reduce so; where several rows name one signal, those of the lowest rank that is on the page count.
-// Sources: each engine's metrics code and documents (docs/dialects.md has versions).
+// A row says: a series of this whole name, whose labels match, is this signal; several label sets
+// of it reduce so; where several rows name one signal, those of the lowest rank that is on the page
+// count. Sources: each engine's metrics code and documents (docs/dialects.md has versions).
 // Thread-safety: constants.
 
 #include <cstdint>
@@ -21,8 +21,13 @@ namespace tidegate::signal {
 
 enum class DialectId : std::uint8_t {
   kVllm,  // V1 names, V0's as fallback
-  kSglang, kTgi, kTrtllm, kTriton, kLlamaCpp, kDynamo,
-  kEpp,   // llm-d and Gateway API endpoint picker, current prefix, the older as fallback
+  kSglang,
+  kTgi,
+  kTrtllm,
+  kTriton,
+  kLlamaCpp,
+  kDynamo,
+  kEpp,  // llm-d and Gateway API endpoint picker, current prefix, the older as fallback
   kDcgm,
 };
 inline constexpr std::size_t kDialectCount = 9;
@@ -60,11 +65,13 @@ DialectId dialect_of(spec::EngineType type);
 }  // namespace tidegate::signal
 
 namespace tidegate {
-template <> struct EnumTokens<signal::DialectId> {
+template <>
+struct EnumTokens<signal::DialectId> {
   static constexpr std::string_view kTokens[] = {"vllm",     "sglang", "tgi", "trtllm", "triton",
                                                  "llamacpp", "dynamo", "epp", "dcgm"};
 };
-template <> struct EnumTokens<signal::Reduce> {
+template <>
+struct EnumTokens<signal::Reduce> {
   static constexpr std::string_view kTokens[] = {"sum", "mean", "max", "latest"};
 };
 }  // namespace tidegate

@@ -1,8 +1,8 @@
 #pragma once
 // SignalId: everything an engine's page can tell us, under our own names; units last.
 //
-// Gauges first, then counters (cumulative; read as rates), then histograms (read as quantiles), then texts.
-// What a dialect calls them is in dialect.h. Thread-safety: constants.
+// Gauges first, then counters (cumulative; read as rates), then histograms (read as quantiles),
+// then texts. What a dialect calls them is in dialect.h. Thread-safety: constants.
 
 #include <cstdint>
 #include <string_view>
@@ -19,8 +19,8 @@ enum class SignalId : std::uint8_t {
   kWaitingCapacityRequests,  // part of waiting: for lack of room
   kWaitingDeferredRequests,  // part of waiting: for another cause (LoRA budget, KV transfer)
   kSwappedRequests,
-  kInFlightRequests,         // running + waiting, where the engine tells only that
-  kKvUsage,                  // share, 0..1
+  kInFlightRequests,  // running + waiting, where the engine tells only that
+  kKvUsage,           // share, 0..1
   kKvUsedTokens,
   kKvTotalTokens,
   kKvUsedBlocks,
@@ -28,18 +28,18 @@ enum class SignalId : std::uint8_t {
   kKvBlockTokens,
   kMaxNumSeqs,
   kMaxNumBatchedTokens,
-  kSleepLevel1,              // 1 while asleep with weights in host memory
-  kSleepLevel2,              // 1 while asleep without weights
+  kSleepLevel1,  // 1 while asleep with weights in host memory
+  kSleepLevel2,  // 1 while asleep without weights
   kLoraMax,
-  kPromptTokensRate,         // per second, by the engine's own reckoning
+  kPromptTokensRate,  // per second, by the engine's own reckoning
   kOutputTokensRate,
-  kMeanRunningRequests,      // per endpoint of a pool
+  kMeanRunningRequests,  // per endpoint of a pool
   kMeanWaitingRequests,
   kReadyEndpoints,
-  kPoolSaturation,           // 1 is full
-  kGatewayQueueRequests,     // before the engine: picker, router
+  kPoolSaturation,        // 1 is full
+  kGatewayQueueRequests,  // before the engine: picker, router
   kGatewayQueueBytes,
-  kGpuUtil,                  // share of time busy; health, not load
+  kGpuUtil,  // share of time busy; health, not load
   kGpuTensorActive,
   kGpuDramActive,
   kGpuSmActive,
@@ -47,7 +47,7 @@ enum class SignalId : std::uint8_t {
   kGpuFreeBytes,
   kGpuPowerWatts,
   kGpuTempCelsius,
-  kGpuXid,                   // last error code, 0: none
+  kGpuXid,  // last error code, 0: none
   // counters
   kPreemptions,
   kPromptTokens,
@@ -55,7 +55,7 @@ enum class SignalId : std::uint8_t {
   kOutputTokens,
   kPrefixQueryTokens,
   kPrefixHitTokens,
-  kFinishedRequests,         // all reasons
+  kFinishedRequests,  // all reasons
   kFinishedStop,
   kFinishedLength,
   kFinishedAbort,
@@ -67,7 +67,7 @@ enum class SignalId : std::uint8_t {
   kE2e,
   kQueueTime,
   // texts
-  kLoraRunning,              // comma-joined names
+  kLoraRunning,  // comma-joined names
   kLoraWaiting,
 };
 
@@ -114,21 +114,61 @@ class HistogramSet {
 }  // namespace tidegate::signal
 
 namespace tidegate {
-template <> struct EnumTokens<signal::SignalId> {
-  static constexpr std::string_view kTokens[] = {
-      "running_requests", "waiting_requests", "waiting_aside_requests",
-      "waiting_capacity_requests", "waiting_deferred_requests", "swapped_requests",
-      "in_flight_requests", "kv_usage", "kv_used_tokens", "kv_total_tokens", "kv_used_blocks",
-      "kv_total_blocks", "kv_block_tokens", "max_num_seqs", "max_num_batched_tokens",
-      "sleep_level1", "sleep_level2", "lora_max", "prompt_tokens_rate", "output_tokens_rate",
-      "mean_running_requests", "mean_waiting_requests", "ready_endpoints", "pool_saturation",
-      "gateway_queue_requests", "gateway_queue_bytes", "gpu_util", "gpu_tensor_active",
-      "gpu_dram_active", "gpu_sm_active", "gpu_used_bytes", "gpu_free_bytes", "gpu_power_watts",
-      "gpu_temp_celsius", "gpu_xid", "preemptions", "prompt_tokens", "cached_prompt_tokens",
-      "output_tokens", "prefix_query_tokens", "prefix_hit_tokens", "finished_requests",
-      "finished_stop", "finished_length", "finished_abort", "finished_error",
-      "gpu_energy_joules", "ttft_seconds", "itl_seconds", "e2e_seconds", "queue_time_seconds",
-      "lora_running", "lora_waiting"};
+template <>
+struct EnumTokens<signal::SignalId> {
+  static constexpr std::string_view kTokens[] = {"running_requests",
+                                                 "waiting_requests",
+                                                 "waiting_aside_requests",
+                                                 "waiting_capacity_requests",
+                                                 "waiting_deferred_requests",
+                                                 "swapped_requests",
+                                                 "in_flight_requests",
+                                                 "kv_usage",
+                                                 "kv_used_tokens",
+                                                 "kv_total_tokens",
+                                                 "kv_used_blocks",
+                                                 "kv_total_blocks",
+                                                 "kv_block_tokens",
+                                                 "max_num_seqs",
+                                                 "max_num_batched_tokens",
+                                                 "sleep_level1",
+                                                 "sleep_level2",
+                                                 "lora_max",
+                                                 "prompt_tokens_rate",
+                                                 "output_tokens_rate",
+                                                 "mean_running_requests",
+                                                 "mean_waiting_requests",
+                                                 "ready_endpoints",
+                                                 "pool_saturation",
+                                                 "gateway_queue_requests",
+                                                 "gateway_queue_bytes",
+                                                 "gpu_util",
+                                                 "gpu_tensor_active",
+                                                 "gpu_dram_active",
+                                                 "gpu_sm_active",
+                                                 "gpu_used_bytes",
+                                                 "gpu_free_bytes",
+                                                 "gpu_power_watts",
+                                                 "gpu_temp_celsius",
+                                                 "gpu_xid",
+                                                 "preemptions",
+                                                 "prompt_tokens",
+                                                 "cached_prompt_tokens",
+                                                 "output_tokens",
+                                                 "prefix_query_tokens",
+                                                 "prefix_hit_tokens",
+                                                 "finished_requests",
+                                                 "finished_stop",
+                                                 "finished_length",
+                                                 "finished_abort",
+                                                 "finished_error",
+                                                 "gpu_energy_joules",
+                                                 "ttft_seconds",
+                                                 "itl_seconds",
+                                                 "e2e_seconds",
+                                                 "queue_time_seconds",
+                                                 "lora_running",
+                                                 "lora_waiting"};
 };
 static_assert(std::size(EnumTokens<signal::SignalId>::kTokens) == signal::kSignalCount);
 }  // namespace tidegate

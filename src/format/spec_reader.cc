@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "format/spec_units.h"
 #include "format/spec_value.h"
-#include "format/spec_yaml.h"
 
 namespace tidegate::format {
 namespace {
@@ -105,14 +105,17 @@ void Reader::check_choice(const Node& node, const Section& section, const std::s
   if (among.empty()) among = keys_of(section);
   std::vector<std::string_view> given;
   Position second;
+  bool strangers = false;  // one of them may be what is missing, and is reported
   for (std::size_t i = 0; i < node.keys.size(); ++i) {
     const std::string& key = node.keys[i].first;
+    strangers = strangers || spec::find(section, key) == nullptr;
     if (node.items[i].kind == NodeKind::kNull) continue;
     if (std::find(among.begin(), among.end(), key) == among.end()) continue;
     given.push_back(key);
     if (given.size() == 2) second = node.keys[i].second;
   }
   if (given.empty()) {
+    if (strangers) return;
     if (section.choice == Choice::kExactlyOne)
       fault(node.at, path + ": one of " + join(among) + " is missing");
     if (section.choice == Choice::kAtLeastOne)
@@ -135,7 +138,9 @@ void Reader::read_row(const Node& node, const Section& section, const Option& ro
   auto value = parse(node, row, path);
   if (!value) {
     if (value.error().message.empty()) return;  // reported where it is
-    fault(node.at, path + ": " + value.error().message + "; expected " + accepted(section, row));
+    const std::string& wrong = value.error().message;
+    fault(node.at, path + ": " + wrong + (wrong.ends_with('?') ? " Expected " : "; expected ") +
+                       accepted(section, row));
     return;
   }
   if (std::string wrong = spec::check(row, *value); !wrong.empty()) {
@@ -203,7 +208,7 @@ Result<Value> Reader::parse(const Node& node, const Option& row, const std::stri
   if (!percentile) return fail(percentile.error());
   if (node.items[0].kind != NodeKind::kScalar)
     return fail(describe(node.items[0]) + " is not a duration");
-  auto bound = parse_duration(node.items[0].text);
+  auto bound = read_duration(node.items[0].text);
   if (!bound) return fail(bound.error());
   return spec::LatencyBound{*percentile, *bound};
 }
@@ -224,7 +229,7 @@ Result<Value> Reader::parse_spread(const Node& node) {
       return fail("\"" + shown(key) + "\" is none of p50, p90, samples");
     if (node.items[i].kind != NodeKind::kScalar)
       return fail(key + ": " + describe(node.items[i]) + " is not a duration");
-    auto time = parse_duration(node.items[i].text);
+    auto time = read_duration(node.items[i].text);
     if (!time) return fail(time.error().within(key));
     (key == "p50" ? spread.p50 : spread.p90) = *time;
   }

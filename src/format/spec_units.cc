@@ -49,23 +49,27 @@ std::size_t number_length(std::string_view text) {
   return std::min(text.find_first_not_of("0123456789."), text.size());
 }
 
-constexpr std::string_view kDurationForm = "such as 90s, 300ms, 5m, 1h30m or 7d";
-constexpr std::string_view kBytesForm = "such as 256MiB, 27GB or 512KiB";
-constexpr std::string_view kBandwidthForm = "such as 1.5GB/s or 10Gbit/s";
+constexpr std::string_view kDurationForm = "a duration such as 90s, 300ms, 5m, 1h30m or 7d";
+constexpr std::string_view kBytesForm = "a size such as 256MiB, 27GB or 512KiB";
+constexpr std::string_view kBandwidthForm = "a bandwidth such as 1.5GB/s or 10Gbit/s";
 
-Error refuse(std::string_view text, std::string_view fault, std::string_view what,
-             std::string_view form) {
-  return {"\"" + std::string(text.substr(0, 80)) + "\" " + std::string(fault) + "; write " +
-          std::string(what) + " " + std::string(form)};
+Error refuse(std::string_view text, std::string_view fault) {
+  return {"\"" + std::string(text.substr(0, 80)) + "\" " + std::string(fault)};
 }
 
-Error refuse_quantity(std::string_view text, std::string_view what, std::string_view form) {
-  if (text.empty()) return refuse(text, "is empty", what, form);
-  if (text.front() == '-') return refuse(text, "is negative", what, form);
+Error refuse_quantity(std::string_view text) {
+  if (text.empty()) return refuse(text, "is empty");
+  if (text.front() == '-') return refuse(text, "is negative");
   std::size_t digits = number_length(text);
-  if (digits == text.size()) return refuse(text, "has no unit", what, form);
-  if (digits == 0) return refuse(text, "does not begin with a number", what, form);
-  return refuse(text, "has an unknown unit or is out of range", what, form);
+  if (digits == text.size()) return refuse(text, "has no unit");
+  if (digits == 0) return refuse(text, "does not begin with a number");
+  return refuse(text, "has an unknown unit or is out of range");
+}
+
+template <class T>
+Result<T> or_form(Result<T> result, std::string_view form) {
+  if (!result) result.error().message += "; write " + std::string(form);
+  return result;
 }
 
 }  // namespace
@@ -90,8 +94,8 @@ std::optional<std::int64_t> scale_decimal(std::string_view digits, std::int64_t 
   return static_cast<std::int64_t>(scaled);
 }
 
-Result<Duration> parse_duration(std::string_view text) {
-  Error error = refuse_quantity(text, "a duration", kDurationForm);
+Result<Duration> read_duration(std::string_view text) {
+  Error error = refuse_quantity(text);
   std::int64_t total = 0;
   std::int64_t last_scale = std::numeric_limits<std::int64_t>::max();
   if (text.empty()) return fail(error);
@@ -103,7 +107,7 @@ Result<Duration> parse_duration(std::string_view text) {
     auto part = scale_decimal(rest.substr(0, digits), unit->scale);
     if (!part || __builtin_add_overflow(total, *part, &total)) return fail(error);
     if (unit->scale >= last_scale) {
-      return fail(refuse(text, "must go from large units to small", "a duration", kDurationForm));
+      return fail(refuse(text, "must go from large units to small"));
     }
     last_scale = unit->scale;
     rest.remove_prefix(end);
@@ -111,22 +115,22 @@ Result<Duration> parse_duration(std::string_view text) {
   return Duration(total);
 }
 
-Result<std::int64_t> parse_bytes(std::string_view text) {
+Result<std::int64_t> read_bytes(std::string_view text) {
   std::size_t digits = number_length(text);
   const Unit* unit = unit_of(kSizes, text.substr(digits));
   auto value = unit != nullptr ? scale_decimal(text.substr(0, digits), unit->scale) : std::nullopt;
-  if (!value) return fail(refuse_quantity(text, "a size", kBytesForm));
+  if (!value) return fail(refuse_quantity(text));
   return *value;
 }
 
-Result<std::int64_t> parse_bandwidth(std::string_view text) {
+Result<std::int64_t> read_bandwidth(std::string_view text) {
   std::string_view amount = text;
   if (amount.ends_with("/s")) {
     amount.remove_suffix(2);
   } else if (amount.ends_with("bps")) {  // 10Gbps
     amount.remove_suffix(2);
   } else {
-    return fail(refuse(text, "is no bandwidth", "a bandwidth", kBandwidthForm));
+    return fail(refuse(text, "is not a size per second"));
   }
   std::size_t digits = number_length(amount);
   std::string_view name = amount.substr(digits);
@@ -138,7 +142,17 @@ Result<std::int64_t> parse_bandwidth(std::string_view text) {
   } else if (const Unit* size = unit_of(kSizes, name); size != nullptr && !text.ends_with("bps")) {
     if (auto value = scale_decimal(amount.substr(0, digits), size->scale)) return *value;
   }
-  return fail(refuse_quantity(text, "a bandwidth", kBandwidthForm));
+  return fail(refuse_quantity(text));
+}
+
+Result<Duration> parse_duration(std::string_view text) {
+  return or_form(read_duration(text), kDurationForm);
+}
+Result<std::int64_t> parse_bytes(std::string_view text) {
+  return or_form(read_bytes(text), kBytesForm);
+}
+Result<std::int64_t> parse_bandwidth(std::string_view text) {
+  return or_form(read_bandwidth(text), kBandwidthForm);
 }
 
 std::string format_duration(Duration d) { return spec::duration_text(d); }

@@ -147,7 +147,7 @@ std::string range_text(const Option& option) {
   if (low)
     out += (option.range.min_open ? " above " : " from ") + bound_text(option, option.range.min);
   if (high)
-    out += (option.range.min_open ? ", at most " : " to ") + bound_text(option, option.range.max);
+    out += (option.range.min_open ? " up to " : " to ") + bound_text(option, option.range.max);
   return out;
 }
 
@@ -161,8 +161,9 @@ std::string join(std::span<const std::string_view> words) {
 
 Result<double> parse_percentile(std::string_view text) {
   auto refuse = [&] {
-    return fail("\"" + std::string(text.substr(0, 80)) +
-                "\" is not a percentile; write p50, p95, p99 or p99.9");
+    bool bare = !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
+    return fail("\"" + std::string(text.substr(0, 80)) + "\" is not a percentile; write " +
+                (bare ? "p" + std::string(text.substr(0, 8)) : "p50, p95, p99 or p99.9"));
   };
   if (!text.starts_with('p') || text.size() < 2) return refuse();
   std::string_view digits = text.substr(1);
@@ -216,11 +217,11 @@ Result<Value> parse_scalar(const Option& option, const Node& node) {
     case Kind::kEnum:
       return parse_token(option, node);
     case Kind::kDuration:
-      return widened(parse_duration(node.text));
+      return widened(read_duration(node.text));
     case Kind::kBytes:
-      return widened(parse_bytes(node.text));
+      return widened(read_bytes(node.text));
     case Kind::kBandwidth:
-      return widened(parse_bandwidth(node.text));
+      return widened(read_bandwidth(node.text));
     case Kind::kPolicy:
       return widened(parse_policy(node.text));
     case Kind::kSeconds: {
@@ -231,7 +232,7 @@ Result<Value> parse_scalar(const Option& option, const Node& node) {
       return seconds(n);
     }
     case Kind::kSpread: {
-      auto time = parse_duration(node.text);
+      auto time = read_duration(node.text);
       if (!time) return fail(time.error());
       return spec::Spread{*time, *time, {}};
     }

@@ -183,21 +183,21 @@ void for_each_option(const Section& section, const std::string& path, Visit&& vi
 }
 
 /// Calls visit(path, section, row, value) for every leaf in force in `owner`; items are "path[0]".
+/// An absent object and an empty list of objects are visited once, with monostate.
 template <class Visit>
 void for_each_value(const Section& section, const void* owner, const std::string& path,
                     Visit&& visit) {
   for (const Option& row : section.options) {
     std::string at = path.empty() ? std::string(row.key) : path + "." + std::string(row.key);
-    if (row.kind == Kind::kObject) {
-      const void* child = row.bind.view(owner);
-      if (child != nullptr) for_each_value(*row.section, child, at, visit);
-    } else if (row.kind == Kind::kObjectList) {
-      for (std::size_t i = 0; i < row.bind.size(owner); ++i) {
-        for_each_value(*row.section, row.bind.item(owner, i), at + "[" + std::to_string(i) + "]",
-                       visit);
-      }
-    } else {
-      visit(std::string_view(at), section, row, row.bind.get(owner));
+    const void* child = row.kind == Kind::kObject ? row.bind.view(owner) : nullptr;
+    std::size_t items = row.kind == Kind::kObjectList ? row.bind.size(owner) : 0;
+    if (child != nullptr) for_each_value(*row.section, child, at, visit);
+    for (std::size_t i = 0; i < items; ++i) {
+      for_each_value(*row.section, row.bind.item(owner, i), at + "[" + std::to_string(i) + "]",
+                     visit);
+    }
+    if (child == nullptr && items == 0) {
+      visit(std::string_view(at), section, row, row.bind.get ? row.bind.get(owner) : Value{});
     }
   }
 }

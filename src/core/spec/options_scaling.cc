@@ -39,8 +39,11 @@ constexpr Option kMetricRows[] = {
         .says("A PromQL query that gives one number, where no signal says it."),
     option<&MetricSpec::type>("type").says("AverageValue: total / target replicas; Value and "
                                            "Utilization: replicas x value / target, as HPA v2."),
-    option<&MetricSpec::target>("target").needed().above(0, 1e12).like("5").says(
-        "The value aimed at, in the metric's own unit; for Utilization a share up to 1."),
+    option<&MetricSpec::target>("target")
+        .needed()
+        .above(0, std::numeric_limits<double>::infinity())
+        .like("5")
+        .says("The value aimed at, in the metric's own unit; for Utilization a share up to 1."),
 };
 constexpr std::string_view kMetricSources[] = {"signal", "promql"};
 constexpr Section kMetric{"metric",

@@ -35,6 +35,7 @@ std::string_view sentence(ReasonCode code) {
     case ReasonCode::kSpecChanged: return "the spec changed";
     case ReasonCode::kAdopted: return "taken over from the run before";
     case ReasonCode::kNoChange: return "nothing to change";
+    case ReasonCode::kRefused: return "the target did not take the number; asked again later";
   }
   return "unknown reason";
 }

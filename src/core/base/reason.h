@@ -48,6 +48,7 @@ enum class ReasonCode : std::uint8_t {
   kSpecChanged,
   kAdopted,
   kNoChange,
+  kRefused,           // the target did not take the number
 };
 
 template <>
@@ -60,7 +61,7 @@ struct EnumTokens<ReasonCode> {
       "ScaleDownDelay",  "MissingData",     "CheapestMix",     "Quota",
       "CapacityFailed",  "PendingCapacity", "ObserveMode",     "Paused",
       "TimedModeOver",   "NotLeader",       "Operator",        "ForeignWrite",
-      "SpecChanged",     "Adopted",         "NoChange",
+      "SpecChanged",     "Adopted",         "NoChange",        "Refused",
   };
 };
 

@@ -1,229 +1,42 @@
 #pragma once
-// Controller of one model: events in, actions out. Sans-I/O, deterministic, composed of small machines
-// (replicas, cadence, mode, leadership).
+// Controller of one model: events in, actions out. Sans-I/O, deterministic, composed of small
+// machines (replicas, cadence, mode and leadership, ledger of what was applied, records).
 //
-//   Controller c(model, Start{...});
+//   Controller c(model, spec_hash, Start{...});
 //   c.handle(Observed{...}, now, actions);     // appends to actions; never blocks, never throws
-//   loop sleeps until c.next_wake()
+//   loop sleeps until c.next_wake(), then hands it a Tick
 //
-// The same object runs live and in the simulator; a tape of (event, now) replayed gives the same actions.
-// Thread-safety: one owner.
+// The same object runs live and in the simulator; a tape of (event, now) replayed gives the same
+// actions.
+//
+// What an operator may rely on:
+//   scale    is applied at once, also in observe and while paused, within [0, maxReplicas]. Paused,
+//   it
+//            stays. In auto it becomes the current target and the policy goes on from there: up as
+//            demand asks, down only after scaleDownDelay
+//   pause    no Apply but the operator's own; recommendations go on
+//   resume   back to the spec's mode, or acting for as long as said, then observe
+//   restart  the targets of Start are held until complete data has asked for less for
+//   scaleDownDelay;
+//            the first decision that may act tells the actuator every target once
+//   foreign  a number that is not ours is announced, becomes the current target, and the policy
+//   goes on
+// Thread-safety: one owner; a value otherwise.
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <tuple>
-#include <variant>
+#include <utility>
 #include <vector>
 
-#include "core/base/fields.h"
-#include "core/base/reason.h"
-#include "core/base/strong.h"
-#include "core/base/time.h"
-#include "core/plan/plan.h"
-#include "core/policy/policy.h"
-#include "core/signal/observation.h"
-#include "core/spec/model.h"
+#include "core/control/cadence.h"
+#include "core/control/events.h"
+#include "core/control/ledger.h"
+#include "core/control/mode.h"
+#include "core/control/recorder.h"
+#include "core/control/replicas.h"
 
 namespace tidegate::control {
-
-enum class ReplicaState : std::uint8_t {
-  kOrdered, kStarting, kReady, kSleeping, kDraining, kGone, kFailed
-};
-
-/// How long each stage of one start took; negative: not seen.
-struct StageTimes {
-  Duration procurement{-1}, image{-1}, weights{-1}, engine{-1};
-  Duration total{-1};  ///< order -> ready
-  static constexpr auto fields() {
-    using S = StageTimes;
-    return std::tuple(Field{"procurement", &S::procurement}, Field{"image", &S::image},
-                      Field{"weights", &S::weights}, Field{"engine", &S::engine},
-                      Field{"total", &S::total});
-  }
-  bool operator==(const StageTimes&) const = default;
-};
-
-// ---- events ----
-struct Observed {
-  static constexpr std::string_view kType = "Observed";
-  signal::Observation observation;
-  std::vector<plan::ReplicaRow> replicas;  ///< in-flight per replica, where victims may be chosen
-  static constexpr auto fields() {
-    return std::tuple(Field{"observation", &Observed::observation},
-                      Field{"replicas", &Observed::replicas});
-  }
-};
-struct ReplicaChanged {
-  static constexpr std::string_view kType = "ReplicaChanged";
-  ReplicaId id;
-  std::string variant;
-  ReplicaState state = ReplicaState::kOrdered;
-  StageTimes stages;
-  std::uint8_t adopted = 0;  ///< 1: found running from a run before
-  static constexpr auto fields() {
-    using R = ReplicaChanged;
-    return std::tuple(Field{"id", &R::id}, Field{"variant", &R::variant},
-                      Field{"state", &R::state}, Field{"stages", &R::stages},
-                      Field{"adopted", &R::adopted});
-  }
-};
-/// Capacity was asked for and cannot come: no free device, crash loop, pending past its deadline.
-struct CapacityFailed {
-  static constexpr std::string_view kType = "CapacityFailed";
-  std::string variant;
-  std::int64_t limit = -1;  ///< the most replicas that can be had now; -1 unknown
-  Duration retry_after = seconds(30);
-  std::string detail;       ///< for people
-  static constexpr auto fields() {
-    using C = CapacityFailed;
-    return std::tuple(Field{"variant", &C::variant}, Field{"limit", &C::limit},
-                      Field{"retryAfter", &C::retry_after}, Field{"detail", &C::detail});
-  }
-};
-/// The spec is held by the owner; the tape carries it as an opaque document beside this marker.
-struct SpecChanged {
-  static constexpr std::string_view kType = "SpecChanged";
-  std::string spec_yaml;  ///< the document as loaded; for the tape
-  static constexpr auto fields() { return std::tuple(Field{"specYaml", &SpecChanged::spec_yaml}); }
-};
-enum class Said : std::uint8_t { kScale, kPause, kResume };
-struct OperatorSaid {
-  static constexpr std::string_view kType = "OperatorSaid";
-  Said said = Said::kScale;
-  std::string variant;       ///< empty: the first
-  std::int64_t replicas = 0; ///< kScale
-  Duration lasting{0};       ///< kResume: > 0 is the timed mode
-  static constexpr auto fields() {
-    using O = OperatorSaid;
-    return std::tuple(Field{"said", &O::said}, Field{"variant", &O::variant},
-                      Field{"replicas", &O::replicas}, Field{"lasting", &O::lasting});
-  }
-};
-struct LeadershipChanged {
-  static constexpr std::string_view kType = "LeadershipChanged";
-  std::uint8_t leader = 1;
-  static constexpr auto fields() { return std::tuple(Field{"leader", &LeadershipChanged::leader}); }
-};
-/// The actuator took an Apply (ok) or refused it (detail says why).
-struct Applied {
-  static constexpr std::string_view kType = "Applied";
-  std::string variant;
-  std::int64_t replicas = 0;
-  std::uint8_t ok = 1;
-  std::string detail;
-  static constexpr auto fields() {
-    using A = Applied;
-    return std::tuple(Field{"variant", &A::variant}, Field{"replicas", &A::replicas},
-                      Field{"ok", &A::ok}, Field{"detail", &A::detail});
-  }
-};
-struct Tick {
-  static constexpr std::string_view kType = "Tick";
-  static constexpr auto fields() { return std::tuple<>(); }
-};
-using Event = std::variant<Observed, ReplicaChanged, CapacityFailed, SpecChanged, OperatorSaid,
-                           LeadershipChanged, Applied, Tick>;
-
-// ---- actions ----
-/// Make the variant have this many replicas. Idempotent: a second Apply replaces the first.
-struct Apply {
-  static constexpr std::string_view kType = "Apply";
-  std::string variant;
-  Replicas replicas;
-  std::vector<ReplicaId> victims;
-  static constexpr auto fields() {
-    return std::tuple(Field{"variant", &Apply::variant}, Field{"replicas", &Apply::replicas},
-                      Field{"victims", &Apply::victims});
-  }
-};
-struct Wake {
-  static constexpr std::string_view kType = "Wake";
-  ReplicaId id;
-  static constexpr auto fields() { return std::tuple(Field{"id", &Wake::id}); }
-};
-struct Sleep {
-  static constexpr std::string_view kType = "Sleep";
-  ReplicaId id;
-  std::int64_t level = 1;
-  static constexpr auto fields() {
-    return std::tuple(Field{"id", &Sleep::id}, Field{"level", &Sleep::level});
-  }
-};
-/// All that is needed to run the decision again: decide(model, seen, policy_before) and the plan.
-struct Decision {
-  std::uint64_t sequence = 0;  ///< per model, from 1
-  Instant at;
-  WallTime wall;
-  std::int64_t version = 1;    ///< of the decision code: kDecisionVersion
-  std::uint64_t spec_hash = 0; ///< which spec document (journal table `specs`)
-  signal::Observation observation;
-  std::vector<plan::ReplicaRow> replicas;
-  policy::State policy_before;
-  plan::Memory plan_before;
-  policy::Recommendation recommendation;
-  plan::Plan plan;
-  std::uint8_t applied = 0;    ///< 0: recommended only (observe, paused, not leader)
-  std::vector<Reason> reasons; ///< recommendation's, plan's and control's, in order
-  static constexpr auto fields() {
-    using D = Decision;
-    return std::tuple(
-        Field{"sequence", &D::sequence}, Field{"at", &D::at}, Field{"wall", &D::wall},
-        Field{"version", &D::version}, Field{"specHash", &D::spec_hash},
-        Field{"observation", &D::observation}, Field{"replicas", &D::replicas},
-        Field{"policyBefore", &D::policy_before}, Field{"planBefore", &D::plan_before},
-        Field{"recommendation", &D::recommendation}, Field{"plan", &D::plan},
-        Field{"applied", &D::applied}, Field{"reasons", &D::reasons});
-  }
-};
-/// Journal this decision. Sent for every decision that changed something, and for unchanged ones at most
-/// once a minute (run-length: `repeats` counts those left out since the last record).
-struct Record {
-  static constexpr std::string_view kType = "Record";
-  Decision decision;
-  std::int64_t repeats = 0;
-  static constexpr auto fields() {
-    return std::tuple(Field{"decision", &Record::decision}, Field{"repeats", &Record::repeats});
-  }
-};
-/// Something people should hear: a change of count, mode, capacity failure.
-struct Announce {
-  static constexpr std::string_view kType = "Announce";
-  Reason reason;
-  std::string detail;
-  static constexpr auto fields() {
-    return std::tuple(Field{"reason", &Announce::reason}, Field{"detail", &Announce::detail});
-  }
-};
-using Action = std::variant<Apply, Wake, Sleep, Record, Announce>;
-
-inline constexpr std::int64_t kDecisionVersion = 1;
-/// Decide at most this often; an observation in between is kept, not lost.
-inline constexpr Duration kDecisionPeriod = seconds(1);
-
-/// What the controller starts from: what the journal remembers, or nothing.
-struct Start {
-  spec::Mode mode = spec::Mode::kAuto;
-  Instant timed_until = Instant::never();
-  std::uint8_t paused = 0;
-  std::vector<policy::VariantReplicas> targets;  ///< last applied, so that a restart holds it
-  std::uint64_t next_sequence = 1;
-  static constexpr auto fields() {
-    using S = Start;
-    return std::tuple(Field{"mode", &S::mode}, Field{"timedUntil", &S::timed_until},
-                      Field{"paused", &S::paused}, Field{"targets", &S::targets},
-                      Field{"nextSequence", &S::next_sequence});
-  }
-};
-
-/// For `status`, /metrics and the dashboard.
-struct View {
-  spec::Mode mode = spec::Mode::kAuto;
-  bool paused = false;
-  bool leader = true;
-  Instant timed_until = Instant::never();
-  std::vector<policy::VariantReplicas> desired;
-  std::vector<Reason> reasons;  ///< of the last decision
-};
 
 class Controller {
  public:
@@ -237,24 +50,48 @@ class Controller {
   const spec::Model& model() const { return model_; }
 
  private:
-  // The machines' state; see controller.cc. (The implementer may restructure the private part.)
+  using Actions = std::vector<Action>;
+  void on(const Observed& event, Instant now, Actions& actions);
+  void on(const ReplicaChanged& event, Instant now, Actions& actions);
+  void on(const CapacityFailed& event, Instant now, Actions& actions);
+  void on(const SpecChanged& event, Instant now, Actions& actions);
+  void on(const OperatorSaid& event, Instant now, Actions& actions);
+  void on(const LeadershipChanged& event, Instant now, Actions& actions);
+  void on(const Applied& event, Instant now, Actions& actions);
+  void on(const Tick& event, Instant now, Actions& actions);
+
+  void scale(const OperatorSaid& said, Instant now, Actions& actions);
+  void foreign(std::size_t variant, std::int64_t replicas, Instant now, Actions& actions);
+  void decide(Instant now, Actions& actions);
+  bool apply(const Decision& decision, Instant now, Actions& actions);
+  void keep_unapplied(plan::Memory next);
+  void remember_targets(const signal::Observation& seen, Instant now);
+  signal::Observation observation(Instant now) const;
+  std::optional<std::size_t> find(const std::string& variant) const;
+
   spec::Model model_;
   std::uint64_t spec_hash_ = 0;
-  Start start_;
+  std::vector<policy::VariantReplicas> start_targets_;
+  ModeMachine mode_;
+  Cadence cadence_;
+  ReplicaBook replicas_;
+  Ledger ledger_;
+  Recorder recorder_;
+  policy::State policy_;
+  plan::Memory memory_;
+  bool shadow_ = false;     ///< the last decision was recommended only: targets are not the fleet's
+  std::int64_t surge_ = 0;  ///< replicas beyond the target a rolling replacement may show
+  Instant capacity_retry_ = Instant::never();
+  std::optional<Observed> seen_;  ///< the latest
+  plan::Plan plan_;               ///< the last
+  std::vector<Reason> reasons_;   ///< of the last decision
+  std::vector<Reason> notes_;     ///< for the next decision's record: operator, foreign write
+  std::vector<std::pair<std::string, std::int64_t>> removed_;  ///< variants the new spec lacks
 };
 
-/// Runs a record again with the code of today. Equal to what was recorded unless the version differs.
+/// Runs a record again with the code of today. Equal to what was recorded unless the version
+/// differs.
 std::pair<policy::Recommendation, plan::Plan> rerun(const spec::Model& model,
                                                     const Decision& decision);
 
 }  // namespace tidegate::control
-
-namespace tidegate {
-template <> struct EnumTokens<control::ReplicaState> {
-  static constexpr std::string_view kTokens[] = {"ordered", "starting", "ready", "sleeping",
-      "draining", "gone", "failed"};
-};
-template <> struct EnumTokens<control::Said> {
-  static constexpr std::string_view kTokens[] = {"scale", "pause", "resume"};
-};
-}  // namespace tidegate

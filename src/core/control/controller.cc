@@ -1,0 +1,246 @@
+#include "core/control/controller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/plan/memory.h"
+#include "core/policy/mix.h"
+
+namespace tidegate::control {
+
+namespace {
+Announce announce(ReasonCode code, std::string variant, std::int64_t before, std::int64_t after,
+                  std::string detail) {
+  return Announce{Reason{code, std::move(variant), before, after, {}}, std::move(detail)};
+}
+}  // namespace
+
+Controller::Controller(spec::Model model, std::uint64_t spec_hash, Start start)
+    : model_(std::move(model)),
+      spec_hash_(spec_hash),
+      start_targets_(std::move(start.targets)),
+      mode_(model_.scaling, start.mode, start.timed_until, start.paused != 0),
+      replicas_(model_),
+      ledger_(model_.variants.size()),
+      recorder_(start.next_sequence) {}
+
+std::optional<std::size_t> Controller::find(const std::string& variant) const {
+  for (std::size_t i = 0; i < model_.variants.size(); ++i) {
+    if (model_.variants[i].name == variant) return i;
+  }
+  return std::nullopt;
+}
+
+void Controller::handle(const Event& event, Instant now, Actions& actions) {
+  if (mode_.advance(now)) {
+    actions.push_back(announce(ReasonCode::kTimedModeOver, "", 0, 0, "observing from here on"));
+    recorder_.mark_changed();
+    cadence_.request();
+  }
+  std::visit([&](const auto& one) { on(one, now, actions); }, event);
+  if (now >= capacity_retry_ || now >= ledger_.next_wake()) cadence_.request();
+  if (now >= capacity_retry_) capacity_retry_ = Instant::never();
+  if (seen_ && cadence_.due(now)) decide(now, actions);
+}
+
+Instant Controller::next_wake() const {
+  Instant wake = std::min(mode_.next_wake(), capacity_retry_);
+  if (seen_) wake = std::min({wake, cadence_.next_wake(), ledger_.next_wake()});
+  return wake;
+}
+
+void Controller::on(const Observed& event, Instant now, Actions&) {
+  seen_ = event;
+  cadence_.observed(observation(now));
+}
+
+void Controller::on(const Tick&, Instant, Actions&) {}
+
+void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) {
+  std::optional<ReplicaState> before = replicas_.change(event, now);
+  std::optional<std::size_t> variant = find(event.variant);
+  if (!before || !variant) return;
+  std::int64_t active = replicas_.fleet(*variant).active().value();
+  bool appeared = *before == ReplicaState::kGone && is_active(event.state);
+  if (event.adopted != 0 && appeared) {
+    actions.push_back(announce(ReasonCode::kAdopted, event.variant, active - 1, active,
+                               "replica " + std::to_string(event.id.value())));
+  } else if (appeared && ledger_.too_many(*variant, active, surge_)) {
+    foreign(*variant, active, now, actions);
+  } else if (is_active(*before) && event.state == ReplicaState::kDraining &&
+             ledger_.too_few(*variant, active)) {
+    foreign(*variant, active, now, actions);
+  }
+  cadence_.request();
+}
+
+void Controller::on(const CapacityFailed& event, Instant now, Actions& actions) {
+  std::optional<std::size_t> variant = find(event.variant);
+  if (!variant) return;
+  remember_targets(observation(now), now);
+  plan::VariantMemory& known = memory_.variants[*variant];
+  plan::capacity_failed(known, event.limit, now + event.retry_after);
+  capacity_retry_ = std::min(capacity_retry_, known.capacity_failed_until);
+  std::int64_t target = known.target;
+  std::int64_t after = event.limit >= 0 ? std::min(target, event.limit) : target;
+  actions.push_back(
+      announce(ReasonCode::kCapacityFailed, event.variant, target, after, event.detail));
+  cadence_.request();
+}
+
+void Controller::set_model(spec::Model model, std::uint64_t spec_hash) {
+  std::vector<std::optional<std::size_t>> from;
+  for (const spec::Variant& variant : model.variants) from.push_back(find(variant.name));
+  plan::Memory memory;
+  if (!memory_.variants.empty()) {
+    for (std::optional<std::size_t> old : from) {
+      memory.variants.push_back(old ? memory_.variants[*old] : plan::VariantMemory{});
+    }
+  }
+  for (std::size_t i = 0; i < model_.variants.size(); ++i) {
+    if (std::find(from.begin(), from.end(), i) == from.end() &&
+        ledger_.applied(i).value_or(0) > 0) {
+      removed_.emplace_back(model_.variants[i].name, *ledger_.applied(i));
+    }
+  }
+  bool same_law = model.scaling.policy == model_.scaling.policy &&
+                  model.scaling.metrics == model_.scaling.metrics &&
+                  from.size() == model_.variants.size();
+  if (!same_law) policy_ = {};
+  memory_ = std::move(memory);
+  ledger_.remap(from);
+  replicas_.set_model(model);
+  model_ = std::move(model);
+  spec_hash_ = spec_hash;
+  plan_ = {};
+}
+
+void Controller::on(const SpecChanged&, Instant now, Actions& actions) {
+  mode_.follow(model_.scaling, now);
+  surge_ = 1;
+  for (auto& [variant, replicas] : removed_) {
+    if (!mode_.acts()) break;
+    actions.push_back(Apply{variant, Replicas(0), {}});
+    actions.push_back(announce(ReasonCode::kSpecChanged, variant, replicas, 0,
+                               "the spec has no such variant any more"));
+  }
+  removed_.clear();
+  actions.push_back(announce(ReasonCode::kSpecChanged, "", 0, 0, "decides by the new spec"));
+  recorder_.mark_changed();
+  cadence_.request_urgently();
+}
+
+void Controller::on(const LeadershipChanged& event, Instant, Actions& actions) {
+  bool leads = event.leader != 0;
+  if (leads == mode_.leader()) return;
+  mode_.set_leader(leads);
+  actions.push_back(announce(leads ? ReasonCode::kAdopted : ReasonCode::kNotLeader, "", 0, 0,
+                             leads ? "this controller leads" : "another controller leads"));
+  recorder_.mark_changed();
+  cadence_.request_urgently();
+}
+
+void Controller::on(const Applied& event, Instant now, Actions& actions) {
+  std::optional<std::size_t> variant = find(event.variant);
+  if (!variant) return;
+  std::int64_t target = ledger_.applied(*variant).value_or(event.replicas);
+  switch (ledger_.answered(*variant, event.replicas, event.ok != 0, now)) {
+    case Ledger::Verdict::kOurs:
+      return;
+    case Ledger::Verdict::kForeign:
+      return foreign(*variant, event.replicas, now, actions);
+    case Ledger::Verdict::kRefused:
+      actions.push_back(
+          announce(ReasonCode::kRefused, event.variant, target, event.replicas, event.detail));
+  }
+}
+
+void Controller::foreign(std::size_t variant, std::int64_t replicas, Instant now,
+                         Actions& actions) {
+  const std::string& name = model_.variants[variant].name;
+  std::int64_t before = ledger_.applied(variant).value_or(replicas);
+  remember_targets(observation(now), now);
+  ledger_.taken_over(variant, replicas);
+  plan::override_target(memory_.variants[variant], replicas, now);
+  notes_.push_back(Reason{ReasonCode::kForeignWrite, name, before, replicas, {}});
+  actions.push_back(announce(ReasonCode::kForeignWrite, name, before, replicas, ""));
+  recorder_.mark_changed();
+  cadence_.request();
+}
+
+void Controller::on(const OperatorSaid& event, Instant now, Actions& actions) {
+  switch (event.said) {
+    case Said::kScale:
+      scale(event, now, actions);
+      break;
+    case Said::kPause:
+      mode_.pause();
+      actions.push_back(announce(ReasonCode::kPaused, "", 0, 0, "until resumed"));
+      break;
+    case Said::kResume:
+      mode_.resume(event.lasting, now);
+      actions.push_back(announce(ReasonCode::kOperator, "", 0, 0,
+                                 "resumed, mode " + std::string(token(mode_.mode()))));
+      break;
+  }
+  recorder_.mark_changed();
+  cadence_.request_urgently();
+}
+
+void Controller::scale(const OperatorSaid& said, Instant now, Actions& actions) {
+  std::optional<std::size_t> variant = said.variant.empty() ? 0 : find(said.variant);
+  if (!variant || model_.variants.empty()) {
+    actions.push_back(announce(ReasonCode::kNoChange, said.variant, 0, 0, "no such variant"));
+    return;
+  }
+  const spec::Variant& spec = model_.variants[*variant];
+  signal::Observation seen = observation(now);
+  remember_targets(seen, now);
+  std::int64_t before = ledger_.applied(*variant).value_or(memory_.variants[*variant].target);
+  if (!mode_.leader()) {
+    actions.push_back(announce(ReasonCode::kNotLeader, spec.name, before, before, "not scaled"));
+    return;
+  }
+  std::int64_t most = spec.max_replicas.value();
+  std::int64_t wanted = std::clamp<std::int64_t>(said.replicas, 0, most);
+  if (ledger_.applied(*variant) != wanted) {
+    std::vector<plan::ReplicaRow> none;
+    std::vector<plan::ReplicaRow> rows = replicas_.rows(seen_ ? seen_->replicas : none);
+    actions.push_back(Apply{
+        spec.name, Replicas(wanted),
+        plan::choose_victims(rows, static_cast<std::int32_t>(*variant),
+                             policy::fleet_of(model_, seen, *variant).active().value(), wanted)});
+    ledger_.sent(*variant, wanted);
+  }
+  plan::override_target(memory_.variants[*variant], wanted, now);
+  notes_.push_back(Reason{ReasonCode::kOperator, spec.name, before, wanted, {}});
+  std::string detail = wanted == said.replicas ? std::string()
+                                               : "asked for " + std::to_string(said.replicas) +
+                                                     ", within [0, " + std::to_string(most) + "]";
+  actions.push_back(announce(ReasonCode::kOperator, spec.name, before, wanted, std::move(detail)));
+}
+
+View Controller::view() const {
+  View view;
+  view.mode = mode_.mode();
+  view.paused = mode_.paused();
+  view.leader = mode_.leader();
+  view.timed_until = mode_.timed_until();
+  view.reasons = reasons_;
+  for (std::size_t i = 0; i < model_.variants.size(); ++i) {
+    std::int64_t replicas = 0;
+    if (i < plan_.variants.size()) {
+      replicas = plan_.variants[i].replicas.value();
+    } else if (i < memory_.variants.size()) {
+      replicas = memory_.variants[i].target;
+    } else {
+      for (const policy::VariantReplicas& known : start_targets_) {
+        if (known.variant == model_.variants[i].name) replicas = known.replicas.value();
+      }
+    }
+    view.desired.push_back({model_.variants[i].name, Replicas(replicas)});
+  }
+  return view;
+}
+
+}  // namespace tidegate::control

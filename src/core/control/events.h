@@ -1,0 +1,238 @@
+#pragma once
+// Events and actions of the controller, what it starts from and what it shows. Plain values with
+// fields(), so that tape, journal and API carry them as they are.
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "core/base/fields.h"
+#include "core/base/reason.h"
+#include "core/base/strong.h"
+#include "core/base/time.h"
+#include "core/plan/plan.h"
+#include "core/policy/policy.h"
+#include "core/signal/observation.h"
+#include "core/spec/model.h"
+
+namespace tidegate::control {
+
+enum class ReplicaState : std::uint8_t {
+  kOrdered,
+  kStarting,
+  kReady,
+  kSleeping,
+  kDraining,
+  kGone,
+  kFailed
+};
+
+/// How long each stage of one start took; negative: not seen.
+struct StageTimes {
+  Duration procurement{-1}, image{-1}, weights{-1}, engine{-1};
+  Duration total{-1};  ///< order -> ready
+  static constexpr auto fields() {
+    using S = StageTimes;
+    return std::tuple(Field{"procurement", &S::procurement}, Field{"image", &S::image},
+                      Field{"weights", &S::weights}, Field{"engine", &S::engine},
+                      Field{"total", &S::total});
+  }
+  bool operator==(const StageTimes&) const = default;
+};
+
+// ---- events ----
+struct Observed {
+  static constexpr std::string_view kType = "Observed";
+  signal::Observation observation;
+  std::vector<plan::ReplicaRow> replicas;  ///< in-flight per replica, where victims may be chosen
+  static constexpr auto fields() {
+    return std::tuple(Field{"observation", &Observed::observation},
+                      Field{"replicas", &Observed::replicas});
+  }
+};
+struct ReplicaChanged {
+  static constexpr std::string_view kType = "ReplicaChanged";
+  ReplicaId id;
+  std::string variant;
+  ReplicaState state = ReplicaState::kOrdered;
+  StageTimes stages;
+  std::uint8_t adopted = 0;  ///< 1: found running from a run before
+  static constexpr auto fields() {
+    using R = ReplicaChanged;
+    return std::tuple(Field{"id", &R::id}, Field{"variant", &R::variant}, Field{"state", &R::state},
+                      Field{"stages", &R::stages}, Field{"adopted", &R::adopted});
+  }
+};
+/// Capacity was asked for and cannot come: no free device, crash loop, pending past its deadline.
+struct CapacityFailed {
+  static constexpr std::string_view kType = "CapacityFailed";
+  std::string variant;
+  std::int64_t limit = -1;  ///< the most replicas that can be had now; -1 unknown
+  Duration retry_after = seconds(30);
+  std::string detail;  ///< for people
+  static constexpr auto fields() {
+    using C = CapacityFailed;
+    return std::tuple(Field{"variant", &C::variant}, Field{"limit", &C::limit},
+                      Field{"retryAfter", &C::retry_after}, Field{"detail", &C::detail});
+  }
+};
+/// The spec is held by the owner; the tape carries it as an opaque document beside this marker.
+struct SpecChanged {
+  static constexpr std::string_view kType = "SpecChanged";
+  std::string spec_yaml;  ///< the document as loaded; for the tape
+  static constexpr auto fields() { return std::tuple(Field{"specYaml", &SpecChanged::spec_yaml}); }
+};
+enum class Said : std::uint8_t { kScale, kPause, kResume };
+struct OperatorSaid {
+  static constexpr std::string_view kType = "OperatorSaid";
+  Said said = Said::kScale;
+  std::string variant;        ///< empty: the first
+  std::int64_t replicas = 0;  ///< kScale
+  Duration lasting{0};        ///< kResume: > 0 is the timed mode
+  static constexpr auto fields() {
+    using O = OperatorSaid;
+    return std::tuple(Field{"said", &O::said}, Field{"variant", &O::variant},
+                      Field{"replicas", &O::replicas}, Field{"lasting", &O::lasting});
+  }
+};
+struct LeadershipChanged {
+  static constexpr std::string_view kType = "LeadershipChanged";
+  std::uint8_t leader = 1;
+  static constexpr auto fields() { return std::tuple(Field{"leader", &LeadershipChanged::leader}); }
+};
+/// The actuator took an Apply (ok) or refused it (detail says why).
+struct Applied {
+  static constexpr std::string_view kType = "Applied";
+  std::string variant;
+  std::int64_t replicas = 0;
+  std::uint8_t ok = 1;
+  std::string detail;
+  static constexpr auto fields() {
+    using A = Applied;
+    return std::tuple(Field{"variant", &A::variant}, Field{"replicas", &A::replicas},
+                      Field{"ok", &A::ok}, Field{"detail", &A::detail});
+  }
+};
+struct Tick {
+  static constexpr std::string_view kType = "Tick";
+  static constexpr auto fields() { return std::tuple<>(); }
+};
+using Event = std::variant<Observed, ReplicaChanged, CapacityFailed, SpecChanged, OperatorSaid,
+                           LeadershipChanged, Applied, Tick>;
+
+// ---- actions ----
+/// Make the variant have this many replicas. Idempotent: a second Apply replaces the first.
+struct Apply {
+  static constexpr std::string_view kType = "Apply";
+  std::string variant;
+  Replicas replicas;
+  std::vector<ReplicaId> victims;
+  static constexpr auto fields() {
+    return std::tuple(Field{"variant", &Apply::variant}, Field{"replicas", &Apply::replicas},
+                      Field{"victims", &Apply::victims});
+  }
+};
+struct Wake {
+  static constexpr std::string_view kType = "Wake";
+  ReplicaId id;
+  static constexpr auto fields() { return std::tuple(Field{"id", &Wake::id}); }
+};
+struct Sleep {
+  static constexpr std::string_view kType = "Sleep";
+  ReplicaId id;
+  std::int64_t level = 1;
+  static constexpr auto fields() {
+    return std::tuple(Field{"id", &Sleep::id}, Field{"level", &Sleep::level});
+  }
+};
+/// All that is needed to run the decision again: decide(model, seen, policy_before) and the plan.
+struct Decision {
+  std::uint64_t sequence = 0;  ///< per model, from 1
+  Instant at;
+  WallTime wall;
+  std::int64_t version = 1;     ///< of the decision code: kDecisionVersion
+  std::uint64_t spec_hash = 0;  ///< which spec document (journal table `specs`)
+  signal::Observation observation;
+  std::vector<plan::ReplicaRow> replicas;
+  policy::State policy_before;
+  plan::Memory plan_before;
+  policy::Recommendation recommendation;
+  plan::Plan plan;
+  std::uint8_t applied = 0;     ///< 0: recommended only (observe, paused, not leader)
+  std::vector<Reason> reasons;  ///< recommendation's, plan's and control's, in order
+  static constexpr auto fields() {
+    using D = Decision;
+    return std::tuple(Field{"sequence", &D::sequence}, Field{"at", &D::at}, Field{"wall", &D::wall},
+                      Field{"version", &D::version}, Field{"specHash", &D::spec_hash},
+                      Field{"observation", &D::observation}, Field{"replicas", &D::replicas},
+                      Field{"policyBefore", &D::policy_before},
+                      Field{"planBefore", &D::plan_before},
+                      Field{"recommendation", &D::recommendation}, Field{"plan", &D::plan},
+                      Field{"applied", &D::applied}, Field{"reasons", &D::reasons});
+  }
+};
+/// Journal this decision. Sent for every decision that changed something, and for unchanged ones at
+/// most once a minute (run-length: `repeats` counts those left out since the last record).
+struct Record {
+  static constexpr std::string_view kType = "Record";
+  Decision decision;
+  std::int64_t repeats = 0;
+  static constexpr auto fields() {
+    return std::tuple(Field{"decision", &Record::decision}, Field{"repeats", &Record::repeats});
+  }
+};
+/// Something people should hear: a change of count, mode, capacity failure.
+struct Announce {
+  static constexpr std::string_view kType = "Announce";
+  Reason reason;
+  std::string detail;
+  static constexpr auto fields() {
+    return std::tuple(Field{"reason", &Announce::reason}, Field{"detail", &Announce::detail});
+  }
+};
+using Action = std::variant<Apply, Wake, Sleep, Record, Announce>;
+
+inline constexpr std::int64_t kDecisionVersion = 1;
+/// Decide at most this often; an observation in between is kept, not lost.
+inline constexpr Duration kDecisionPeriod = seconds(1);
+
+/// What the controller starts from: what the journal remembers, or nothing.
+struct Start {
+  spec::Mode mode = spec::Mode::kAuto;
+  Instant timed_until = Instant::never();
+  std::uint8_t paused = 0;
+  std::vector<policy::VariantReplicas> targets;  ///< last applied, so that a restart holds it
+  std::uint64_t next_sequence = 1;
+  static constexpr auto fields() {
+    using S = Start;
+    return std::tuple(Field{"mode", &S::mode}, Field{"timedUntil", &S::timed_until},
+                      Field{"paused", &S::paused}, Field{"targets", &S::targets},
+                      Field{"nextSequence", &S::next_sequence});
+  }
+};
+
+/// For `status`, /metrics and the dashboard.
+struct View {
+  spec::Mode mode = spec::Mode::kAuto;
+  bool paused = false;
+  bool leader = true;
+  Instant timed_until = Instant::never();
+  std::vector<policy::VariantReplicas> desired;
+  std::vector<Reason> reasons;  ///< of the last decision
+};
+
+}  // namespace tidegate::control
+
+namespace tidegate {
+template <>
+struct EnumTokens<control::ReplicaState> {
+  static constexpr std::string_view kTokens[] = {"ordered",  "starting", "ready", "sleeping",
+                                                 "draining", "gone",     "failed"};
+};
+template <>
+struct EnumTokens<control::Said> {
+  static constexpr std::string_view kTokens[] = {"scale", "pause", "resume"};
+};
+}  // namespace tidegate

@@ -1,0 +1,73 @@
+#include "core/control/ledger.h"
+
+#include <algorithm>
+
+namespace tidegate::control {
+
+bool Ledger::wants(std::size_t variant, std::int64_t replicas, Instant now) const {
+  const Row& row = rows_[variant];
+  return row.applied != replicas || now >= row.retry_at;
+}
+
+void Ledger::sent(std::size_t variant, std::int64_t replicas) {
+  Row& row = rows_[variant];
+  row.applied = replicas;
+  row.retry_at = Instant::never();
+  row.unacknowledged.push_back(replicas);
+  if (row.unacknowledged.size() > kMaxUnacknowledged) {
+    row.unacknowledged.erase(row.unacknowledged.begin());
+  }
+}
+
+Ledger::Verdict Ledger::answered(std::size_t variant, std::int64_t replicas, bool ok, Instant now) {
+  Row& row = rows_[variant];
+  auto asked = std::find(row.unacknowledged.begin(), row.unacknowledged.end(), replicas);
+  bool ours = asked != row.unacknowledged.end();
+  if (ours) row.unacknowledged.erase(row.unacknowledged.begin(), asked + 1);
+  if (!ok) {
+    if (row.applied == replicas) row.retry_at = now + kRefusedRetry;
+    return Verdict::kRefused;
+  }
+  bool foreign = !ours && row.applied && *row.applied != replicas;
+  return foreign ? Verdict::kForeign : Verdict::kOurs;
+}
+
+bool Ledger::too_many(std::size_t variant, std::int64_t active, std::int64_t surge) const {
+  const Row& row = rows_[variant];
+  if (!row.applied) return false;
+  std::int64_t most = *row.applied;
+  for (std::int64_t asked : row.unacknowledged) most = std::max(most, asked);
+  return active > most + surge;
+}
+
+bool Ledger::too_few(std::size_t variant, std::int64_t active) const {
+  const Row& row = rows_[variant];
+  if (!row.applied) return false;
+  std::int64_t least = *row.applied;
+  for (std::int64_t asked : row.unacknowledged) least = std::min(least, asked);
+  return active < least;
+}
+
+void Ledger::taken_over(std::size_t variant, std::int64_t replicas) {
+  rows_[variant].applied = replicas;
+  rows_[variant].unacknowledged.clear();
+  rows_[variant].retry_at = Instant::never();
+}
+
+void Ledger::forget() {
+  for (Row& row : rows_) row = Row{};
+}
+
+void Ledger::remap(const std::vector<std::optional<std::size_t>>& from) {
+  std::vector<Row> rows;
+  for (std::optional<std::size_t> old : from) rows.push_back(old ? rows_[*old] : Row{});
+  rows_ = std::move(rows);
+}
+
+Instant Ledger::next_wake() const {
+  Instant next = Instant::never();
+  for (const Row& row : rows_) next = std::min(next, row.retry_at);
+  return next;
+}
+
+}  // namespace tidegate::control

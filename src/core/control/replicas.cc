@@ -1,0 +1,117 @@
+#include "core/control/replicas.h"
+
+#include <algorithm>
+
+namespace tidegate::control {
+
+namespace {
+/// The count of `fleet` that a state belongs to; none for gone.
+Replicas* count_of(signal::Fleet& fleet, ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kOrdered:
+      return &fleet.ordered;
+    case ReplicaState::kStarting:
+      return &fleet.starting;
+    case ReplicaState::kReady:
+      return &fleet.ready;
+    case ReplicaState::kSleeping:
+      return &fleet.sleeping;
+    case ReplicaState::kDraining:
+      return &fleet.draining;
+    case ReplicaState::kFailed:
+      return &fleet.failed;
+    case ReplicaState::kGone:
+      return nullptr;
+  }
+  return nullptr;
+}
+}  // namespace
+
+bool is_booting(ReplicaState state) {
+  return state == ReplicaState::kOrdered || state == ReplicaState::kStarting;
+}
+bool is_active(ReplicaState state) { return is_booting(state) || state == ReplicaState::kReady; }
+
+ReplicaBook::ReplicaBook(const spec::Model& model) { set_model(model); }
+
+std::vector<ReplicaBook::Entry>::iterator ReplicaBook::at(ReplicaId id) {
+  return std::lower_bound(entries_.begin(), entries_.end(), id,
+                          [](const Entry& entry, ReplicaId other) { return entry.id < other; });
+}
+
+std::optional<ReplicaState> ReplicaBook::change(const ReplicaChanged& event, Instant now) {
+  auto name = std::find(names_.begin(), names_.end(), event.variant);
+  if (name == names_.end()) return std::nullopt;
+  auto variant = static_cast<std::size_t>(name - names_.begin());
+  heard_[variant] = true;
+  auto entry = at(event.id);
+  bool known = entry != entries_.end() && entry->id == event.id;
+  ReplicaState before = known ? entry->state : ReplicaState::kGone;
+  if (before == event.state) return std::nullopt;
+  if (known) {
+    if (Replicas* count = count_of(fleets_[static_cast<std::size_t>(entry->variant)], before)) {
+      *count -= Replicas(1);
+    }
+  }
+  if (Replicas* count = count_of(fleets_[variant], event.state)) *count += Replicas(1);
+  if (event.state == ReplicaState::kGone) {
+    entries_.erase(entry);
+  } else if (known) {
+    *entry = {event.id, static_cast<std::int32_t>(variant), event.state, now};
+  } else {
+    entries_.insert(entry, {event.id, static_cast<std::int32_t>(variant), event.state, now});
+  }
+  return before;
+}
+
+void ReplicaBook::set_model(const spec::Model& model) {
+  std::vector<std::string> names;
+  std::vector<bool> heard;
+  std::vector<signal::Fleet> fleets;
+  std::vector<std::int32_t> moved(names_.size(), -1);
+  for (const spec::Variant& variant : model.variants) {
+    auto old = std::find(names_.begin(), names_.end(), variant.name);
+    bool known = old != names_.end();
+    auto index = static_cast<std::size_t>(old - names_.begin());
+    if (known) moved[index] = static_cast<std::int32_t>(names.size());
+    names.push_back(variant.name);
+    heard.push_back(known && heard_[index]);
+    fleets.push_back(known ? fleets_[index] : signal::Fleet{});
+  }
+  for (Entry& entry : entries_) entry.variant = moved[static_cast<std::size_t>(entry.variant)];
+  std::erase_if(entries_, [](const Entry& entry) { return entry.variant < 0; });
+  names_ = std::move(names);
+  heard_ = std::move(heard);
+  fleets_ = std::move(fleets);
+}
+
+std::vector<plan::ReplicaRow> ReplicaBook::rows(const std::vector<plan::ReplicaRow>& seen) const {
+  std::vector<plan::ReplicaRow> given = seen, out;
+  auto by_id = [](const plan::ReplicaRow& a, const plan::ReplicaRow& b) { return a.id < b.id; };
+  std::stable_sort(given.begin(), given.end(), by_id);
+  auto next = given.begin();
+  for (const Entry& entry : entries_) {
+    while (next != given.end() && next->id < entry.id) out.push_back(*next++);
+    plan::ReplicaRow row{
+        entry.id, entry.variant, is_booting(entry.state) ? std::uint8_t{1} : std::uint8_t{0}, 0,
+        0,        entry.since};
+    if (next != given.end() && next->id == entry.id) {
+      row.in_flight = next->in_flight;
+      row.in_flight_tokens = next->in_flight_tokens;
+      ++next;
+    }
+    if (is_active(entry.state)) out.push_back(row);
+  }
+  out.insert(out.end(), next, given.end());
+  // A row of a replica that nobody announced counts only where nobody announces any.
+  std::erase_if(out, [&](const plan::ReplicaRow& row) {
+    auto variant = static_cast<std::size_t>(row.variant);
+    if (variant >= heard_.size()) return true;
+    return heard_[variant] &&
+           !std::binary_search(entries_.begin(), entries_.end(), Entry{row.id},
+                               [](const Entry& a, const Entry& b) { return a.id < b.id; });
+  });
+  return out;
+}
+
+}  // namespace tidegate::control

@@ -1,0 +1,51 @@
+#pragma once
+// ReplicaBook: every replica the actuator told us of, by id, and the fleet of each variant by
+// state.
+//
+// Where it has heard of a variant at all it is the truth for `fleet`: an observation may be older.
+// Ordered by id, so all that is derived is deterministic. Units: replicas.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/control/events.h"
+
+namespace tidegate::control {
+
+class ReplicaBook {
+ public:
+  explicit ReplicaBook(const spec::Model& model);
+
+  /// Books the change. Empty where the variant is unknown or nothing changed; else the state before
+  /// (kGone: not known yet).
+  std::optional<ReplicaState> change(const ReplicaChanged& event, Instant now);
+  /// The variants of a new spec; replicas of those it lacks are forgotten.
+  void set_model(const spec::Model& model);
+
+  bool heard(std::size_t variant) const { return heard_[variant]; }
+  const signal::Fleet& fleet(std::size_t variant) const { return fleets_[variant]; }
+  /// Candidates to stop: `seen` less what does not run any more, plus what it leaves out.
+  std::vector<plan::ReplicaRow> rows(const std::vector<plan::ReplicaRow>& seen) const;
+
+ private:
+  struct Entry {
+    ReplicaId id;
+    std::int32_t variant = 0;
+    ReplicaState state = ReplicaState::kOrdered;
+    Instant since;
+  };
+  std::vector<Entry>::iterator at(ReplicaId id);
+
+  std::vector<std::string> names_;
+  std::vector<bool> heard_;
+  std::vector<signal::Fleet> fleets_;
+  std::vector<Entry> entries_;  ///< by id
+};
+
+bool is_active(ReplicaState state);
+bool is_booting(ReplicaState state);
+
+}  // namespace tidegate::control

@@ -1,0 +1,73 @@
+#include "core/policy/policy.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/policy/laws.h"
+#include "core/policy/mix.h"
+
+namespace tidegate::policy {
+
+bool is_built(spec::PolicyKind kind) {
+  switch (kind) {
+    case spec::PolicyKind::kStatic:
+    case spec::PolicyKind::kConcurrency:
+    case spec::PolicyKind::kHpa:
+    case spec::PolicyKind::kKeda:
+    case spec::PolicyKind::kKpa:
+    case spec::PolicyKind::kTargetTracking:
+      return true;
+    case spec::PolicyKind::kTide:
+    case spec::PolicyKind::kSaturation:
+    case spec::PolicyKind::kPlanner:
+    case spec::PolicyKind::kOracle:
+      return false;
+  }
+  return false;
+}
+
+std::pair<Recommendation, State> decide(const spec::Model& model, const signal::Observation& seen,
+                                        State state, Instant now) {
+  Input in{model, seen, now};
+  switch (model.scaling.policy) {
+    case spec::PolicyKind::kStatic:
+      return decide_static(in);
+    case spec::PolicyKind::kConcurrency:
+      return decide_concurrency(in, std::move(state));
+    case spec::PolicyKind::kHpa:
+      return decide_hpa(in, std::move(state));
+    case spec::PolicyKind::kKeda:
+      return decide_keda(in, std::move(state));
+    case spec::PolicyKind::kKpa:
+      return decide_kpa(in, std::move(state));
+    case spec::PolicyKind::kTargetTracking:
+      return decide_target_tracking(in, std::move(state));
+    case spec::PolicyKind::kTide:
+    case spec::PolicyKind::kSaturation:
+    case spec::PolicyKind::kPlanner:
+    case spec::PolicyKind::kOracle:
+      break;
+  }
+  Draft draft(model, seen);
+  draft.hold(ReasonCode::kNoChange, {});
+  return {std::move(draft).finish(), std::move(state)};
+}
+
+bool gateway_known(const signal::Observation& seen) { return seen.gateway.complete(); }
+
+void activate(const Input& in, Draft& draft) {
+  if (draft.ready() > 0) return;
+  signal::Signal waiting = signal::waiting_requests(in.seen);
+  if (waiting.absent() || waiting.value <= 0) return;
+  double in_flight = std::max(signal::in_flight_requests(in.seen).value, waiting.value);
+  double need = in_flight / in.model.scaling.target_utilization;
+  draft.at_least(ReasonCode::kActivation, std::max<std::int64_t>(1, replicas_for(in.model, need)),
+                 {{"waiting_requests", waiting.value}, {"in_flight_requests", in_flight}});
+}
+
+void keep_last_without_gateway(const Input& in, Draft& draft) {
+  if (draft.asked() > 0 || draft.active() == 0 || gateway_known(in.seen)) return;
+  draft.at_least(ReasonCode::kMissingData, 1, {{"gateway_coverage", in.seen.gateway.coverage}});
+}
+
+}  // namespace tidegate::policy

@@ -149,7 +149,12 @@ void ClientConnection::paused_changed() {
   }
   update_interest();
   if (paused() || input_.empty()) return;
-  core_->loop.defer([self = shared_from_this()] { self->take({}); });
+  if (resuming_) return;
+  resuming_ = true;
+  core_->loop.defer([self = shared_from_this()] {
+    self->resuming_ = false;
+    self->take({});
+  });
 }
 
 void ClientConnection::on_event(std::uint32_t events) {
@@ -164,7 +169,7 @@ void ClientConnection::on_event(std::uint32_t events) {
     }
     return;
   }
-  if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) on_readable();
+  if (!resuming_ && (events & (EPOLLIN | EPOLLERR | EPOLLHUP))) on_readable();
 }
 
 void ClientConnection::on_expired() {

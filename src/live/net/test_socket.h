@@ -51,7 +51,11 @@ class RawSocket {
   bool sent_all() const { return out_.empty(); }
   void stop_reading() { reading_ = false, interest(); }
   void start_reading() { reading_ = true, interest(); }
-  void half_close() { ::shutdown(fd_, SHUT_WR); }
+  /// Once all is sent.
+  void half_close() {
+    half_close_ = true;
+    pump_out();
+  }
   void close() {
     if (fd_ < 0) return;
     loop_.unwatch(fd_);
@@ -93,6 +97,7 @@ class RawSocket {
       }
       out_.erase(0, static_cast<std::size_t>(n));
     }
+    if (out_.empty() && half_close_) ::shutdown(fd_, SHUT_WR);
     interest();
   }
   void on_event(std::uint32_t events) {
@@ -112,6 +117,7 @@ class RawSocket {
   Loop& loop_;
   int fd_ = -1;
   bool reading_ = true;
+  bool half_close_ = false;
   std::string out_;
 };
 

@@ -73,6 +73,7 @@ Result<std::uint64_t> item_mask(std::string_view item, const FieldRule& rule) {
     auto last = dash == std::string_view::npos
                     ? (slash == std::string_view::npos ? first : rule.max)
                     : number(range.substr(dash + 1), rule);
+    if (rule.max == 7 && last == 0 && first > 0) last = 7;  // sat-sun
     if (!first || !last || *first < rule.min || *last > rule.max || *first > *last) {
       return fail(refuse(rule, item));
     }

@@ -57,6 +57,10 @@ std::string policy_fault(const PolicyChoice& choice) {
                ? ""
                : "needs a knob from 0 to 10000, a whole number of replicas";
   }
+  if (choice.policy == PolicyKind::kConcurrency) {
+    return knob >= 1 && knob <= 100'000 ? ""
+                                        : "needs a knob from 1 to 100000, requests per replica";
+  }
   return knob > 0 && knob <= 1e12 ? "" : "needs a knob above 0";
 }
 

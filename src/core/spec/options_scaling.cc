@@ -98,10 +98,10 @@ constexpr Section kBehavior{"behavior", "Rate limits and stabilization, as HPA v
 constexpr Option kPrewarmRows[] = {
     option<&Prewarm::threshold>("threshold")
         .above(0, 1)
-        .says("Add capacity when waiting reaches this share of queue.maxRequests."),
+        .says("One replica more when waiting reaches this share of queue.maxRequests."),
     option<&Prewarm::lead_time>("leadTime")
         .between(0, kHour)
-        .says("How far ahead the forecast of waiting is read, where the policy has one."),
+        .says("It is held, and not repeated, for so long; about one cold start."),
 };
 constexpr Section kPrewarm{"prewarm", "Act on the queue before the policy does.", kPrewarmRows,
                            defaults_of<Prewarm>};
@@ -119,14 +119,14 @@ constexpr Option kWindowRows[] = {
         .says("How long it stays open from each match."),
     option<&ScheduleWindow::min_replicas>("minReplicas")
         .between(0, 10'000)
-        .otherwise("the variant's")
+        .otherwise("the variants' own")
         .like("4")
-        .says("Floor while open."),
+        .says("Floor of all variants together while open."),
     option<&ScheduleWindow::max_replicas>("maxReplicas")
         .between(0, 10'000)
-        .otherwise("the variant's")
+        .otherwise("the variants' own")
         .like("16")
-        .says("Ceiling while open."),
+        .says("Ceiling of all variants together while open."),
 };
 constexpr std::string_view kWindowBounds[] = {"minReplicas", "maxReplicas"};
 constexpr Section kWindow{"window",
@@ -164,7 +164,8 @@ constexpr Option kScalingRows[] = {
     option<&Scaling::metrics>("metrics", kMetric)
         .at_most(16)
         .otherwise("the policy's own")
-        .says("What hpa, keda and targettracking look at; the largest answer wins."),
+        .says("What hpa, keda and targettracking look at; under concurrency they can only raise. "
+              "The largest answer wins."),
     same_owner("behavior", kBehavior).says("Rate limits and stabilization, as HPA v2 has them."),
     option<&Scaling::prewarm>("prewarm", kPrewarm)
         .otherwise("off")

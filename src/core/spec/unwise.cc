@@ -93,13 +93,11 @@ void advise_metrics(const Scaling& scaling, Warnings& warnings) {
           "stay near empty; use signal: waiting, which counts both");
     }
   }
-  bool reads_metrics = scaling.policy != PolicyKind::kStatic &&
-                       scaling.policy != PolicyKind::kConcurrency &&
-                       scaling.policy != PolicyKind::kKpa && scaling.policy != PolicyKind::kOracle;
+  bool reads_metrics = scaling.policy != PolicyKind::kStatic && scaling.policy != PolicyKind::kKpa;
   if (!scaling.metrics.empty() && !reads_metrics) {
     warnings.add("spec.scaling.metrics",
                  "policy " + std::string(token(scaling.policy)) +
-                     " does not read metrics; hpa, keda and targettracking do");
+                     " does not read metrics; concurrency, hpa, keda and targettracking do");
   }
 }
 

@@ -1,0 +1,236 @@
+#include "live/gateway/gateway.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "live/gateway/front.h"
+#include "live/gateway/lane.h"
+
+namespace tidegate::live {
+namespace {
+
+/// How often a drain looks whether it is done, and how long it lets last bytes leave (wall).
+constexpr Duration kDrainPoll = millis(5);
+constexpr Duration kFlushGrace = seconds(1);
+
+}  // namespace
+
+struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
+  State(net::Loop& loop, net::HttpClient& client, const net::WorldClock& clock,
+        GatewayOptions options)
+      : parts(std::make_shared<GatewayParts>(
+            GatewayParts{.loop = loop, .client = client, .clock = clock, .options = options})),
+        front(clock) {}
+
+  Lane* find(const std::string& model) const;
+  /// Every lane of that name: the one in force and those that left.
+  template <class F>
+  void each(const std::string& model, F f);
+  void handle(const net::ExchangePtr& exchange);
+  void break_off();
+  void poll_drain(Instant give_up);
+
+  std::shared_ptr<GatewayParts> parts;
+  std::vector<std::unique_ptr<Lane>> lanes;    ///< in the order of the models
+  std::vector<std::unique_ptr<Lane>> leaving;  ///< closed, finishing what runs
+  Front front;
+  std::unique_ptr<net::HttpServer> server;
+  bool closing = false;
+  Instant flush_until = Instant::never();
+  net::Loop::TimerId poll_timer = net::Loop::TimerId::kNone;
+  std::vector<std::function<void()>> done;
+};
+
+Lane* Gateway::State::find(const std::string& model) const {
+  for (const auto* list : {&lanes, &leaving}) {
+    for (const auto& lane : *list) {
+      if (lane->model().name == model) return lane.get();
+    }
+  }
+  return nullptr;
+}
+
+template <class F>
+void Gateway::State::each(const std::string& model, F f) {
+  for (auto* list : {&lanes, &leaving}) {
+    for (auto& lane : *list) {
+      if (lane->model().name == model) f(*lane);
+    }
+  }
+}
+
+void Gateway::State::handle(const net::ExchangePtr& exchange) {
+  if (closing) {
+    return answer_outcome(*exchange, route::Outcome::kShuttingDown, seconds(1),
+                          exchange->request().headers.get(kRequestIdHeader));
+  }
+  front.handle(exchange);
+}
+
+Gateway::Gateway(net::Loop& loop, net::HttpClient& client, const net::WorldClock& clock,
+                 GatewayOptions options)
+    : state_(std::make_shared<State>(loop, client, clock, options)) {}
+
+Gateway::~Gateway() {
+  state_->parts->loop.cancel(state_->poll_timer);
+  state_->parts->drained = nullptr;
+}
+
+void Gateway::set_models(std::vector<spec::Model> models) {
+  State& s = *state_;
+  std::vector<std::unique_ptr<Lane>> next;
+  std::vector<Lane*> in_force;
+  for (auto& model : models) {
+    auto it = std::find_if(s.lanes.begin(), s.lanes.end(), [&](const auto& lane) {
+      return lane && lane->model().name == model.name;
+    });
+    if (it == s.lanes.end()) {
+      next.push_back(std::make_unique<Lane>(s.parts, std::move(model)));
+    } else {
+      (*it)->set_model(std::move(model));
+      next.push_back(std::move(*it));
+    }
+    in_force.push_back(next.back().get());
+  }
+  s.front.serve(std::move(in_force));  // before anything that left is closed
+  std::erase_if(s.leaving, [](const auto& lane) { return lane->idle(); });
+  for (auto& lane : s.lanes) {
+    if (!lane) continue;
+    s.leaving.push_back(std::move(lane));
+    s.leaving.back()->close();
+  }
+  s.lanes = std::move(next);
+}
+
+Result<net::Address> Gateway::listen(const net::Address& address) {
+  net::Limits limits = state_->parts->options.limits;
+  for (const auto& lane : state_->lanes) {
+    limits.max_body_bytes = std::max(
+        limits.max_body_bytes,
+        static_cast<std::size_t>(std::max<std::int64_t>(0, lane->model().queue.max_body_bytes)));
+  }
+  state_->server = std::make_unique<net::HttpServer>(
+      state_->parts->loop, limits, [weak = std::weak_ptr(state_)](net::ExchangePtr exchange) {
+        if (auto state = weak.lock()) state->handle(exchange);
+      });
+  return state_->server->listen(address);
+}
+
+// ---- replicas ----
+
+void Gateway::replica_up(const std::string& model, const route::ReplicaUp& up,
+                         const net::Address& address) {
+  if (Lane* lane = state_->find(model)) lane->replica_up(up, address);
+}
+
+void Gateway::replica_draining(const std::string& model, ReplicaId id) {
+  state_->each(model, [&](Lane& lane) { lane.replica_draining(id); });
+}
+
+void Gateway::replica_down(const std::string& model, ReplicaId id) {
+  state_->each(model, [&](Lane& lane) { lane.replica_down(id); });
+}
+
+void Gateway::scraped(const std::string& model, ReplicaId id, const signal::ReplicaSignals& page) {
+  using signal::SignalId;
+  if (!page.has(SignalId::kRunningRequests)) return;
+  auto or_zero = [&](SignalId signal) { return page.has(signal) ? page.value(signal) : 0.0; };
+  auto count = [&](SignalId signal) {
+    return static_cast<std::int64_t>(std::clamp(or_zero(signal), 0.0, 1e9));
+  };
+  state_->each(model, [&](Lane& lane) {
+    lane.say(route::Scraped{id, count(SignalId::kRunningRequests),
+                            count(SignalId::kWaitingRequests), or_zero(SignalId::kKvUsage)});
+  });
+}
+
+void Gateway::on_drained(Drained callback) { state_->parts->drained = std::move(callback); }
+
+void Gateway::on_routed(Routed callback) {
+  state_->parts->routed = std::move(callback);
+  for (auto* list : {&state_->lanes, &state_->leaving}) {
+    for (auto& lane : *list) lane->set_routed(state_->parts->routed);
+  }
+}
+
+// ---- views ----
+
+signal::Demand Gateway::demand(const std::string& model) const {
+  const Lane* lane = state_->find(model);
+  return lane == nullptr ? signal::Demand{} : lane->host().demand();
+}
+
+std::vector<route::ReplicaView> Gateway::replica_views(const std::string& model) const {
+  const Lane* lane = state_->find(model);
+  return lane == nullptr ? std::vector<route::ReplicaView>{} : lane->host().replicas();
+}
+
+route::Options Gateway::router_options(const std::string& model) const {
+  const Lane* lane = state_->find(model);
+  return lane == nullptr ? route::Options{} : lane->host().options();
+}
+
+void Gateway::latency_signals(const std::string& model, Duration window, signal::Signal& ttft,
+                              signal::Signal& itl) const {
+  ttft = itl = {};
+  const Traffic* t = traffic(model);
+  if (t == nullptr) return;
+  Instant now = state_->parts->clock.now();
+  auto fill = [&](const RecentQuantile& recent, signal::Signal& signal) {
+    std::int64_t seen = 0;
+    double value = recent.quantile(0.99, now, window, seen);
+    if (seen > 0) {
+      signal = {value, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+    }
+  };
+  fill(t->recent_ttft, ttft);
+  fill(t->recent_itl, itl);
+}
+
+const Traffic* Gateway::traffic(const std::string& model) const {
+  const Lane* lane = state_->find(model);
+  return lane == nullptr ? nullptr : &lane->traffic();
+}
+
+const std::map<int, std::int64_t>& Gateway::refused() const { return state_->front.refused(); }
+std::size_t Gateway::open_requests() const { return state_->parts->open_requests; }
+
+// ---- the end ----
+
+void Gateway::State::break_off() {
+  for (auto* list : {&lanes, &leaving}) {
+    for (auto& lane : *list) lane->break_off();
+  }
+}
+
+/// Done when no request is open and the last bytes have left, or cannot leave.
+void Gateway::State::poll_drain(Instant give_up) {
+  Instant now = net::WorldClock::mono_now();
+  if (parts->open_requests > 0 && now >= give_up) break_off();
+  if (parts->open_requests == 0) {
+    if (flush_until.is_never()) flush_until = now + kFlushGrace;
+    if (!server || server->connections() == 0 || now >= flush_until) {
+      for (auto& callback : std::exchange(done, {})) callback();
+      return;
+    }
+  }
+  poll_timer = parts->loop.after(kDrainPoll, [this, give_up] { poll_drain(give_up); });
+}
+
+void Gateway::shutdown(std::function<void()> done) {
+  State& s = *state_;
+  s.done.push_back(std::move(done));
+  if (s.closing) {
+    s.break_off();
+    if (s.done.size() > 1) return;  // the poll of the first call is under way
+  } else {
+    s.closing = true;
+    if (s.server) s.server->drain();
+    for (auto& lane : s.lanes) lane->close();
+  }
+  Instant give_up = net::WorldClock::mono_now() + s.parts->options.drain_timeout;
+  s.poll_timer =
+      s.parts->loop.after(Duration(0), [state = &s, give_up] { state->poll_drain(give_up); });
+}
+
+}  // namespace tidegate::live

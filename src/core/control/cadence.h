@@ -19,6 +19,7 @@ class Cadence {
   void request_urgently() { pending_ = urgent_ = true; }
   /// A new observation is there.
   void observed(const signal::Observation& seen);
+  bool pending() const { return pending_; }
   bool due(Instant now) const { return pending_ && now >= next_wake(); }
   /// Decided at `now` on `seen`.
   void decided(const signal::Observation& seen, Instant now);

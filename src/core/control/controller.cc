@@ -38,15 +38,16 @@ void Controller::handle(const Event& event, Instant now, Actions& actions) {
     cadence_.request();
   }
   std::visit([&](const auto& one) { on(one, now, actions); }, event);
-  if (now >= capacity_retry_ || now >= ledger_.next_wake()) cadence_.request();
+  if (now >= capacity_retry_ || (mode_.acts() && now >= ledger_.next_wake())) cadence_.request();
   if (now >= capacity_retry_) capacity_retry_ = Instant::never();
   if (seen_ && cadence_.due(now)) decide(now, actions);
 }
 
 Instant Controller::next_wake() const {
   Instant wake = std::min(mode_.next_wake(), capacity_retry_);
-  if (seen_) wake = std::min({wake, cadence_.next_wake(), ledger_.next_wake()});
-  return wake;
+  if (!seen_) return wake;
+  if (cadence_.pending()) return std::min(wake, cadence_.next_wake());
+  return mode_.acts() ? std::min(wake, ledger_.next_wake()) : wake;
 }
 
 void Controller::on(const Observed& event, Instant now, Actions&) {

@@ -51,6 +51,7 @@ struct Observed {
     return std::tuple(Field{"observation", &Observed::observation},
                       Field{"replicas", &Observed::replicas});
   }
+  bool operator==(const Observed&) const = default;
 };
 struct ReplicaChanged {
   static constexpr std::string_view kType = "ReplicaChanged";
@@ -64,6 +65,7 @@ struct ReplicaChanged {
     return std::tuple(Field{"id", &R::id}, Field{"variant", &R::variant}, Field{"state", &R::state},
                       Field{"stages", &R::stages}, Field{"adopted", &R::adopted});
   }
+  bool operator==(const ReplicaChanged&) const = default;
 };
 /// Capacity was asked for and cannot come: no free device, crash loop, pending past its deadline.
 struct CapacityFailed {
@@ -77,12 +79,14 @@ struct CapacityFailed {
     return std::tuple(Field{"variant", &C::variant}, Field{"limit", &C::limit},
                       Field{"retryAfter", &C::retry_after}, Field{"detail", &C::detail});
   }
+  bool operator==(const CapacityFailed&) const = default;
 };
 /// The spec is held by the owner; the tape carries it as an opaque document beside this marker.
 struct SpecChanged {
   static constexpr std::string_view kType = "SpecChanged";
   std::string spec_yaml;  ///< the document as loaded; for the tape
   static constexpr auto fields() { return std::tuple(Field{"specYaml", &SpecChanged::spec_yaml}); }
+  bool operator==(const SpecChanged&) const = default;
 };
 enum class Said : std::uint8_t { kScale, kPause, kResume };
 struct OperatorSaid {
@@ -96,11 +100,13 @@ struct OperatorSaid {
     return std::tuple(Field{"said", &O::said}, Field{"variant", &O::variant},
                       Field{"replicas", &O::replicas}, Field{"lasting", &O::lasting});
   }
+  bool operator==(const OperatorSaid&) const = default;
 };
 struct LeadershipChanged {
   static constexpr std::string_view kType = "LeadershipChanged";
   std::uint8_t leader = 1;
   static constexpr auto fields() { return std::tuple(Field{"leader", &LeadershipChanged::leader}); }
+  bool operator==(const LeadershipChanged&) const = default;
 };
 /// The actuator took an Apply (ok) or refused it (detail says why).
 struct Applied {
@@ -114,10 +120,12 @@ struct Applied {
     return std::tuple(Field{"variant", &A::variant}, Field{"replicas", &A::replicas},
                       Field{"ok", &A::ok}, Field{"detail", &A::detail});
   }
+  bool operator==(const Applied&) const = default;
 };
 struct Tick {
   static constexpr std::string_view kType = "Tick";
   static constexpr auto fields() { return std::tuple<>(); }
+  bool operator==(const Tick&) const = default;
 };
 using Event = std::variant<Observed, ReplicaChanged, CapacityFailed, SpecChanged, OperatorSaid,
                            LeadershipChanged, Applied, Tick>;
@@ -133,11 +141,13 @@ struct Apply {
     return std::tuple(Field{"variant", &Apply::variant}, Field{"replicas", &Apply::replicas},
                       Field{"victims", &Apply::victims});
   }
+  bool operator==(const Apply&) const = default;
 };
 struct Wake {
   static constexpr std::string_view kType = "Wake";
   ReplicaId id;
   static constexpr auto fields() { return std::tuple(Field{"id", &Wake::id}); }
+  bool operator==(const Wake&) const = default;
 };
 struct Sleep {
   static constexpr std::string_view kType = "Sleep";
@@ -146,6 +156,7 @@ struct Sleep {
   static constexpr auto fields() {
     return std::tuple(Field{"id", &Sleep::id}, Field{"level", &Sleep::level});
   }
+  bool operator==(const Sleep&) const = default;
 };
 /// All that is needed to run the decision again: decide(model, seen, policy_before) and the plan.
 struct Decision {
@@ -172,6 +183,7 @@ struct Decision {
                       Field{"recommendation", &D::recommendation}, Field{"plan", &D::plan},
                       Field{"applied", &D::applied}, Field{"reasons", &D::reasons});
   }
+  bool operator==(const Decision&) const = default;
 };
 /// Journal this decision. Sent for every decision that changed something, and for unchanged ones at
 /// most once a minute (run-length: `repeats` counts those left out since the last record).
@@ -182,6 +194,7 @@ struct Record {
   static constexpr auto fields() {
     return std::tuple(Field{"decision", &Record::decision}, Field{"repeats", &Record::repeats});
   }
+  bool operator==(const Record&) const = default;
 };
 /// Something people should hear: a change of count, mode, capacity failure.
 struct Announce {
@@ -191,6 +204,7 @@ struct Announce {
   static constexpr auto fields() {
     return std::tuple(Field{"reason", &Announce::reason}, Field{"detail", &Announce::detail});
   }
+  bool operator==(const Announce&) const = default;
 };
 using Action = std::variant<Apply, Wake, Sleep, Record, Announce>;
 
@@ -211,6 +225,7 @@ struct Start {
                       Field{"paused", &S::paused}, Field{"targets", &S::targets},
                       Field{"nextSequence", &S::next_sequence});
   }
+  bool operator==(const Start&) const = default;
 };
 
 /// For `status`, /metrics and the dashboard.

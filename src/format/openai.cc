@@ -3,11 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <array>
-#include <cstring>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "format/openai_prompt_bytes.h"
 
 namespace tidegate::format {
 namespace {
@@ -15,61 +11,9 @@ namespace {
 namespace od = simdjson::ondemand;
 static_assert(kBodyPadding >= simdjson::SIMDJSON_PADDING);
 
-constexpr std::size_t kBlockBytes = kPrefixBlockTokens * kBytesPerToken;
 constexpr std::size_t kRoleBytes = kMessageOverheadTokens * kBytesPerToken;
 /// A parser that has read a larger body than this gives its index (4 to 8 bytes a byte) back.
 constexpr std::size_t kKeptCapacity = 4u << 20;
-
-/// The prompt as a run of bytes: counts tokens and chains the hashes of full blocks.
-class PromptBytes {
- public:
-  explicit PromptBytes(PrefixHashing hashing) : hashing_(hashing) {}
-
-  void feed(std::string_view text) {
-    bytes_ += static_cast<std::int64_t>(text.size());
-    if (hashing_ == PrefixHashing::kOff) return;
-    if (carried_ > 0) {
-      std::size_t take = std::min(kBlockBytes - carried_, text.size());
-      std::memcpy(carry_.data() + carried_, text.data(), take);
-      carried_ += take;
-      text.remove_prefix(take);
-      if (carried_ < kBlockBytes) return;
-      block(carry_.data());
-      carried_ = 0;
-    }
-    for (; text.size() >= kBlockBytes; text.remove_prefix(kBlockBytes)) block(text.data());
-    std::memcpy(carry_.data(), text.data(), text.size());
-    carried_ = text.size();
-  }
-  void feed_id(std::uint32_t id) {
-    char bytes[kBytesPerToken];
-    for (int i = 0; i < kBytesPerToken; ++i) bytes[i] = static_cast<char>(id >> (8 * i));
-    feed({bytes, sizeof bytes});
-  }
-  /// Anything that is not text: a fixed number of tokens whose hash depends on what it is.
-  void feed_media(std::string_view raw) {
-    std::uint64_t hash = XXH3_64bits(raw.data(), raw.size());
-    for (std::int64_t i = 0; i < kMediaPartTokens * kBytesPerToken; i += sizeof hash) {
-      feed({reinterpret_cast<const char*>(&hash), sizeof hash});
-    }
-  }
-  OpenAiPrompt finish() {
-    std::int64_t tokens = (bytes_ + kBytesPerToken - 1) / kBytesPerToken;
-    return {Tokens(std::max<std::int64_t>(tokens, 1)), std::move(hashes_)};
-  }
-
- private:
-  void block(const char* data) {
-    previous_ = XXH3_64bits_withSeed(data, kBlockBytes, previous_);
-    hashes_.push_back(previous_);
-  }
-  PrefixHashing hashing_;
-  std::int64_t bytes_ = 0;
-  std::array<char, kBlockBytes> carry_;
-  std::size_t carried_ = 0;
-  std::uint64_t previous_ = 0;
-  std::vector<std::uint64_t> hashes_;
-};
 
 tl::unexpected<Error> bad_json(simdjson::error_code code) {
   return fail(fmt::format("the body is not valid JSON: {}", simdjson::error_message(code)));
@@ -409,34 +353,6 @@ Result<OpenAiRequest> OpenAiParser::parse(OpenAiEndpoint endpoint, std::string& 
   auto result = Reader(endpoint, body, hashing).read(document);
   if (body.size() > kKeptCapacity) state_->parser = od::parser();
   return result;
-}
-
-const std::vector<std::uint64_t>& OpenAiRequest::prefix() const {
-  static const std::vector<std::uint64_t> kNone;
-  return prompts.empty() ? kNone : prompts.front().prefix;
-}
-
-Tokens estimate_prompt_tokens(std::string_view text) {
-  PromptBytes bytes(PrefixHashing::kOff);
-  bytes.feed(text);
-  return bytes.finish().tokens;
-}
-
-std::vector<std::uint64_t> prefix_hashes(std::string_view text) {
-  PromptBytes bytes(PrefixHashing::kOn);
-  bytes.feed(text);
-  return bytes.finish().prefix;
-}
-
-std::string with_model(std::string_view body, const OpenAiRequest& request,
-                       std::string_view model) {
-  if (request.model_value.size == 0) return std::string(body);
-  std::string out;
-  out.reserve(body.size() + model.size() + kBodyPadding);
-  out.append(body.substr(0, request.model_value.offset));
-  append_json_string(out, model);
-  out.append(body.substr(request.model_value.offset + request.model_value.size));
-  return out;
 }
 
 }  // namespace tidegate::format

@@ -1,8 +1,9 @@
-// JSON written by hand: strings and the error bodies of OpenAI and vLLM.
+// What needs no parser: prompt text by the rules, and JSON written by hand.
 
 #include <fmt/format.h>
 
 #include "format/openai.h"
+#include "format/openai_prompt_bytes.h"
 
 namespace tidegate::format {
 namespace {
@@ -47,6 +48,34 @@ std::string error_json(std::string_view message, std::string_view type, std::str
 }
 
 }  // namespace
+
+const std::vector<std::uint64_t>& OpenAiRequest::prefix() const {
+  static const std::vector<std::uint64_t> kNone;
+  return prompts.empty() ? kNone : prompts.front().prefix;
+}
+
+Tokens estimate_prompt_tokens(std::string_view text) {
+  PromptBytes bytes(PrefixHashing::kOff);
+  bytes.feed(text);
+  return bytes.finish().tokens;
+}
+
+std::vector<std::uint64_t> prefix_hashes(std::string_view text) {
+  PromptBytes bytes(PrefixHashing::kOn);
+  bytes.feed(text);
+  return bytes.finish().prefix;
+}
+
+std::string with_model(std::string_view body, const OpenAiRequest& request,
+                       std::string_view model) {
+  if (request.model_value.size == 0) return std::string(body);
+  std::string out;
+  out.reserve(body.size() + model.size() + kBodyPadding);
+  out.append(body.substr(0, request.model_value.offset));
+  append_json_string(out, model);
+  out.append(body.substr(request.model_value.offset + request.model_value.size));
+  return out;
+}
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';

@@ -13,13 +13,23 @@ Announce announce(ReasonCode code, std::string variant, std::int64_t before, std
                   std::string detail) {
   return Announce{Reason{code, std::move(variant), before, after, {}}, std::move(detail)};
 }
+/// The spec's mode, unless the run before was told otherwise. Auto is no such word: only a spec
+/// says it, so a spec that has turned to observe since (or a first start) is never overruled.
+spec::Mode start_mode(const spec::Model& model, const Start& start) {
+  return start.mode == spec::Mode::kAuto ? model.scaling.mode : start.mode;
+}
+
+/// Do replicas of this variant come and go by our word alone? Endpoints run already.
+bool ordered_by_us(const spec::Variant& variant) {
+  return !std::holds_alternative<spec::EndpointsTarget>(variant.target);
+}
 }  // namespace
 
 Controller::Controller(spec::Model model, std::uint64_t spec_hash, Start start)
     : model_(std::move(model)),
       spec_hash_(spec_hash),
       start_targets_(std::move(start.targets)),
-      mode_(model_.scaling, start.mode, start.timed_until, start.paused != 0),
+      mode_(model_.scaling, start_mode(model_, start), start.timed_until, start.paused != 0),
       replicas_(model_),
       ledger_(model_.variants.size()),
       recorder_(start.next_sequence) {}
@@ -63,12 +73,13 @@ void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) 
   if (!before || !variant) return;
   std::int64_t active = replicas_.fleet(*variant).active().value();
   bool appeared = *before == ReplicaState::kGone && is_active(event.state);
+  bool ours = ordered_by_us(model_.variants[*variant]);
   if (event.adopted != 0 && appeared) {
     actions.push_back(announce(ReasonCode::kAdopted, event.variant, active - 1, active,
                                "replica " + std::to_string(event.id.value())));
-  } else if (appeared && ledger_.too_many(*variant, active, surge_)) {
+  } else if (ours && appeared && ledger_.too_many(*variant, active, surge_)) {
     foreign(*variant, active, now, actions);
-  } else if (is_active(*before) && event.state == ReplicaState::kDraining &&
+  } else if (ours && is_active(*before) && event.state == ReplicaState::kDraining &&
              ledger_.too_few(*variant, active)) {
     foreign(*variant, active, now, actions);
   }
@@ -80,12 +91,15 @@ void Controller::on(const CapacityFailed& event, Instant now, Actions& actions) 
   if (!variant) return;
   remember_targets(observation(now), now);
   plan::VariantMemory& known = memory_.variants[*variant];
+  bool news = now >= known.capacity_failed_until || known.capacity_limit != event.limit;
   plan::capacity_failed(known, event.limit, now + event.retry_after);
   capacity_retry_ = std::min(capacity_retry_, known.capacity_failed_until);
   std::int64_t target = known.target;
   std::int64_t after = event.limit >= 0 ? std::min(target, event.limit) : target;
-  actions.push_back(
-      announce(ReasonCode::kCapacityFailed, event.variant, target, after, event.detail));
+  if (news) {
+    actions.push_back(
+        announce(ReasonCode::kCapacityFailed, event.variant, target, after, event.detail));
+  }
   cadence_.request();
 }
 

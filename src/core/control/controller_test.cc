@@ -110,6 +110,23 @@ TEST(Controller, TimedModeEndsByItselfOnTime) {
   EXPECT_EQ(bench.last_record().reasons.back().code, ReasonCode::kTimedModeOver);
 }
 
+TEST(Controller, ASpecThatObservesIsNotOverruledByAStartWithoutMemory) {
+  spec::Model model = model_with(0, 20);
+  model.scaling.mode = spec::Mode::kObserve;
+  Bench bench(model);
+  bench.observe(0, 50, 0);
+  EXPECT_THAT(bench.applied(), IsEmpty());
+}
+
+TEST(Controller, EndpointsComeAndGoWithoutBeingForeign) {
+  spec::Model model = model_with(0, 20);
+  model.variants[0].target = spec::EndpointsTarget{{"http://a", "http://b"}};
+  Bench bench(model);
+  bench.observe(0, 0, 1);
+  bench.ready(2, 1);
+  EXPECT_FALSE(bench.announced(ReasonCode::kForeignWrite));
+}
+
 TEST(Controller, ARestartHoldsItsTargetsAndTellsThemOnce) {
   Start start;
   start.targets = {{"v0", Replicas(6)}};
@@ -193,6 +210,9 @@ TEST(Controller, FailedCapacityIsAnnouncedAndRetriedOnTime) {
   bench.send(CapacityFailed{"v0", 2, seconds(30), "no free device"}, 1);
   EXPECT_TRUE(bench.announced(ReasonCode::kCapacityFailed));
   EXPECT_THAT(bench.applied(), ElementsAre(8, 2));
+  std::size_t before = bench.all<Announce>().size();
+  bench.send(CapacityFailed{"v0", 2, seconds(29), "no free device"}, 2);  // nothing new
+  EXPECT_EQ(bench.all<Announce>().size(), before);
   EXPECT_EQ(bench.controller.next_wake(), at(31));
   bench.observe(30, 50, 0);
   bench.send(Tick{}, 31);

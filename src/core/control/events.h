@@ -212,7 +212,8 @@ inline constexpr std::int64_t kDecisionVersion = 1;
 /// Decide at most this often; an observation in between is kept, not lost.
 inline constexpr Duration kDecisionPeriod = seconds(1);
 
-/// What the controller starts from: what the journal remembers, or nothing.
+/// What the controller starts from: what the journal remembers, or nothing. `mode` kAuto means the
+/// spec's own; the others are what an operator said last (timed, or observe once that ran out).
 struct Start {
   spec::Mode mode = spec::Mode::kAuto;
   Instant timed_until = Instant::never();

@@ -105,8 +105,7 @@ std::string vllm_page(int ranks) {
   w.histogram("vllm:inter_token_latency_seconds", kB2);
   for (const char* name :
        {"vllm:e2e_request_latency_seconds", "vllm:request_queue_time_seconds",
-        "vllm:request_inference_time_seconds", "vllm:request_prefill_time_seconds",
-        "vllm:request_decode_time_seconds"}) {
+        "vllm:request_prefill_time_seconds", "vllm:request_decode_time_seconds"}) {
     w.histogram(name, kB3);
   }
   return w.out;

@@ -5,8 +5,10 @@
 //
 // A row says: a series of this whole name, whose labels match, is this signal; several label sets
 // of it reduce so; where several rows name one signal, those of the lowest rank that is on the page
-// count. Sources: each engine's metrics code and documents (docs/dialects.md has versions).
-// Thread-safety: constants.
+// count. Thread-safety: constants. Sources: vllm/v1/metrics/loggers.py (0.9 to 0.29), sglang
+// observability/metrics_collector.py, TGI's metrics reference, TensorRT-LLM metrics/collector.py
+// and the Triton backend's README, llama.cpp tools/server, Dynamo docs/observability/metrics.md,
+// llm-d-router docs/metrics.md, dcgm-exporter default-counters.csv.
 
 #include <cstdint>
 #include <optional>

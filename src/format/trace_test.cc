@@ -147,7 +147,7 @@ TEST(TraceTest, BrokenRowsAreSkippedCountedAndNamed) {
       {"a time without a date", azure + "12:00:00,1,1\n", "is not YYYY-MM-DD"},
       {"a bad offset", azure + "2023-02-28 00:00:00+1,1,1\n", "is not YYYY-MM-DD"},
       {"text that is no JSON", good + "oops\n", "not a JSON object"},
-      {"JSON cut off", good + "{\"timestamp\": 0, \"input_le\n", "no integer \"input_length\""},
+      {"JSON cut off", good + "{\"timestamp\": 0, \"input_le\n", "not a JSON object"},
       {"JSON of other types", good + "{\"timestamp\":\"0\"}\n", "no number \"timestamp\""},
       {"a line over the limit", own + std::string(kMaxTraceLineBytes + 1, 'x') + "\n",
        "longer than 1048576 bytes"},
@@ -310,9 +310,7 @@ TEST(TraceTest, LengthsOfARateSeriesAreLogNormalOrDrawnFromATrace) {
   EXPECT_NEAR(static_cast<double>(prompts[prompts.size() / 2]), kPromptP50Tokens, 60);
   EXPECT_NEAR(static_cast<double>(prompts[prompts.size() * 9 / 10]), kPromptP90Tokens, 300);
 
-  auto path =
-      std::filesystem::temp_directory_path() /
-      ("tidegate_trace_test_" + std::to_string(Rng(1, got.requests.empty() ? "a" : "b").next()));
+  std::filesystem::path path(::testing::TempDir() + "tidegate_trace_test_lengths.csv");
   std::ofstream(path) << "time,prompt_tokens,output_tokens\n0,11,1\nbroken\n1,22,2\n";
   Read drawn = read_all("time,rate\n0,20\n50,20\n", {.lengths = path.string()});
   int first = 0;

@@ -16,8 +16,10 @@ std::size_t skip_blanks(std::string_view text, std::size_t at) {
 /// key inside a JSON string cannot match: its closing quote would be written \".
 std::string_view after_key(std::string_view json, std::string_view key, std::size_t from = 0) {
   while (true) {
-    std::size_t at = json.find(key, from);
-    if (at == json.npos) return {};
+    // memmem, because string_view::find stops at each quote and JSON is full of them.
+    const void* hit = memmem(json.data() + from, json.size() - from, key.data(), key.size());
+    if (hit == nullptr) return {};
+    std::size_t at = static_cast<std::size_t>(static_cast<const char*>(hit) - json.data());
     std::size_t colon = skip_blanks(json, at + key.size());
     if (colon < json.size() && json[colon] == ':') {
       return json.substr(skip_blanks(json, colon + 1));

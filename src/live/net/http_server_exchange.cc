@@ -152,6 +152,9 @@ void ServerExchange::finish() {
 void ServerExchange::abort() {
   if (connection_ == nullptr) return;
   on_closed_ = nullptr;  // not the client's doing
+  waits_writable_ = false;
+  connection_->flush();  // what was written before goes out as far as it can
+  if (connection_ == nullptr) return;
   connection_->break_off(kind_ == BodyKind::kUntilClose ? ServerConnection::Break::kReset
                                                         : ServerConnection::Break::kClose);
 }

@@ -308,9 +308,12 @@ TEST_F(HttpServerLimitsTest, AbortLeavesAnIncompleteBody) {
     auto client = open_one("GET / HTTP/" + std::string(version) + "\r\nHost: x\r\n\r\n");
     held.back()->start(200, {});
     held.back()->write("part");
-    ASSERT_TRUE(client->wait_for("part"));
+    if (std::string(version) == "1.0") {
+      ASSERT_TRUE(client->wait_for("part"));  // a reset may overtake what is not read yet
+    }
     held.back()->abort();
     ASSERT_TRUE(client->wait_end());
+    EXPECT_NE(client->in.find("part"), std::string::npos) << "what was written went out";
     EXPECT_EQ(client->in.find("0\r\n\r\n"), std::string::npos);
     // Where the end of the connection ends the body, only a reset says that it is not whole.
     EXPECT_EQ(client->was_reset, std::string(version) == "1.0");

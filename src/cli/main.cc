@@ -1,6 +1,166 @@
-#include <cstdio>
+// tidegate: one verb, one file. This one reads the command line and nothing else.
 
-int main() {
-  std::puts("tidegate " TIDEGATE_VERSION);
-  return 0;
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+
+#include "cli/check.h"
+#include "cli/operate.h"
+#include "cli/replay.h"
+#include "cli/run.h"
+#include "cli/schema.h"
+
+namespace {
+
+using namespace tidegate::cli;
+
+constexpr int kUsage = 2;
+
+/// A verb: its flags are bound to `options`, which live as long as the program.
+template <class Options>
+CLI::App* verb(CLI::App& app, const char* name, const char* help, const char* examples,
+               int (*action)(const Options&), int& code, Options& options) {
+  CLI::App* sub = app.add_subcommand(name, help);
+  sub->footer(std::string("Examples:\n") + examples);
+  sub->callback([action, &code, &options] { code = action(options); });
+  return sub;
+}
+
+const CLI::IsMember kFormats({"table", "json"});
+
+void admin_flags(CLI::App* sub, AdminFlags& flags) {
+  sub->add_option("--admin", flags.admin,
+                  "admin address (default: $TIDEGATE_ADMIN, what run wrote to its state, :8081)");
+  sub->add_option("--state", flags.state_dir, "state directory of the run")->capture_default_str();
+}
+
+void add_run(CLI::App& app, int& code) {
+  static RunFlags o;
+  auto* sub = verb<RunFlags>(app, "run", "Run gateway and autoscaler on this machine",
+                             "  tidegate run -f model.yaml\n"
+                             "  tidegate run -f model.yaml --dry-run     # what would change (exit 3)\n"
+                             "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n",
+                             run, code, o);
+  sub->add_option("-f,--file", o.files, "spec file, repeatable")->required()->check(CLI::ExistingFile);
+  sub->add_option("--listen", o.listen, "gateway address")
+      ->envname("TIDEGATE_LISTEN")
+      ->capture_default_str();
+  sub->add_option("--admin", o.admin, "admin address")->envname("TIDEGATE_ADMIN")->capture_default_str();
+  sub->add_option("--probe-address", o.probe_address,
+                  "serve /healthz, /readyz and /metrics here too, without a token");
+  sub->add_option("--state", o.state_dir, "journal, logs and addresses")->capture_default_str();
+  sub->add_option("--time-scale", o.time_scale, "world seconds in one real second")
+      ->capture_default_str();
+  sub->add_option("--seed", o.seed, "seed of emulated engines")->capture_default_str();
+  sub->add_option("--tape", o.tape, "write every event and action to this file");
+  sub->add_flag("--leave", o.leave, "leave the engines running on exit");
+  sub->add_flag("--dry-run", o.dry_run, "recommend only; exit 3 if something would change");
+  sub->add_option("--log-level", o.log_level, "debug, info, warn, error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  sub->add_option("--log-format", o.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
+void add_operate(CLI::App& app, int& code) {
+  static StatusOptions st;
+  auto* s = verb<StatusOptions>(app, "status", "Show models, replicas, queue and why",
+                                "  tidegate status\n  tidegate status --format json\n", status, code, st);
+  admin_flags(s, st.admin);
+  s->add_option("--format", st.format, "table or json")->check(kFormats);
+
+  static ExplainOptions ex;
+  auto* e = verb<ExplainOptions>(app, "explain", "Show what a decision saw, and run it again",
+                                 "  tidegate explain qwen3-32b\n"
+                                 "  tidegate explain qwen3-32b --at 2026-11-22T06:30:00Z\n",
+                                 explain, code, ex);
+  admin_flags(e, ex.admin);
+  e->add_option("MODEL", ex.model)->required();
+  e->add_option("--at", ex.at, "the decision in force at this time (RFC 3339)");
+  e->add_option("--last", ex.last, "how many records")->check(CLI::Range(1, 1000));
+  e->add_option("--format", ex.format, "table or json")->check(kFormats);
+
+  static ScaleOptions sc;
+  auto* n = verb<ScaleOptions>(app, "scale", "Set a number of replicas by hand",
+                               "  tidegate scale qwen3-32b 4\n  tidegate scale qwen3-32b/h100-fp8 2\n",
+                               scale, code, sc);
+  admin_flags(n, sc.admin);
+  n->add_option("MODEL[/VARIANT]", sc.target)->required();
+  n->add_option("N", sc.replicas)->required()->check(CLI::Range(0L, 1'000'000L));
+
+  static PauseOptions pa;
+  auto* p = verb<PauseOptions>(app, "pause", "Stop all changes but the operator's own",
+                               "  tidegate pause qwen3-32b\n", pause, code, pa);
+  admin_flags(p, pa.admin);
+  p->add_option("MODEL", pa.model)->required();
+
+  static ResumeOptions re;
+  auto* r = verb<ResumeOptions>(app, "resume", "Act again, or act for a while",
+                                "  tidegate resume qwen3-32b\n  tidegate resume qwen3-32b --for 2h\n",
+                                resume, code, re);
+  admin_flags(r, re.admin);
+  r->add_option("MODEL", re.model)->required();
+  r->add_option("--for", re.lasting, "act this long, then only recommend (timed mode)");
+
+  static ReplayOptions rp;
+  auto* t = verb<ReplayOptions>(app, "replay", "Run a tape through the core again and compare",
+                                "  tidegate replay tape.jsonl\n", replay, code, rp);
+  t->add_option("TAPE", rp.tape)->required();
+  t->add_option("--format", rp.format, "table or json")->check(kFormats);
+}
+
+void add_files(CLI::App& app, int& code) {
+  static CheckOptions ch;
+  auto* c = verb<CheckOptions>(app, "check", "Check spec files: errors, advice, every value in force",
+                               "  tidegate check model.yaml\n  tidegate check --explain model.yaml\n",
+                               check, code, ch);
+  c->add_option("FILE", ch.files, "spec files")->required();
+  c->add_flag("--explain", ch.explain, "print every value in force and where it comes from");
+  c->add_option_function<std::string>(
+       "--format",
+       [](const std::string& text) {
+         ch.format = text == "json" ? OutputFormat::kJson : OutputFormat::kTable;
+       },
+       "table or json")
+      ->check(kFormats);
+
+  static SchemaOptions sm;
+  auto* s = verb<SchemaOptions>(app, "schema", "Print the JSON Schema of a spec file, or the CRD",
+                                "  tidegate schema > model.schema.json\n"
+                                "  tidegate schema --crd | kubectl apply -f -\n",
+                                schema, code, sm);
+  auto* crd = s->add_flag_callback("--crd", [] { sm.output = SchemaOutput::kCrd; },
+                                   "the CustomResourceDefinition as YAML");
+  s->add_flag_callback("--docs", [] { sm.output = SchemaOutput::kDocs; }, "docs/configuration.md")
+      ->excludes(crd);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{"Tidegate keeps an LLM inference fleet at the right size and sends every request to the "
+               "right replica."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "tidegate " TIDEGATE_VERSION);
+  int code = 0;
+  add_run(app, code);
+  add_operate(app, code);
+  add_files(app, code);
+  app.add_subcommand("version", "Print the version")->callback([] {
+    fmt::print("tidegate " TIDEGATE_VERSION "\n");
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tidegate: error: {}\n", error.what());
+    return 1;
+  }
+  return code;
 }

@@ -1,0 +1,116 @@
+#include "cli/run.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+
+#include "cli/admin_client.h"
+#include "format/spec_yaml.h"
+#include "live/net/log.h"
+#include "live/net/signals.h"
+#include "live/run/runner.h"
+
+namespace tidegate::cli {
+namespace {
+
+/// One observation of what runs is enough to say what would be done.
+constexpr Duration kDryRunLook = seconds(3);
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+Result<live::RunOptions> options_of(const RunFlags& flags) {
+  live::RunOptions o;
+  o.files = flags.files;
+  auto listen = net::parse_address(flags.listen, "0.0.0.0");
+  if (!listen) return fail(listen.error().within("--listen"));
+  o.gateway = *listen;
+  auto admin = net::parse_address(flags.admin);
+  if (!admin) return fail(admin.error().within("--admin"));
+  o.admin = *admin;
+  if (!flags.probe_address.empty()) {
+    auto probes = net::parse_address(flags.probe_address, "0.0.0.0");
+    if (!probes) return fail(probes.error().within("--probe-address"));
+    o.probes = *probes;
+  }
+  if (!(flags.time_scale > 0 && flags.time_scale <= 1000)) {
+    return fail(fmt::format("--time-scale {}: above 0 and at most 1000", flags.time_scale));
+  }
+  o.state_dir = flags.state_dir;
+  o.time_scale = flags.time_scale;
+  o.seed = flags.seed;
+  o.tape = flags.tape;
+  o.leave = flags.leave;
+  o.dry_run = flags.dry_run;
+  o.profile_dirs = format::profile_directories();
+  if (const char* token = std::getenv("TIDEGATE_ADMIN_TOKEN"); token != nullptr) o.admin_token = token;
+  return o;
+}
+
+/// Prints what would be applied; 3 where that differs from what runs.
+int dry_run_verdict(live::Runner& runner) {
+  bool change = false;
+  for (const auto& model : runner.models()) {
+    for (const auto& wanted : model->view().desired) {
+      std::int64_t now = 0;
+      for (const auto& [id, info] : model->replicas()) {
+        const bool counts = info.state != control::ReplicaState::kDraining;
+        if (info.variant == wanted.variant && counts) ++now;
+      }
+      change = change || now != wanted.replicas.value();
+      fmt::print("{}/{}: {} now, {} wanted\n", model->name(), wanted.variant, now,
+                 wanted.replicas.value());
+    }
+    for (const auto& reason : model->view().reasons) {
+      fmt::print("  {} {} -> {}: {}\n", token(reason.code), reason.before, reason.after,
+                 sentence(reason.code));
+    }
+  }
+  return change ? 3 : 0;
+}
+
+}  // namespace
+
+int run(const RunFlags& flags) {
+  auto options = options_of(flags);
+  if (!options) {
+    report(options.error());
+    return 2;
+  }
+  net::configure_log(flags.log_level == "debug"  ? net::Level::kDebug
+                     : flags.log_level == "warn" ? net::Level::kWarn
+                     : flags.log_level == "error" ? net::Level::kError
+                                                  : net::Level::kInfo,
+                     flags.log_format == "json" ? net::LogFormat::kJson : net::LogFormat::kText);
+  raise_file_limit();
+  auto loop = net::Loop::create();
+  if (!loop) return report(loop.error());
+  std::unique_ptr<live::Runner> runner;
+  auto signals = net::Signals::create(**loop, [&](int number) {
+    if (runner == nullptr) return;
+    if (number == SIGHUP) return runner->reload();
+    net::log(net::Level::kInfo, "stopping: draining; a second signal stops at once");
+    runner->shutdown([&] { (*loop)->stop(); });
+  });
+  if (!signals) return report(signals.error());
+  auto created = live::Runner::create(**loop, std::move(*options));
+  if (!created) return report(created.error());
+  runner = std::move(*created);
+  net::log(net::Level::kInfo, "serving", {{"gateway", runner->gateway_address().text()},
+                                          {"admin", runner->admin_address().text()}});
+  runner->begin();
+  if (flags.dry_run) {
+    (*loop)->run_for(kDryRunLook);
+    return dry_run_verdict(*runner);
+  }
+  (*loop)->run();
+  return 0;
+}
+
+}  // namespace tidegate::cli

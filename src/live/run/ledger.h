@@ -1,0 +1,58 @@
+#pragma once
+// Ledger: what one model's fleet costs, and how its starts went. World time; billed from order to gone.
+//
+//   ledger.replica(info, now);          // every change of every replica
+//   ledger.settle(now);                 // before reading
+//   ledger.cost_dollars();
+//
+// Thread-safety: one owner.
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/time.h"
+#include "core/spec/model.h"
+#include "core/workload/workload.h"
+#include "live/actuate/actuator.h"
+
+namespace tidegate::live {
+
+/// Buckets of tidegate_cold_start_seconds.
+inline constexpr std::array<double, 13> kColdStartBounds = {0.5, 1,  2,   5,   10,  20,  30,
+                                                            60,  90, 120, 180, 300, 600};
+
+class Ledger {
+ public:
+  void set_model(const spec::Model& model);
+  void replica(const ReplicaInfo& info, Instant now);
+  /// Bills everything that exists up to `now`.
+  void settle(Instant now);
+
+  double cost_dollars() const { return cost_dollars_; }
+  double gpu_hours() const { return gpu_hours_; }
+  double replica_hours() const { return replica_hours_; }
+  std::int64_t replicas_peak() const { return peak_; }
+  std::int64_t cold_starts() const { return starts_; }
+  const workload::Sketch& cold_start_seconds() const { return cold_start_; }
+  const std::vector<std::int64_t>& cold_start_buckets() const { return buckets_; }
+  /// What this fleet would have cost, had it been the peak from the start.
+  double fixed_at_peak_dollars(Instant now) const;
+
+ private:
+  struct Price {
+    double cost_per_hour_dollars = 0;
+    double devices = 1;
+  };
+  std::map<std::string, Price> prices_;
+  std::map<ReplicaId, std::string> billed_;  ///< replica -> variant
+  Instant since_ = Instant::never();         ///< billed up to here
+  Instant first_ = Instant::never();
+  double cost_dollars_ = 0, gpu_hours_ = 0, replica_hours_ = 0, peak_rate_dollars_ = 0;
+  std::int64_t peak_ = 0, starts_ = 0;
+  workload::Sketch cold_start_;
+  std::vector<std::int64_t> buckets_ = std::vector<std::int64_t>(kColdStartBounds.size() + 1);
+};
+
+}  // namespace tidegate::live

@@ -1,0 +1,206 @@
+// /metrics of a run: families tidegate_*, one piece each, labels bounded by models, variants, outcomes and
+// reasons.
+#include <algorithm>
+#include <array>
+
+#include "format/exposition_writer.h"
+#include "live/run/status.h"
+
+namespace tidegate::live {
+namespace {
+
+using format::ExpositionWriter;
+using format::MetricType;
+
+class Page {
+ public:
+  Page(const ModelRuns& models, Gateway& gateway, Instant now)
+      : models_(models), gateway_(gateway), now_(now), writer_(text_) {}
+
+  /// One sample a model.
+  template <class Value>
+  void per_model(const char* name, MetricType type, const char* help, Value value) {
+    writer_.family(name, type, help);
+    for (const auto& model : models_) {
+      writer_.sample(name, {{"model", model->name()}}, static_cast<double>(value(*model)));
+    }
+  }
+
+  /// Samples per variant; `value` returns a Signal-like optional: absent ones are left out.
+  template <class Each>
+  void per_variant(const char* name, MetricType type, const char* help, Each each) {
+    writer_.family(name, type, help);
+    for (const auto& model : models_) {
+      for (const auto& v : model->last_observation().variants) each(writer_, name, *model, v);
+    }
+  }
+
+  void fleet();
+  void demand();
+  void traffic();
+  void decisions();
+  void cold_starts();
+  void process(double time_scale, std::int64_t journal_dropped);
+  std::string take() { return std::move(text_); }
+
+ private:
+  void latency(const char* name, const char* help, LatencyHistogram Traffic::* member);
+  const ModelRuns& models_;
+  Gateway& gateway_;
+  Instant now_;
+  std::string text_;
+  ExpositionWriter writer_;
+};
+
+void Page::fleet() {
+  per_variant("tidegate_desired_replicas", MetricType::kGauge, "Replicas that were decided.",
+              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+                for (const auto& d : m.view().desired) {
+                  if (d.variant != v.variant) continue;
+                  w.sample(name, {{"model", m.name()}, {"variant", v.variant}},
+                           static_cast<double>(d.replicas.value()));
+                }
+              });
+  per_variant("tidegate_replicas", MetricType::kGauge, "Replicas by state.",
+              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+                const signal::Fleet& f = v.fleet;
+                const std::array<std::pair<const char*, Replicas>, 6> states = {
+                    {{"ordered", f.ordered},
+                     {"starting", f.starting},
+                     {"ready", f.ready},
+                     {"sleeping", f.sleeping},
+                     {"draining", f.draining},
+                     {"failed", f.failed}}};
+                for (const auto& [state, n] : states) {
+                  w.sample(name, {{"model", m.name()}, {"variant", v.variant}, {"state", state}},
+                           static_cast<double>(n.value()));
+                }
+              });
+  per_variant("tidegate_kv_usage_ratio", MetricType::kGauge,
+              "Mean share of KV tokens in use over ready replicas; absent while unknown.",
+              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+                if (v.kv_usage.absent()) return;
+                w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, v.kv_usage.value);
+              });
+  per_variant("tidegate_engine_running_requests", MetricType::kGauge,
+              "Requests in the engines' batches, as they say; absent while unknown.",
+              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+                if (v.running_requests.absent()) return;
+                w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, v.running_requests.value);
+              });
+}
+
+void Page::demand() {
+  auto of = [this](const ModelRun& m) { return gateway_.demand(m.name()); };
+  per_model("tidegate_queue_requests", MetricType::kGauge, "Requests waiting at the gateway.",
+            [&](const ModelRun& m) { return of(m).queued_requests; });
+  per_model("tidegate_queue_tokens", MetricType::kGauge, "Prompt tokens waiting at the gateway.",
+            [&](const ModelRun& m) { return of(m).queued_tokens; });
+  per_model("tidegate_queue_bytes", MetricType::kGauge, "Bytes of bodies waiting at the gateway.",
+            [&](const ModelRun& m) { return of(m).queued_bytes; });
+  per_model("tidegate_dispatched_requests", MetricType::kGauge,
+            "Requests bound to a replica and not finished.",
+            [&](const ModelRun& m) { return of(m).dispatched_requests; });
+  per_model("tidegate_arrivals_total", MetricType::kCounter, "Requests that arrived, rejected included.",
+            [&](const ModelRun& m) { return of(m).arrived_total; });
+  per_model("tidegate_prompt_tokens_total", MetricType::kCounter, "Prompt tokens that arrived.",
+            [&](const ModelRun& m) { return of(m).prompt_tokens_total; });
+  per_model("tidegate_output_tokens_total", MetricType::kCounter, "Output tokens of finished requests.",
+            [&](const ModelRun& m) { return of(m).output_tokens_total; });
+}
+
+void Page::latency(const char* name, const char* help, LatencyHistogram Traffic::* member) {
+  writer_.family(name, MetricType::kHistogram, help);
+  for (const auto& model : models_) {
+    const Traffic* t = gateway_.traffic(model->name());
+    if (t == nullptr) continue;
+    const LatencyHistogram& h = t->*member;
+    writer_.histogram(name, {{"model", model->name()}}, LatencyHistogram::kBounds, h.counts, h.sum);
+  }
+}
+
+void Page::traffic() {
+  writer_.family("tidegate_requests_total", MetricType::kCounter, "Requests that ended, by outcome.");
+  for (const auto& model : models_) {
+    const Traffic* t = gateway_.traffic(model->name());
+    for (std::size_t i = 0; t != nullptr && i < kOutcomes; ++i) {
+      writer_.sample("tidegate_requests_total",
+                     {{"model", model->name()}, {"outcome", EnumTokens<route::Outcome>::kTokens[i]}},
+                     static_cast<double>(t->by_outcome[i]));
+    }
+  }
+  per_model("tidegate_slo_attainment", MetricType::kGauge,
+            "Share of requests that met the SLO since the start.", [this](const ModelRun& m) {
+              const Traffic* t = gateway_.traffic(m.name());
+              return t == nullptr ? 1 : t->attainment();
+            });
+  per_model("tidegate_retries_total", MetricType::kCounter,
+            "Requests placed on another replica before their first byte.", [this](const ModelRun& m) {
+              const Traffic* t = gateway_.traffic(m.name());
+              return t == nullptr ? 0 : t->retries;
+            });
+  latency("tidegate_ttft_seconds", "Arrival to first token.", &Traffic::ttft_seconds);
+  latency("tidegate_itl_seconds", "Mean time between tokens of a request.", &Traffic::itl_seconds);
+  latency("tidegate_e2e_seconds", "Arrival to last byte.", &Traffic::e2e_seconds);
+  latency("tidegate_queue_seconds", "Arrival to the binding to a replica.", &Traffic::queue_seconds);
+  writer_.family("tidegate_refused_total", MetricType::kCounter,
+                 "Requests refused before a model was found, by HTTP status.");
+  for (const auto& [status, n] : gateway_.refused()) {
+    writer_.sample("tidegate_refused_total", {{"status", std::to_string(status)}},
+                   static_cast<double>(n));
+  }
+}
+
+void Page::decisions() {
+  writer_.family("tidegate_decisions_total", MetricType::kCounter,
+                 "Journalled decisions, by each reason they carry.");
+  for (const auto& model : models_) {
+    for (const auto& [reason, n] : model->decisions_by_reason()) {
+      writer_.sample("tidegate_decisions_total", {{"model", model->name()}, {"reason", reason}},
+                     static_cast<double>(n));
+    }
+  }
+  per_model("tidegate_paused", MetricType::kGauge, "1 while paused.",
+            [](const ModelRun& m) { return m.view().paused ? 1 : 0; });
+  for (const auto& model : models_) model->ledger().settle(now_);
+  per_model("tidegate_cost_dollars_total", MetricType::kCounter,
+            "Cost of all replicas from order to gone.",
+            [](ModelRun& m) { return m.ledger().cost_dollars(); });
+  per_model("tidegate_gpu_hours_total", MetricType::kCounter, "Device hours from order to gone.",
+            [](ModelRun& m) { return m.ledger().gpu_hours(); });
+}
+
+void Page::cold_starts() {
+  writer_.family("tidegate_cold_start_seconds", MetricType::kHistogram, "Order to ready.");
+  for (const auto& model : models_) {
+    Ledger& ledger = model->ledger();
+    writer_.histogram("tidegate_cold_start_seconds", {{"model", model->name()}, {"stage", "total"}},
+                      kColdStartBounds, ledger.cold_start_buckets(), ledger.cold_start_seconds().sum());
+  }
+}
+
+void Page::process(double time_scale, std::int64_t journal_dropped) {
+  writer_.family("tidegate_time_scale_ratio", MetricType::kGauge, "World seconds in one real second.");
+  writer_.sample("tidegate_time_scale_ratio", {}, time_scale);
+  writer_.family("tidegate_journal_dropped_total", MetricType::kCounter,
+                 "Records that did not fit the journal's queue.");
+  writer_.sample("tidegate_journal_dropped_total", {}, static_cast<double>(journal_dropped));
+  writer_.family("tidegate_build_info", MetricType::kGauge, "The version, as a label.");
+  writer_.sample("tidegate_build_info", {{"version", TIDEGATE_VERSION}}, 1);
+}
+
+}  // namespace
+
+std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
+                         const Journal& journal) {
+  Page page(models, gateway, clock.now());
+  page.fleet();
+  page.demand();
+  page.traffic();
+  page.decisions();
+  page.cold_starts();
+  page.process(clock.scale(), journal.dropped());
+  return page.take();
+}
+
+}  // namespace tidegate::live

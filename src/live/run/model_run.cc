@@ -1,0 +1,430 @@
+#include "live/run/model_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/signal/aggregate.h"
+#include "core/signal/dialect.h"
+#include "format/codec.h"
+#include "live/net/log.h"
+#include "live/run/targets.h"
+
+namespace tidegate::live {
+namespace {
+
+using control::ReplicaState;
+using net::Level;
+
+constexpr std::size_t kMaxNotes = 20;
+/// The controller looks this often (world time), but never more often than the loop can bear.
+constexpr Duration kTick = seconds(1);
+constexpr Duration kLeastWallTick = millis(10);
+
+bool has_work(ReplicaState state) {
+  return state != ReplicaState::kDraining && state != ReplicaState::kFailed &&
+         state != ReplicaState::kGone;
+}
+
+/// Sets the flag for as long as it lives.
+class Scope {
+ public:
+  explicit Scope(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Scope() { flag_ = false; }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  bool& flag_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ModelRun>> ModelRun::create(RunParts parts, format::LoadedModel loaded) {
+  auto start = parts.journal.load_start(loaded.model.name);
+  if (!start) return fail(start.error().within("journal"));
+  const bool fresh = start->next_sequence <= 1;
+  if (fresh) {
+    start->mode = loaded.model.scaling.mode;
+    start->paused = loaded.model.scaling.paused ? 1 : 0;
+    if (start->mode == spec::Mode::kTimed) {
+      start->timed_until = parts.clock.now() + loaded.model.scaling.timed_for;
+    }
+  }
+  const auto& variants = loaded.model.variants;
+  const bool foreign = std::all_of(variants.begin(), variants.end(), [](const auto& v) {
+    return std::holds_alternative<spec::EndpointsTarget>(v.target);
+  });
+  // Somebody else's fleet: recommend, touch nothing.
+  if (parts.options.dry_run || foreign) start->mode = spec::Mode::kObserve;
+  std::unique_ptr<ModelRun> run(new ModelRun(parts, std::move(loaded), std::move(*start)));
+  for (const auto& variant : run->loaded_.model.variants) {
+    if (auto opened = run->open_variant(variant); !opened) {
+      return fail(opened.error().within(fmt::format("model {}: variant {}", run->name(), variant.name)));
+    }
+  }
+  return run;
+}
+
+ModelRun::ModelRun(RunParts parts, format::LoadedModel loaded, control::Start start)
+    : parts_(parts),
+      loaded_(std::move(loaded)),
+      controller_(loaded_.model, loaded_.hash, start),
+      start_(std::move(start)) {
+  ledger_.set_model(loaded_.model);
+  for (const auto& target : start_.targets) applied_[target.variant] = target.replicas.value();
+}
+
+ModelRun::~ModelRun() {
+  parts_.loop.cancel(tick_timer_);
+  parts_.loop.cancel(wake_timer_);
+}
+
+Result<void> ModelRun::open_variant(const spec::Variant& variant) {
+  auto profile = format::load_profile(variant.engine.profile, parts_.options.profile_dirs);
+  if (!profile) return fail(profile.error());
+  auto actuator = make_actuator(parts_, loaded_.model, variant, sink());
+  if (!actuator) return fail(actuator.error());
+  variants_.push_back({variant, std::move(*profile), std::move(*actuator)});
+  return {};
+}
+
+ActuatorSink ModelRun::sink() {
+  return {.replica_changed = [this](const ReplicaInfo& info) { replica_changed(info); },
+          .capacity_failed = [this](const control::CapacityFailed& e) { feed(e); },
+          .applied =
+              [this](const control::Applied& e) {
+                parts_.journal.outcome(name(), {.sequence = last_sequence_,
+                                                .variant = e.variant,
+                                                .replicas = e.replicas,
+                                                .ok = e.ok != 0,
+                                                .detail = e.detail,
+                                                .wall = net::WorldClock::wall_now()});
+                feed(e);
+              }};
+}
+
+int ModelRun::variant_index(const std::string& variant) const {
+  for (std::size_t i = 0; i < variants_.size(); ++i) {
+    if (variants_[i].spec.name == variant) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void ModelRun::begin() {
+  parts_.journal.spec(loaded_.hash, loaded_.yaml);
+  if (parts_.tape != nullptr) {
+    parts_.tape->model(name(), loaded_.yaml, loaded_.hash, start_,
+                       parts_.gateway.router_options(name()));
+  }
+  for (auto& variant : variants_) variant.actuator->adopt();
+  tick();
+}
+
+Result<void> ModelRun::reload(format::LoadedModel loaded) {
+  std::vector<spec::Variant> added;
+  for (const auto& variant : loaded.model.variants) {
+    if (variant_index(variant.name) < 0) added.push_back(variant);
+  }
+  for (const auto& variant : added) {
+    if (auto opened = open_variant(variant); !opened) {
+      return fail(opened.error().within("variant " + variant.name));
+    }
+  }
+  loaded_ = std::move(loaded);
+  ledger_.set_model(loaded_.model);
+  parts_.journal.spec(loaded_.hash, loaded_.yaml);
+  if (parts_.tape != nullptr) {
+    parts_.tape->respec(name(), loaded_.yaml, loaded_.hash, parts_.gateway.router_options(name()));
+  }
+  controller_.set_model(loaded_.model, loaded_.hash);
+  feed(control::SpecChanged{});
+  for (auto& variant : variants_) {
+    auto now = std::find_if(loaded_.model.variants.begin(), loaded_.model.variants.end(),
+                            [&](const auto& v) { return v.name == variant.spec.name; });
+    if (now == loaded_.model.variants.end()) {
+      variant.actuator->apply({variant.spec.name, Replicas(0), {}});  // it left the spec
+    } else {
+      variant.spec = *now;
+      variant.actuator->reload(loaded_.model, *now);
+    }
+  }
+  return {};
+}
+
+void ModelRun::say(const control::OperatorSaid& said) {
+  feed(said);
+  observe();
+}
+
+void ModelRun::drained(ReplicaId id) {
+  auto found = replicas_.find(id);
+  if (found == replicas_.end()) return;
+  const int index = variant_index(found->second.variant);
+  if (index >= 0) variants_[static_cast<std::size_t>(index)].actuator->drained(id);
+}
+
+void ModelRun::shutdown(std::function<void()> done) {
+  closing_ = true;
+  parts_.loop.cancel(tick_timer_);
+  parts_.loop.cancel(wake_timer_);
+  auto left = std::make_shared<std::size_t>(variants_.size());
+  if (*left == 0) return done();
+  for (auto& variant : variants_) {
+    variant.actuator->shutdown([left, done] {
+      if (--*left == 0) done();
+    });
+  }
+}
+
+// ---- eyes ----
+
+void ModelRun::tick() {
+  observe();
+  const Duration wall = std::max(parts_.clock.to_wall(kTick), kLeastWallTick);
+  tick_timer_ = parts_.loop.after(wall, [this] { tick(); });
+}
+
+void ModelRun::observe() {
+  if (closing_) return;
+  const Instant now = parts_.clock.now();
+  ledger_.settle(now);
+  last_ = observation(now);
+  feed(control::Observed{last_, rows()});
+}
+
+signal::Fleet ModelRun::fleet(const std::string& variant) const {
+  signal::Fleet fleet;
+  const Replicas one(1);
+  for (const auto& [id, info] : replicas_) {
+    if (info.variant != variant) continue;
+    switch (info.state) {
+      case ReplicaState::kOrdered: fleet.ordered += one; break;
+      case ReplicaState::kStarting: fleet.starting += one; break;
+      case ReplicaState::kReady: fleet.ready += one; break;
+      case ReplicaState::kSleeping: fleet.sleeping += one; break;
+      case ReplicaState::kDraining: fleet.draining += one; break;
+      case ReplicaState::kFailed: fleet.failed += one; break;
+      case ReplicaState::kGone: break;
+    }
+  }
+  return fleet;
+}
+
+signal::Observation ModelRun::observation(Instant now) const {
+  signal::Observation o;
+  o.model = name();
+  o.at = now;
+  o.wall = net::WorldClock::wall_now();
+  o.gateway = {1, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+  o.demand = parts_.gateway.demand(name());
+  parts_.gateway.latency_signals(name(), loaded_.model.scaling.window, o.ttft_p99_seconds,
+                                 o.itl_p99_seconds);
+  const signal::FreshnessRule rule = parts_.scraper.rule();
+  for (const auto& variant : variants_) {
+    std::vector<const signal::ReplicaSignals*> ready;
+    for (const auto& [id, info] : replicas_) {
+      if (info.variant == variant.spec.name && info.state == ReplicaState::kReady) {
+        ready.push_back(parts_.scraper.signals(id, now));
+      }
+    }
+    o.variants.push_back(
+        signal::aggregate(variant.spec.name, fleet(variant.spec.name), ready, now, rule));
+  }
+  o.metrics.resize(loaded_.model.scaling.metrics.size());
+  return o;
+}
+
+std::vector<plan::ReplicaRow> ModelRun::rows() const {
+  std::map<ReplicaId, route::ReplicaView> views;
+  for (const auto& view : parts_.gateway.replica_views(name())) views[view.replica] = view;
+  std::vector<plan::ReplicaRow> rows;
+  for (const auto& [id, info] : replicas_) {
+    if (!has_work(info.state)) continue;
+    plan::ReplicaRow row{.id = id, .variant = variant_index(info.variant)};
+    row.booting = info.state == ReplicaState::kOrdered || info.state == ReplicaState::kStarting;
+    row.ready_since = info.ordered_at + std::max(info.stages.total, Duration(0));
+    if (auto view = views.find(id); view != views.end()) {
+      row.in_flight = view->second.in_flight;
+      row.in_flight_tokens = view->second.in_flight_tokens;
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+// ---- the controller and its hands ----
+
+void ModelRun::feed(control::Event event) {
+  events_.push_back(std::move(event));
+  if (feeding_) return;
+  Scope scope(feeding_);
+  while (!events_.empty()) {
+    control::Event next = std::move(events_.front());
+    events_.pop_front();
+    const Instant now = parts_.clock.now();
+    std::vector<control::Action> actions;
+    controller_.handle(next, now, actions);
+    if (parts_.tape != nullptr) parts_.tape->control(name(), next, now, actions);
+    for (const auto& action : actions) perform(action);
+  }
+  schedule();
+}
+
+void ModelRun::schedule() {
+  parts_.loop.cancel(wake_timer_);
+  wake_timer_ = net::Loop::TimerId::kNone;
+  const Instant wake = controller_.next_wake();
+  if (wake.is_never() || closing_) return;
+  const Duration wall =
+      std::max(parts_.clock.to_wall(wake - parts_.clock.now()), millis(1));
+  wake_timer_ = parts_.loop.after(wall, [this] { feed(control::Tick{}); });
+}
+
+void ModelRun::perform(const control::Action& action) {
+  if (const auto* apply = std::get_if<control::Apply>(&action)) {
+    perform_apply(*apply);
+  } else if (const auto* wake = std::get_if<control::Wake>(&action)) {
+    if (auto it = replicas_.find(wake->id); it != replicas_.end()) {
+      variants_[static_cast<std::size_t>(variant_index(it->second.variant))].actuator->wake(wake->id);
+    }
+  } else if (const auto* sleep = std::get_if<control::Sleep>(&action)) {
+    if (auto it = replicas_.find(sleep->id); it != replicas_.end()) {
+      variants_[static_cast<std::size_t>(variant_index(it->second.variant))].actuator->sleep(
+          sleep->id, static_cast<int>(sleep->level));
+    }
+  } else if (const auto* record = std::get_if<control::Record>(&action)) {
+    perform_record(*record);
+  } else if (const auto* announce = std::get_if<control::Announce>(&action)) {
+    const Reason& reason = announce->reason;
+    net::log(Level::kInfo, sentence(reason.code),
+             {{"model", name()},
+              {"variant", reason.variant},
+              {"reason", std::string(token(reason.code))},
+              {"before", std::to_string(reason.before)},
+              {"after", std::to_string(reason.after)},
+              {"detail", announce->detail}});
+    parts_.journal.announce(name(), *announce, net::WorldClock::wall_now());
+  }
+}
+
+void ModelRun::perform_apply(const control::Apply& apply) {
+  const int index = variant_index(apply.variant);
+  if (index < 0) return;
+  std::int64_t& before = applied_[apply.variant];
+  if (apply.replicas.value() > before) ++scale_ups_;
+  if (apply.replicas.value() < before) ++scale_downs_;
+  net::log(Level::kInfo, "scaling",
+           {{"model", name()},
+            {"variant", apply.variant},
+            {"before", std::to_string(before)},
+            {"after", std::to_string(apply.replicas.value())}});
+  before = apply.replicas.value();
+  variants_[static_cast<std::size_t>(index)].actuator->apply(apply);
+  remember_start();
+}
+
+void ModelRun::perform_record(const control::Record& record) {
+  last_sequence_ = record.decision.sequence;
+  for (const auto& reason : record.decision.reasons) ++by_reason_[std::string(token(reason.code))];
+  parts_.journal.record(name(), record.decision, record.repeats);
+  start_.next_sequence = record.decision.sequence + 1;
+  remember_start();
+}
+
+void ModelRun::remember_start() {
+  const control::View view = controller_.view();
+  control::Start start{.mode = view.mode,
+                       .timed_until = view.timed_until,
+                       .paused = static_cast<std::uint8_t>(view.paused ? 1 : 0),
+                       .targets = {},
+                       .next_sequence = start_.next_sequence};
+  for (const auto& [variant, replicas] : applied_) {
+    start.targets.push_back({variant, Replicas(replicas)});
+  }
+  start_ = std::move(start);
+  if (parts_.options.dry_run) return;  // a look must not change what the next run starts from
+  if (auto saved = parts_.journal.save_start(name(), start_); !saved) {
+    net::log(Level::kError, "journal: cannot save", {{"model", name()}, {"error", saved.error().message}});
+  }
+}
+
+// ---- replicas ----
+
+void ModelRun::replica_changed(const ReplicaInfo& info) {
+  const Instant now = parts_.clock.now();
+  ledger_.replica(info, now);
+  net::log(info.state == ReplicaState::kFailed ? Level::kWarn : Level::kInfo,
+           fmt::format("replica {}", token(info.state)),
+           {{"model", name()},
+            {"variant", info.variant},
+            {"replica", std::to_string(info.id.value())},
+            {"address", info.address.text()},
+            {"adopted", info.adopted ? "yes" : "no"},
+            {"detail", info.detail}});
+  to_gateway(info);
+  if (info.state == ReplicaState::kFailed) {
+    notes_.push_front({info, now});
+    if (notes_.size() > kMaxNotes) notes_.pop_back();
+  }
+  if (info.state == ReplicaState::kGone) {
+    replicas_.erase(info.id);
+  } else {
+    replicas_[info.id] = info;
+  }
+  feed(control::ReplicaChanged{.id = info.id,
+                               .variant = info.variant,
+                               .state = info.state,
+                               .stages = info.stages,
+                               .adopted = static_cast<std::uint8_t>(info.adopted ? 1 : 0)});
+}
+
+void ModelRun::to_gateway(const ReplicaInfo& info) {
+  switch (info.state) {
+    case ReplicaState::kReady: {
+      const int index = variant_index(info.variant);
+      if (index < 0) return;
+      const VariantRun& variant = variants_[static_cast<std::size_t>(index)];
+      const std::int64_t max_num_seqs = variant.spec.engine.max_num_seqs.value_or(variant.profile.max_num_seqs);
+      parts_.gateway.replica_up(
+          name(), route::ReplicaUp{.replica = info.id,
+                                   .variant = index,
+                                   .max_requests = loaded_.model.scaling.concurrency_target.value_or(
+                                       max_num_seqs * variant.spec.engine.data_parallel_size),
+                                   .kv_tokens = variant.profile.kv_tokens},
+          info.address);
+      if (auto added = parts_.scraper.add({.id = info.id,
+                                           .address = info.address,
+                                           .path = "",
+                                           .dialect = signal::dialect_of(variant.spec.engine.type),
+                                           .authorization = ""});
+          !added) {
+        net::log(Level::kWarn, "cannot scrape", {{"error", added.error().message}});
+      }
+      break;
+    }
+    case ReplicaState::kDraining:
+    case ReplicaState::kSleeping:
+      parts_.gateway.replica_draining(name(), info.id);
+      if (info.state == ReplicaState::kSleeping) parts_.scraper.remove(info.id);
+      break;
+    case ReplicaState::kGone:
+    case ReplicaState::kFailed:
+      parts_.gateway.replica_down(name(), info.id);
+      parts_.scraper.remove(info.id);
+      break;
+    case ReplicaState::kOrdered:
+    case ReplicaState::kStarting: break;
+  }
+}
+
+bool ModelRun::settled() const {
+  for (const auto& variant : variants_) {
+    const signal::Fleet f = fleet(variant.spec.name);
+    auto wanted = applied_.find(variant.spec.name);
+    if (wanted == applied_.end() || f.ready.value() < wanted->second) return false;
+  }
+  return true;
+}
+
+}  // namespace tidegate::live

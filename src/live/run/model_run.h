@@ -1,0 +1,126 @@
+#pragma once
+// ModelRun: one model's controller with its hands and eyes: observations in, actions carried out.
+//
+// Wiring only: core/control decides, actuators act, the gateway routes, the scraper measures; this hands
+// values between them, in the order they happen. Events that arise while an action is carried out wait in a
+// queue, so the controller is never re-entered. World time throughout. Thread-safety: the loop's thread.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/control/controller.h"
+#include "format/spec_yaml.h"
+#include "format/tape.h"
+#include "live/actuate/actuator.h"
+#include "live/gateway/gateway.h"
+#include "live/net/clock.h"
+#include "live/net/loop.h"
+#include "live/run/ledger.h"
+#include "live/run/run_options.h"
+#include "live/sense/scraper.h"
+#include "live/store/journal.h"
+
+namespace tidegate::live {
+
+class DevicePool;
+class PortPool;
+
+/// What every model of a run shares.
+struct RunParts {
+  net::Loop& loop;
+  net::HttpClient& client;
+  net::WorldClock& clock;
+  Gateway& gateway;
+  Scraper& scraper;
+  Journal& journal;
+  DevicePool& devices;
+  PortPool& ports;
+  const RunOptions& options;
+  format::TapeWriter* tape = nullptr;  ///< or none
+};
+
+/// Last words of a replica that is gone, kept for people.
+struct ReplicaNote {
+  ReplicaInfo info;
+  Instant at;
+};
+
+class ModelRun {
+ public:
+  /// An error names the variant and what its target lacks. Nothing is started before begin().
+  static Result<std::unique_ptr<ModelRun>> create(RunParts parts, format::LoadedModel loaded);
+  ~ModelRun();
+
+  /// Takes over what a run before left, then decides.
+  void begin();
+  Result<void> reload(format::LoadedModel loaded);
+  void say(const control::OperatorSaid& said);
+  /// The router says a draining replica holds nothing any more.
+  void drained(ReplicaId id);
+  /// Drains and stops all replicas that are ours (options.leave: lets them run), then calls `done`.
+  void shutdown(std::function<void()> done);
+
+  const std::string& name() const { return loaded_.model.name; }
+  const spec::Model& model() const { return loaded_.model; }
+  const format::LoadedModel& loaded() const { return loaded_; }
+  control::View view() const { return controller_.view(); }
+  Ledger& ledger() { return ledger_; }
+  const std::map<ReplicaId, ReplicaInfo>& replicas() const { return replicas_; }
+  const std::deque<ReplicaNote>& notes() const { return notes_; }
+  const signal::Observation& last_observation() const { return last_; }
+  const std::map<std::string, std::int64_t>& decisions_by_reason() const { return by_reason_; }
+  std::int64_t scale_ups() const { return scale_ups_; }
+  std::int64_t scale_downs() const { return scale_downs_; }
+  /// Every variant has the replicas that were decided, and they are ready.
+  bool settled() const;
+
+ private:
+  ModelRun(RunParts parts, format::LoadedModel loaded, control::Start start);
+  struct VariantRun {
+    spec::Variant spec;
+    engine::Profile profile;
+    std::unique_ptr<Actuator> actuator;
+  };
+  Result<void> open_variant(const spec::Variant& variant);
+  ActuatorSink sink();
+  int variant_index(const std::string& variant) const;
+
+  void tick();
+  void observe();
+  signal::Observation observation(Instant now) const;
+  signal::Fleet fleet(const std::string& variant) const;
+  std::vector<plan::ReplicaRow> rows() const;
+
+  void feed(control::Event event);
+  void perform(const control::Action& action);
+  void perform_apply(const control::Apply& apply);
+  void perform_record(const control::Record& record);
+  void schedule();
+  void replica_changed(const ReplicaInfo& info);
+  void to_gateway(const ReplicaInfo& info);
+  void remember_start();
+
+  RunParts parts_;
+  format::LoadedModel loaded_;
+  control::Controller controller_;
+  control::Start start_;  ///< as saved last
+  std::vector<VariantRun> variants_;
+  std::map<ReplicaId, ReplicaInfo> replicas_;
+  std::deque<ReplicaNote> notes_;
+  Ledger ledger_;
+  signal::Observation last_;
+  std::map<std::string, std::int64_t> by_reason_;
+  std::map<std::string, std::int64_t> applied_;  ///< variant -> replicas, as applied last
+  std::uint64_t last_sequence_ = 0;
+  std::int64_t scale_ups_ = 0, scale_downs_ = 0;
+  std::deque<control::Event> events_;
+  bool feeding_ = false, closing_ = false;
+  net::Loop::TimerId tick_timer_ = net::Loop::TimerId::kNone;
+  net::Loop::TimerId wake_timer_ = net::Loop::TimerId::kNone;
+};
+
+}  // namespace tidegate::live

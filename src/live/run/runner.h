@@ -1,0 +1,77 @@
+#pragma once
+// Runner: `tidegate run`. Gateway, scraper, controllers, actuators, journal and admin on one loop.
+//
+//   auto runner = Runner::create(*loop, options);   // everything that can fail, fails here
+//   (*runner)->begin();
+//   loop->run();                                    // until shutdown() has called back
+//
+// A file that changes (or SIGHUP: reload()) is loaded again; one with an error changes nothing and is
+// reported. Thread-safety: the loop's thread.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "live/admin/admin.h"
+#include "live/run/model_run.h"
+#include "live/run/run_options.h"
+
+namespace tidegate::live {
+
+class Runner {
+ public:
+  static Result<std::unique_ptr<Runner>> create(net::Loop& loop, RunOptions options);
+  ~Runner();
+  void begin();
+  void reload();
+  /// Stops taking requests, drains, stops what was started; then calls `done`. A second call: at once.
+  void shutdown(std::function<void()> done);
+
+  net::Address gateway_address() const { return gateway_address_; }
+  net::Address admin_address() const { return admin_address_; }
+  const net::WorldClock& clock() const { return *clock_; }
+  const std::vector<std::unique_ptr<ModelRun>>& models() const { return models_; }
+  Gateway& gateway() { return *gateway_; }
+  std::string status_json();
+  std::string metrics_text();
+
+ private:
+  Runner(net::Loop& loop, RunOptions options);
+  Result<void> open();
+  Result<void> open_state();
+  Result<std::vector<format::LoadedModel>> load_files();
+  Result<void> open_models(std::vector<format::LoadedModel> loaded);
+  Result<void> open_admin();
+  RunParts parts();
+  void hand_models_to_gateway();
+  void apply_reload(std::vector<format::LoadedModel> loaded);
+  void watch_files();
+  ModelRun* find(const std::string& model);
+  Result<std::string> decisions_json(const std::string& model, std::size_t limit,
+                                     std::optional<WallTime> until);
+  Result<void> say(const std::string& model, const control::OperatorSaid& said);
+  void write_run_file();
+
+  net::Loop& loop_;
+  RunOptions options_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<net::WorldClock> clock_;
+  std::unique_ptr<net::HttpClient> client_;
+  std::unique_ptr<DevicePool> devices_;
+  std::unique_ptr<PortPool> ports_;
+  std::unique_ptr<format::TapeWriter> tape_;
+  std::unique_ptr<Scraper> scraper_;
+  std::unique_ptr<Gateway> gateway_;
+  std::vector<std::unique_ptr<ModelRun>> models_;
+  std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< left the files; draining
+  std::unique_ptr<AdminServer> admin_;
+  net::Address gateway_address_, admin_address_;
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> file_stamps_;  ///< mtime ns, size
+  net::Loop::TimerId watch_timer_ = net::Loop::TimerId::kNone;
+  Instant started_mono_;
+  bool closing_ = false;
+};
+
+}  // namespace tidegate::live

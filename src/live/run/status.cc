@@ -1,0 +1,159 @@
+#include "live/run/status.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tidegate::live {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json quantiles(const workload::Sketch& s) {
+  if (s.count() == 0) return {{"p50", nullptr}, {"p95", nullptr}, {"p99", nullptr}};
+  return {{"p50", s.quantile(0.5)}, {"p95", s.quantile(0.95)}, {"p99", s.quantile(0.99)}};
+}
+
+Json number(const signal::Signal& s) { return s.absent() ? Json(nullptr) : Json(s.value); }
+
+Json reasons_json(const std::vector<Reason>& reasons) {
+  Json out = Json::array();
+  for (const auto& r : reasons) {
+    Json evidence = Json::object();
+    for (const auto& e : r.evidence) evidence[e.name] = e.value;
+    out.push_back({{"code", std::string(token(r.code))},
+                   {"sentence", std::string(sentence(r.code))},
+                   {"variant", r.variant},
+                   {"before", r.before},
+                   {"after", r.after},
+                   {"evidence", std::move(evidence)}});
+  }
+  return out;
+}
+
+Json variants_json(const ModelRun& run) {
+  Json out = Json::array();
+  const control::View view = run.view();
+  for (const auto& seen : run.last_observation().variants) {
+    std::int64_t desired = 0;
+    for (const auto& d : view.desired) {
+      if (d.variant == seen.variant) desired = d.replicas.value();
+    }
+    double cost = 0;
+    for (const auto& v : run.model().variants) {
+      if (v.name == seen.variant) cost = v.cost_per_hour_dollars;
+    }
+    const signal::Fleet& f = seen.fleet;
+    out.push_back({{"variant", seen.variant},
+                   {"desired", desired},
+                   {"ordered", f.ordered.value()},
+                   {"starting", f.starting.value()},
+                   {"ready", f.ready.value()},
+                   {"sleeping", f.sleeping.value()},
+                   {"draining", f.draining.value()},
+                   {"failed", f.failed.value()},
+                   {"runningRequests", number(seen.running_requests)},
+                   {"engineWaitingRequests", number(seen.engine_waiting_requests)},
+                   {"kvUsage", number(seen.kv_usage)},
+                   {"costPerHourDollars", cost}});
+  }
+  return out;
+}
+
+Json replicas_json(const ModelRun& run, Gateway& gateway, Instant now) {
+  std::map<ReplicaId, std::int64_t> in_flight;
+  for (const auto& view : gateway.replica_views(run.name())) in_flight[view.replica] = view.in_flight;
+  Json out = Json::array();
+  for (const auto& [id, info] : run.replicas()) {
+    const bool ready = info.stages.total >= Duration(0);
+    out.push_back(
+        {{"id", id.value()},
+         {"variant", info.variant},
+         {"state", std::string(token(info.state))},
+         {"address", info.address.text()},
+         {"pid", info.pid},
+         {"inFlight", in_flight.contains(id) ? in_flight[id] : 0},
+         {"adopted", info.adopted},
+         {"startSeconds", info.adopted ? Json(nullptr)
+                          : ready      ? Json(to_seconds(info.stages.total))
+                                       : Json(to_seconds(now - info.ordered_at))},
+         {"detail", info.detail}});
+  }
+  return out;
+}
+
+Json notes_json(const ModelRun& run, Instant now) {
+  Json out = Json::array();
+  for (const auto& note : run.notes()) {
+    if (note.info.detail.empty()) continue;
+    out.push_back({{"id", note.info.id.value()},
+                   {"state", std::string(token(note.info.state))},
+                   {"secondsAgo", to_seconds(now - note.at)},
+                   {"detail", note.info.detail}});
+  }
+  return out;
+}
+
+Json model_json(ModelRun& run, Gateway& gateway, Instant now) {
+  const control::View view = run.view();
+  const signal::Demand demand = gateway.demand(run.name());
+  const signal::Signal in_flight = signal::in_flight_requests(run.last_observation());
+  run.ledger().settle(now);
+  Json outcomes = Json::object();
+  Json out = {{"model", run.name()},
+              {"policy", std::string(token(run.model().scaling.policy))},
+              {"mode", std::string(token(view.mode))},
+              {"paused", view.paused},
+              {"timedForSeconds", view.mode == spec::Mode::kTimed && !view.timed_until.is_never()
+                                      ? Json(to_seconds(view.timed_until - now))
+                                      : Json(nullptr)},
+              {"queue",
+               {{"requests", demand.queued_requests},
+                {"tokens", demand.queued_tokens},
+                {"bytes", demand.queued_bytes},
+                {"oldestWaitSeconds", to_seconds(demand.oldest_wait)}}},
+              {"inFlight", in_flight.absent() ? 0 : static_cast<std::int64_t>(in_flight.value)},
+              {"arrivedTotal", demand.arrived_total},
+              {"finishedTotal", demand.finished_total},
+              {"rejectedTotal", demand.rejected_total}};
+  if (const Traffic* traffic = gateway.traffic(run.name()); traffic != nullptr) {
+    for (std::size_t i = 0; i < kOutcomes; ++i) {
+      outcomes[std::string(EnumTokens<route::Outcome>::kTokens[i])] = traffic->by_outcome[i];
+    }
+    out["ttft"] = quantiles(traffic->ttft);
+    out["itl"] = quantiles(traffic->itl);
+    out["e2e"] = quantiles(traffic->e2e);
+    out["sloAttainment"] = traffic->judged == 0 ? Json(nullptr) : Json(traffic->attainment());
+    out["retries"] = traffic->retries;
+  }
+  out["recentTtftP99Seconds"] = number(run.last_observation().ttft_p99_seconds);
+  out["outcomes"] = std::move(outcomes);
+  out["costDollars"] = run.ledger().cost_dollars();
+  out["gpuHours"] = run.ledger().gpu_hours();
+  out["replicaHours"] = run.ledger().replica_hours();
+  out["replicasPeak"] = run.ledger().replicas_peak();
+  out["coldStarts"] = run.ledger().cold_starts();
+  out["scaleUps"] = run.scale_ups();
+  out["scaleDowns"] = run.scale_downs();
+  out["variants"] = variants_json(run);
+  out["replicas"] = replicas_json(run, gateway, now);
+  out["notes"] = notes_json(run, now);
+  out["reasons"] = reasons_json(view.reasons);
+  return out;
+}
+
+}  // namespace
+
+std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
+                        const net::Address& gateway_address) {
+  const Instant now = clock.now();
+  Json results = Json::array();
+  for (const auto& model : models) results.push_back(model_json(*model, gateway, now));
+  return Json{{"schemaVersion", 1},
+              {"version", TIDEGATE_VERSION},
+              {"timeScale", clock.scale()},
+              {"worldSeconds", to_seconds(now - Instant::from_nanos(0))},
+              {"gateway", gateway_address.text()},
+              {"results", std::move(results)}}
+      .dump();
+}
+
+}  // namespace tidegate::live

@@ -1,0 +1,22 @@
+#pragma once
+// What a run looks like from outside: status for people and the dashboard, metrics for Prometheus.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "live/run/model_run.h"
+
+namespace tidegate::live {
+
+using ModelRuns = std::vector<std::unique_ptr<ModelRun>>;
+
+/// {schemaVersion, version, timeScale, worldSeconds, gateway, results: [one per model]}; durations in
+/// seconds, unknown is null.
+std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
+                        const net::Address& gateway_address);
+/// Families tidegate_*; label sets are bounded by models, variants, outcomes and reasons.
+std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
+                         const Journal& journal);
+
+}  // namespace tidegate::live

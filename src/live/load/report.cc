@@ -22,10 +22,18 @@ double per_second(std::int64_t n, Duration over) {
   return over > Duration(0) ? static_cast<double>(n) / to_seconds(over) : 0;
 }
 
+std::string human(double value_seconds) {
+  return value_seconds >= 1
+             ? fmt::format("{:.2f} s", value_seconds)
+             : fmt::format("{:.{}f} ms", value_seconds * 1e3, value_seconds < 0.1 ? 2 : 0);
+}
+
 std::string latency_row(std::string_view name, const workload::Sketch& sketch,
                         const std::optional<spec::LatencyBound>& bound) {
-  std::string out = fmt::format("{:<5} p50 {:>9.3f} s   p95 {:>9.3f} s   p99 {:>9.3f} s", name,
-                                sketch.quantile(0.5), sketch.quantile(0.95), sketch.quantile(0.99));
+  std::string out = fmt::format("{:<5}", name);
+  for (auto [label, q] : {std::pair{"p50", 0.50}, std::pair{"p95", 0.95}, std::pair{"p99", 0.99}}) {
+    out += fmt::format(" {} {:>10} ", label, human(sketch.quantile(q)));
+  }
   if (bound) {
     out += fmt::format("   bound p{:g} {}", bound->percentile * 100,
                        format::format_duration(bound->bound));
@@ -79,8 +87,8 @@ std::string to_table(const LoadResult& r, const spec::Slo& slo) {
   if (slo.ttft || slo.itl || slo.e2e) {
     out += fmt::format("SLO attainment {:.3f} % of all requests\n", s.attainment() * 100);
   }
-  out += fmt::format("{} output tokens ({:.0f}/s), at most {} open at once\n", r.output_tokens,
-                     per_second(r.output_tokens, r.world), r.open_peak);
+  out += fmt::format("{} output tokens ({:.0f}/s), at most {} requests open at once\n",
+                     r.output_tokens, per_second(r.output_tokens, r.world), r.open_peak);
   // The generator's own fault is worth a word only where it could colour the figures.
   if (double late = r.lateness.quantile(0.99); late > 0.1 * r.time_scale) {
     out += fmt::format(

@@ -1,10 +1,10 @@
 #pragma once
-// Actuator: makes a variant have n replicas. One for each kind of target; one conformance suite for all
-// (live/actuate/conformance.h).
+// Actuator: makes a variant have n replicas. One for each kind of target; one conformance suite for
+// all (live/actuate/conformance.h).
 //
-// Runs on its Loop's thread; never blocks it. Reports every change of every replica through `Sink`, each
-// step once. apply() is idempotent and replaces what was asked before. Time-outs of processes are wall time;
-// durations of the spec are world time.
+// Runs on its Loop's thread; never blocks it. Reports every change of every replica through `Sink`,
+// each step once. apply() is idempotent and replaces what was asked before. Time-outs of processes
+// are wall time; durations of the spec are world time.
 
 #include <cstdint>
 #include <functional>
@@ -22,13 +22,13 @@ namespace tidegate::live {
 struct ReplicaInfo {
   ReplicaId id;
   std::string variant;
-  net::Address address;         ///< of its HTTP API
+  net::Address address;  ///< of its HTTP API
   control::ReplicaState state = control::ReplicaState::kOrdered;
-  control::StageTimes stages;   ///< world time
+  control::StageTimes stages;  ///< world time
   bool adopted = false;
-  int pid = 0;                  ///< process target only
+  int pid = 0;  ///< process target only
   Instant ordered_at;
-  std::string detail;           ///< last error, for people
+  std::string detail;  ///< last error, for people
 };
 
 struct ActuatorSink {
@@ -40,18 +40,20 @@ struct ActuatorSink {
 class Actuator {
  public:
   virtual ~Actuator() = default;
-  /// Takes over what a run before left (process: from the journal), reports each as changed. Called once.
+  /// Takes over what a run before left (process: from the journal), reports each as changed. Called
+  /// once.
   virtual void adopt() = 0;
   virtual void apply(const control::Apply& wanted) = 0;
   /// The router says a draining replica holds nothing any more.
   virtual void drained(ReplicaId id) = 0;
   virtual void sleep(ReplicaId id, int level) = 0;
   virtual void wake(ReplicaId id) = 0;
-  /// New spec of the same variant: replicas whose command or environment differ are replaced one by one,
-  /// the new one ready before the old drains.
+  /// New spec of the same variant: replicas whose command or environment differ are replaced one by
+  /// one, the new one ready before the old drains.
   virtual void reload(const spec::Model& model, const spec::Variant& variant) = 0;
   virtual std::vector<ReplicaInfo> replicas() const = 0;
-  /// Drains and stops everything (unless the target is not ours), then calls `done`. A second call: at once.
+  /// Drains and stops everything (unless the target is not ours), then calls `done`. A second call:
+  /// at once.
   virtual void shutdown(std::function<void()> done) = 0;
 };
 

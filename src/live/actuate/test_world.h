@@ -94,7 +94,15 @@ class TestWorld {
             [this](const control::CapacityFailed& event) { capacity_failed.push_back(event); },
             [this](const control::Applied& event) { applied.push_back(event); }};
   }
-  bool until(const std::function<bool()>& done) { return loop_->run_until(done, kPatience); }
+  /// Also of what the loop does not see (files, processes): it looks again each millisecond.
+  bool until(const std::function<bool()>& done) {
+    net::Loop::TimerId look{};
+    std::function<void()> again = [&] { look = loop_->after(millis(1), again); };
+    again();
+    bool reached = loop_->run_until(done, kPatience);
+    loop_->cancel(look);
+    return reached;
+  }
   /// Runs what is due now, and nothing that a timer would bring.
   void settle() {
     for (int i = 0; i < 20; ++i) loop_->run_for(Duration(0));
@@ -102,6 +110,11 @@ class TestWorld {
   std::int64_t in_state(control::ReplicaState state) const {
     return std::count_if(last.begin(), last.end(),
                          [&](const auto& entry) { return entry.second.state == state; });
+  }
+  /// Known and in this state.
+  bool is(ReplicaId id, control::ReplicaState state) const {
+    auto it = last.find(id);
+    return it != last.end() && it->second.state == state;
   }
   /// A small answer of an engine, by the loop.
   net::Response ask(const net::Address& address, const std::string& method,

@@ -134,5 +134,251 @@ TEST_F(ProcessActuatorTest, an_engine_gets_its_port_environment_devices_and_a_lo
   EXPECT_EQ(devices.free(), 3u);
 }
 
+TEST_F(ProcessActuatorTest, booting_replicas_are_cancelled_first_then_the_named_victims) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 3; }));
+  actuator->apply({"h100", Replicas(4), {}});
+  ASSERT_TRUE(world.until([&] { return world.reports.back().id == ReplicaId(4); }));
+  ReplicaId victim(2);
+  actuator->apply({"h100", Replicas(2), {victim}});
+  ASSERT_TRUE(world.until([&] {
+    for (const auto& info : actuator->replicas()) actuator->drained(info.id);
+    return world.in_state(ReplicaState::kGone) == 2;
+  }));
+  EXPECT_TRUE(world.is(victim, ReplicaState::kGone));
+  EXPECT_TRUE(world.is(ReplicaId(4), ReplicaState::kGone));
+  EXPECT_EQ(world.in_state(ReplicaState::kReady), 2);
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, an_engine_that_ignores_sigterm_is_killed_after_its_grace) {
+  auto v = variant({"--ignore-term"});
+  std::get<spec::ProcessTarget>(v.target).stop_grace = millis(20);
+  TestWorld world(directory.path());
+  auto actuator = make(world, v);
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  stop(world, *actuator);
+  EXPECT_EQ(engines(), 0u);
+}
+
+TEST_F(ProcessActuatorTest, devices_stay_leased_while_a_worker_outlives_its_leader) {
+  devices = DevicePool({"0"});
+  auto v = variant({"--worker"});
+  std::get<spec::ProcessTarget>(v.target).stop_grace = millis(300);
+  TestWorld world(directory.path());
+  auto actuator = make(world, v);
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  int leader = actuator->replicas()[0].pid;
+  EXPECT_EQ(engines(), 2u);
+  actuator->apply({"h100", Replicas(0), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kDraining) == 1; }));
+  actuator->drained(ReplicaId(1));
+  ASSERT_TRUE(world.until([&] { return !read_stat(leader); })) << "the leader obeys and is reaped";
+  EXPECT_TRUE(engines() == 0 || devices.free() == 0);
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kGone) == 1; }));
+  EXPECT_EQ(engines(), 0u);
+  EXPECT_EQ(devices.free(), 1u);
+}
+
+TEST_F(ProcessActuatorTest, draining_ends_at_its_time_out_even_if_the_router_never_answers) {
+  auto v = variant();
+  std::get<spec::ProcessTarget>(v.target).drain_timeout = seconds(1);  // world
+  TestWorld world(directory.path());
+  auto actuator = make(world, v);
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  actuator->apply({"h100", Replicas(0), {}});
+  EXPECT_TRUE(world.until([&] { return world.in_state(ReplicaState::kGone) == 1; }));
+}
+
+TEST_F(ProcessActuatorTest, a_second_shutdown_does_not_wait_for_requests) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant({"--ignore-term"}));
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 2; }));
+  int done = 0;
+  actuator->shutdown([&] { ++done; });
+  world.settle();
+  EXPECT_EQ(done, 0);
+  EXPECT_EQ(engines(), 2u);
+  actuator->shutdown([&] { ++done; });
+  ASSERT_TRUE(world.until([&] { return done == 2; }));
+  EXPECT_EQ(engines(), 0u);
+}
+
+TEST_F(ProcessActuatorTest, a_crashed_engine_is_told_and_replaced) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  ReplicaInfo first = actuator->replicas()[0];
+  world.client().fetch({.address = first.address, .method = "POST", .path = "/crash"}, [](auto) {});
+  ASSERT_TRUE(world.until([&] { return world.is(ReplicaId(2), ReplicaState::kReady); }));
+  EXPECT_THAT(states_of(world, first.id),
+              ElementsAre(ReplicaState::kOrdered, ReplicaState::kStarting, ReplicaState::kReady,
+                          ReplicaState::kFailed, ReplicaState::kGone));
+  EXPECT_THAT(world.last.at(first.id).detail, HasSubstr("exited with status 3"));
+  EXPECT_THAT(world.capacity_failed, IsEmpty()) << "once is not a loop";
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, an_engine_that_hangs_is_killed_and_replaced) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  world.ask(actuator->replicas()[0].address, "POST", "/sicken");
+  ASSERT_TRUE(world.until([&] { return world.is(ReplicaId(2), ReplicaState::kReady); }));
+  EXPECT_THAT(world.last.at(ReplicaId(1)).detail, HasSubstr("health failed 3 times in a row"));
+  EXPECT_TRUE(world.is(ReplicaId(1), ReplicaState::kGone));
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, a_crash_loop_backs_off_and_is_a_capacity_event) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant({"--exit", "7"}));
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(world.until([&] { return world.capacity_failed.size() >= 2; }));
+  EXPECT_EQ(world.capacity_failed[0].variant, "h100");
+  EXPECT_THAT(world.capacity_failed[0].detail, HasSubstr("exited with status 7"));
+  EXPECT_GT(world.capacity_failed[1].retry_after, world.capacity_failed[0].retry_after);
+  // Each start waits out the back-off of all failures before it: 1 s, 2 s, 4 s, ... of world time.
+  std::vector<Instant> starts;
+  for (const auto& info : world.reports) {
+    if (info.state == ReplicaState::kOrdered) starts.push_back(info.ordered_at);
+  }
+  for (std::size_t i = 2; i < starts.size(); ++i) EXPECT_GE(starts[i] - starts[i - 2], seconds(1));
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, a_command_that_does_not_exist_is_a_capacity_event_and_no_tight_loop) {
+  auto v = variant();
+  std::get<spec::ProcessTarget>(v.target).command = {"/no/such/engine", "{port}"};
+  TestWorld world(directory.path());
+  auto actuator = make(world, v);
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(world.until([&] { return !world.capacity_failed.empty(); }));
+  EXPECT_THAT(world.capacity_failed[0].detail, HasSubstr("\"/no/such/engine\": no such command"));
+  EXPECT_EQ(world.capacity_failed[0].limit, 0);
+  EXPECT_EQ(world.capacity_failed[0].retry_after, seconds(1));
+  EXPECT_EQ(world.last.size(), 1u) << "one try, then the back-off";
+  ASSERT_TRUE(world.until([&] { return world.capacity_failed.size() == 3; }));
+  EXPECT_EQ(world.capacity_failed[2].retry_after, seconds(4));
+  EXPECT_THAT(world.journal().replicas().value(), IsEmpty());
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, an_engine_that_never_gets_ready_fails_at_its_time_out) {
+  auto v = variant({"--never-ready"});
+  std::get<spec::ProcessTarget>(v.target).start_timeout = seconds(10);  // world
+  TestWorld world(directory.path());
+  auto actuator = make(world, v);
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return !world.capacity_failed.empty(); }));
+  EXPECT_THAT(world.capacity_failed[0].detail, HasSubstr("not ready within 10 s"));
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest,
+       no_free_device_is_a_capacity_event_with_the_limit_and_ends_when_one_is_freed) {
+  devices = DevicePool({"0", "1", "2"});
+  auto foreign = devices.lease({.count = 1});
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(world.until(
+      [&] { return !world.capacity_failed.empty() && world.in_state(ReplicaState::kReady) == 2; }));
+  EXPECT_EQ(world.capacity_failed[0].limit, 2);
+  EXPECT_THAT(world.capacity_failed[0].detail,
+              AllOf(HasSubstr("no free device"), HasSubstr("has 3")));
+  EXPECT_EQ(world.capacity_failed.size(), 1u) << "said once a retry period";
+  devices.release(*foreign);  // another model shrank
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 3; }));
+  stop(world, *actuator);
+  EXPECT_EQ(devices.free(), 3u);
+}
+
+TEST_F(ProcessActuatorTest, a_new_command_replaces_replicas_one_by_one_the_new_ready_first) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 3; }));
+  std::int64_t fewest_ready = 3, most = 0;
+  world.on_change = [&](const ReplicaInfo&) {
+    fewest_ready = std::min(fewest_ready, world.in_state(ReplicaState::kReady));
+    most = std::max(most,
+                    world.in_state(ReplicaState::kReady) + world.in_state(ReplicaState::kStarting));
+    for (const auto& [id, info] : world.last) {
+      if (info.state == ReplicaState::kDraining) actuator->drained(id);
+    }
+  };
+  actuator->reload(model(), variant({"--delay-ms", "5"}));
+  ASSERT_TRUE(world.until([&] {
+    return world.in_state(ReplicaState::kGone) == 3 && world.in_state(ReplicaState::kReady) == 3;
+  }));
+  for (std::uint64_t old = 1; old <= 3; ++old)
+    EXPECT_TRUE(world.is(ReplicaId(old), ReplicaState::kGone));
+  EXPECT_EQ(fewest_ready, 3);
+  EXPECT_EQ(most, 4) << "one more at a time";
+  std::size_t reports = world.reports.size();
+  actuator->reload(model(), variant({"--delay-ms", "5"}));
+  world.settle();
+  EXPECT_EQ(world.reports.size(), reports) << "the same command changes nothing";
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, a_new_command_on_a_full_box_makes_room_first) {
+  devices = DevicePool({"0", "1"});
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 2; }));
+  actuator->reload(model(), variant({"--delay-ms", "5"}));
+  ASSERT_TRUE(world.until([&] {
+    for (const auto& info : actuator->replicas()) actuator->drained(info.id);
+    return world.in_state(ReplicaState::kGone) == 2 && world.in_state(ReplicaState::kReady) == 2;
+  }));
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, sleep_and_wake_speak_vllms_routes_in_the_order_of_their_level) {
+  struct Row {
+    const char* label;
+    int level;
+    const char* calls;
+  };
+  const Row rows[] = {
+      {"level 1 keeps the weights", 1, "/sleep?level=1 \n/wake_up \n"},
+      {"level 2 reloads them before the cache comes back", 2,
+       "/sleep?level=2 \n/wake_up?tags=weights \n/collective_rpc {\"method\":\"reload_weights\"}\n"
+       "/wake_up?tags=kv_cache \n/reset_prefix_cache \n"},
+  };
+  for (const auto& row : rows) {
+    TestDirectory own;
+    TestWorld world(own.path());
+    auto actuator = make(world, variant());
+    actuator->apply({"h100", Replicas(1), {}});
+    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+    ReplicaInfo info = actuator->replicas()[0];
+    actuator->apply({"h100", Replicas(0), {}});
+    actuator->sleep(info.id, row.level);  // the last replica sleeps instead of going
+    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kSleeping) == 1; }))
+        << row.label;
+    EXPECT_EQ(engines(), 1u) << "a sleeper is not surplus";
+    actuator->apply({"h100", Replicas(1), {}});
+    actuator->wake(info.id);
+    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }))
+        << row.label;
+    world.settle();
+    EXPECT_EQ(world.last.size(), 1u) << "one that wakes up is not ordered again";
+    EXPECT_EQ(world.ask(info.address, "GET", "/calls").body, row.calls) << row.label;
+    stop(world, *actuator);
+  }
+}
+
 }  // namespace
 }  // namespace tidegate::live

@@ -143,7 +143,7 @@ Result<std::int64_t> parse_femtos(std::string_view text) {
         dot = true;
         continue;
       }
-      if (++count > 18) return refuse("has too many digits");
+      if (++count > 20) return refuse("has too many digits");
       if (dot && scale % 10 != 0) {
         if (c != '0') return refuse("is finer than a femtosecond");
         continue;
@@ -168,7 +168,9 @@ std::string format_femtos(std::int64_t femtos) {
       part.resize(part.find_last_not_of('0') + 1);
       whole += "." + part;
     }
-    if (std::string text = whole + std::string(unit.name); text.size() < best.size()) best = text;
+    std::string text = whole + std::string(unit.name);
+    bool fraction = femtos % unit.femtos != 0;
+    if (text.size() < best.size() || (text.size() == best.size() && !fraction)) best = text;
   }
   return best;
 }

@@ -39,7 +39,7 @@ std::size_t edits(std::string_view a, std::string_view b) {
 std::string suggest(std::string_view seen, const std::vector<std::string_view>& candidates) {
   std::string wanted = squeeze(seen);
   std::string best;
-  std::size_t best_edits = wanted.size() / 3 + 1;  // a word of three letters may differ in one
+  std::size_t best_edits = std::max<std::size_t>(1, wanted.size() / 3);
   for (std::string_view candidate : candidates) {
     std::size_t n = edits(wanted, squeeze(candidate));
     if (n < best_edits + (best.empty() ? 1 : 0)) {

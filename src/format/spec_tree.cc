@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 
@@ -38,6 +39,14 @@ class Builder : public YAML::EventHandler {
       : first_line_(first_line), errors_(errors) {}
 
   Node take() { return std::move(root_); }
+  /// Where the innermost list or map that is still open began.
+  std::optional<Position> open_since(NodeKind kind) const {
+    for (auto frame = open_.rbegin(); frame != open_.rend(); ++frame) {
+      if (frame->node.kind == kind) return frame->node.at;
+    }
+    return std::nullopt;
+  }
+  Position last_quoted() const { return last_quoted_; }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -62,6 +71,7 @@ class Builder : public YAML::EventHandler {
     node.kind = NodeKind::kScalar;
     node.text = value;
     node.quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
+    if (node.quoted) last_quoted_ = node.at;
     if (!node.quoted && (value == "null" || value == "~" || value == "Null" || value == "NULL")) {
       node.kind = NodeKind::kNull;
     }
@@ -148,6 +158,8 @@ class Builder : public YAML::EventHandler {
   void add_value(Open& parent, Node node) {
     parent.key_next = true;
     auto [key, at] = parent.node.keys.back();
+    if (node.kind == NodeKind::kNull && node.text.empty())
+      node.at = at;  // yaml-cpp marks what follows
     if (key == "<<") {
       parent.node.keys.pop_back();
       add_merge(parent, std::move(node), at);
@@ -179,6 +191,7 @@ class Builder : public YAML::EventHandler {
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Node> anchors_;
   std::size_t nodes_ = 0;
+  Position last_quoted_;
   Node root_;
 };
 
@@ -196,18 +209,59 @@ std::string syntax_message(const std::string& message) {
   return "broken YAML: " + message;
 }
 
+std::string_view line_of(const Document& document, int line) {
+  std::string_view rest = document.text;
+  for (int at = document.first_line; at < line && !rest.empty(); ++at) {
+    rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
+  }
+  return rest;
+}
+
+/// yaml-cpp takes the end of the text for a closing quote; only the last quoted scalar can lack its
+/// own.
+void check_last_quote(const Builder& builder, Document& document) {
+  Position at = builder.last_quoted();
+  if (at.line == 0) return;
+  std::string_view rest = line_of(document, at.line);
+  rest.remove_prefix(
+      std::min(rest.size(), static_cast<std::size_t>(at.column - 1)));  // counts bytes
+  if (rest.empty() || (rest[0] != '"' && rest[0] != '\'')) return;  // a block, or tagged as text
+  char quote = rest[0];
+  for (std::size_t i = 1; i < rest.size(); ++i) {
+    if (rest[i] == '\\' && quote == '"')
+      ++i;
+    else if (rest[i] == quote && quote == '\'' && i + 1 < rest.size() && rest[i + 1] == quote)
+      ++i;
+    else if (rest[i] == quote)
+      return;
+  }
+  document.errors.push_back({at, "this text has no closing " + std::string(1, quote)});
+}
+
+TreeError syntax_error(const YAML::Exception& e, const Builder& builder, const Document& document) {
+  if (e.mark.line < 0) return {{document.first_line, 1}, syntax_message(e.msg)};
+  Position at{e.mark.line + document.first_line, e.mark.column + 1};
+  if (e.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW)
+    at = builder.open_since(NodeKind::kList).value_or(at);
+  if (e.msg == YAML::ErrorMsg::END_OF_MAP_FLOW)
+    at = builder.open_since(NodeKind::kMap).value_or(at);
+  std::string_view line = line_of(document, at.line);
+  std::string_view indent = line.substr(0, line.find_first_not_of(" \t"));
+  bool tab = indent.find('\t') != std::string_view::npos;
+  return {at, syntax_message(tab ? std::string(YAML::ErrorMsg::TAB_IN_INDENTATION) : e.msg)};
+}
+
 void parse(Document& document) {
   Builder builder(document.first_line, document.errors);
   try {
     std::istringstream stream(document.text);
     YAML::Parser parser(stream);
     if (parser.HandleNextDocument(builder)) document.root = builder.take();
+    check_last_quote(builder, document);
   } catch (const Stop& stop) {
     document.errors.push_back({stop.at, stop.what()});
   } catch (const YAML::Exception& e) {
-    Position at{e.mark.line + document.first_line, e.mark.column + 1};
-    if (e.mark.line < 0) at = {document.first_line, 1};
-    document.errors.push_back({at, syntax_message(e.msg)});
+    document.errors.push_back(syntax_error(e, builder, document));
   } catch (const std::exception& e) {
     document.errors.push_back({{document.first_line, 1}, std::string("broken YAML: ") + e.what()});
   }

@@ -25,7 +25,7 @@ inline constexpr std::size_t kMaxKeys = 1'000;     ///< of one map
 inline constexpr int kMaxDepth = 32;
 
 struct Position {
-  int line = 0, column = 0;  ///< from 1; 0: unknown
+  int line = 0, column = 0;  ///< from 1, columns in bytes; 0: unknown
   bool operator==(const Position&) const = default;
 };
 

@@ -27,7 +27,7 @@ std::optional<double> parse_number(std::string_view text) {
 
 /// What YAML readers other than ours would take for a number, a boolean or a date.
 bool looks_typed(std::string_view text) {
-  constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off", "y", "n"};
+  constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off"};
   std::string lower(text);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return parse_number(text).has_value() ||

@@ -45,15 +45,15 @@ void read_metadata(const Node* node, Position root, spec::Model& model, Reader& 
     return;
   }
   reader.mark("metadata.name", name->at);
-  std::string fault = "is not text";
+  std::string fault = describe(*name) + " is not text";
   if (name->kind == NodeKind::kScalar) {
     auto value = parse_scalar(row, *name);
-    fault = value ? spec::check(row, *value) : value.error().message;
+    std::string wrong = value ? spec::check(row, *value) : "";
+    fault = !value ? value.error().message : wrong.empty() ? "" : describe(*name) + " " + wrong;
     if (fault.empty()) model.name = std::get<std::string>(*value);
   }
   if (!fault.empty()) {
-    reader.fault(name->at,
-                 "metadata.name: " + describe(*name) + " " + fault + "; such as qwen3-32b");
+    reader.fault(name->at, "metadata.name: " + fault + "; expected a name such as qwen3-32b");
   }
 }
 

@@ -207,6 +207,16 @@ constexpr Section kTarget{"target",
                           Choice::kExactlyOne,
                           {}};
 
+/// No target at all is no object, not an empty one.
+constexpr Option target_row() {
+  Option o = option<&Variant::target>("target", kTarget);
+  o.bind.view = [](const void* owner) -> const void* {
+    const Target& target = static_cast<const Variant*>(owner)->target;
+    return std::holds_alternative<std::monostate>(target) ? nullptr : &target;
+  };
+  return o;
+}
+
 constexpr Option kVariantRows[] = {
     option<&Variant::name>("name")
         .as(Kind::kLabel)
@@ -228,9 +238,7 @@ constexpr Option kVariantRows[] = {
     option<&Variant::engine>("engine", kEngine).says("The engine of one replica."),
     option<&Variant::cold_start>("coldStart", kColdStart)
         .says("How long a start takes, until it has been measured."),
-    option<&Variant::target>("target", kTarget)
-        .otherwise("none: for simulate only")
-        .says("What holds the replicas."),
+    target_row().otherwise("none: for simulate only").says("What holds the replicas."),
 };
 
 }  // namespace

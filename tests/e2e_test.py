@@ -69,11 +69,11 @@ class Run:
     def start(self):
         state = self.dir / "state"
         (state / "run.json").unlink(missing_ok=True)
-        self.log = open(self.dir / "run.log", "ab")
-        self.process = subprocess.Popen(
-            [BINARY, "run", "-f", str(self.file), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
-             "--state", str(state), "--time-scale", str(self.scale), *self.flags],
-            cwd=self.dir, stdout=self.log, stderr=self.log)
+        with open(self.dir / "run.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [BINARY, "run", "-f", str(self.file), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+                 "--state", str(state), "--time-scale", str(self.scale), *self.flags],
+                cwd=self.dir, stdout=log, stderr=log)
         self.info = until(lambda: self._info(state), "run.json", alive=self.process)
         return self
 
@@ -156,7 +156,7 @@ def post(url, body, headers=None, timeout=WAIT):
 
 def alive(pid):
     try:
-        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
 
@@ -238,7 +238,7 @@ class Spine(Case):
         replay = subprocess.run([BINARY, "replay", str(tape)], capture_output=True, text=True)
         self.assertEqual(replay.returncode, 0, replay.stdout + replay.stderr)
         self.assertIn("the same actions byte for byte", replay.stdout)
-        self.assertGreater(sum(1 for _ in open(tape)), 3 * len(rows))
+        self.assertGreater(len(tape.read_text().splitlines()), 3 * len(rows))
 
     def test_asleep_at_zero_it_holds_fifty_at_once_and_answers_them_all(self):
         run = self.run_spec(spec(min=0, scaling="{policy: concurrency, window: 30s, scaleDownDelay: 60s, "
@@ -321,9 +321,10 @@ class Spine(Case):
 class Trouble(Case):
     def refused(self, yaml, *flags):
         (self.dir / "bad.yaml").write_text(yaml)
-        done = subprocess.run([BINARY, "run", "-f", "bad.yaml", "--listen", "127.0.0.1:0", "--admin",
-                               "127.0.0.1:0", "--state", "s", *flags], cwd=self.dir, capture_output=True,
-                              text=True, timeout=WAIT)
+        listen = [] if "--listen" in flags else ["--listen", "127.0.0.1:0"]
+        done = subprocess.run([BINARY, "run", "-f", "bad.yaml", "--admin", "127.0.0.1:0", "--state", "s",
+                               *listen, *flags], cwd=self.dir, capture_output=True, text=True,
+                              timeout=WAIT)
         self.assertNotEqual(done.returncode, 0)
         return done.stderr
 
@@ -334,9 +335,9 @@ class Trouble(Case):
         self.assertIn("not built yet", self.refused(spec(scaling="{policy: tide}")))
 
     def test_a_port_in_use_is_named(self):
-        taken = socket.create_server(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        message = self.refused(spec(), "--listen", f"127.0.0.1:{port}")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            message = self.refused(spec(), "--listen", f"127.0.0.1:{port}")
         self.assertIn(str(port), message)
         self.assertIn("in use", message)
 

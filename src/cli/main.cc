@@ -8,6 +8,9 @@
 #include <functional>
 
 #include "cli/check.h"
+#include "cli/demo.h"
+#include "cli/engine.h"
+#include "cli/load.h"
 #include "cli/operate.h"
 #include "cli/replay.h"
 #include "cli/run.h"
@@ -139,6 +142,108 @@ void add_files(CLI::App& app, int& code) {
       ->excludes(crd);
 }
 
+void add_engine(CLI::App& app, int& code) {
+  static EngineOptions o;
+  auto* e = verb<EngineOptions>(app, "engine", "Run an emulated vLLM: API, metrics, batching, cold start",
+                                "  tidegate engine my-model --port 8000 --cold-start 60s\n"
+                                "  tidegate engine --time-scale 10 --fault crash-after=100\n",
+                                engine, code, o);
+  e->add_option("MODEL", o.model, "what clients name");
+  e->add_option("--host", o.host)->capture_default_str();
+  e->add_option("--port", o.port, "0: a free one")->capture_default_str();
+  e->add_option("--served-model-name", o.served_names, "instead of MODEL; several are aliases");
+  e->add_option("--profile", o.profile, "profile name or file (default reference)");
+  e->add_option("--max-num-seqs", o.max_num_seqs);
+  e->add_option("--max-num-batched-tokens", o.max_num_batched_tokens);
+  e->add_option("--max-model-len", o.max_model_len);
+  e->add_option("--max-num-queued-reqs", o.max_num_queued_reqs, "waiting + running; over it 503");
+  e->add_option("--data-parallel-size", o.data_parallel_size)->capture_default_str();
+  e->add_flag("--no-enable-prefix-caching", o.no_enable_prefix_caching);
+  e->add_option("--scheduling-policy", o.scheduling_policy)
+      ->check(CLI::IsMember({"fcfs", "priority"}))
+      ->capture_default_str();
+  e->add_flag("--enable-lora", o.enable_lora);
+  e->add_option("--max-loras", o.max_loras, "adapters in one batch")->capture_default_str();
+  e->add_option("--lora-modules", o.lora_modules, "NAME=PATH ...");
+  e->add_flag("--enable-sleep-mode", o.enable_sleep_mode);
+  e->add_flag("--dev-mode", o.dev_mode, "as VLLM_SERVER_DEV_MODE=1");
+  e->add_flag("--runtime-lora", o.runtime_lora, "as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True");
+  e->add_flag("--enable-server-load-tracking", o.enable_server_load_tracking);
+  e->add_flag("--enable-prompt-tokens-details", o.enable_prompt_tokens_details);
+  e->add_option("--api-key", o.api_key);
+  e->add_option("--cold-start", o.cold_start,
+                "60s, or image=40s,weights=20s,engine=25s/40s,wake1=2s (p50/p90)");
+  e->add_option("--shutdown-timeout", o.shutdown_timeout)->capture_default_str();
+  e->add_option("--seed", o.seed);
+  e->add_option("--time-scale", o.time_scale, "world seconds in one real second");
+  e->add_option("--fault", o.faults,
+                "crash-after=N, hang-after=N, slow=X, lying-metrics=zero|garbage|frozen, "
+                "refuse-health, exit-at-start");
+  e->add_option("--log-level", o.log_level)->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  e->add_option("--log-format", o.log_format)->check(CLI::IsMember({"text", "json"}));
+}
+
+void add_load(CLI::App& app, int& code) {
+  static LoadOptions o;
+  auto* l = verb<LoadOptions>(app, "load", "Replay a trace against any OpenAI-compatible endpoint",
+                              "  tidegate load --url http://127.0.0.1:8080 --trace azure.csv\n"
+                              "  tidegate load --url http://gpu:8000 --trace rate.csv --lengths azure.csv "
+                              "--until 1h\n",
+                              load, code, o);
+  l->add_option("--url", o.url, "http://host:port, with or without /v1")->required();
+  l->add_option("--trace", o.trace, "trace file, known by its header")->required();
+  l->add_option("--lengths", o.lengths, "token lengths for a rate series");
+  l->add_option("--scale", o.scale, "multiplies the rate")->capture_default_str();
+  l->add_option("--speedup", o.speedup, "presses the arrivals alone")->capture_default_str();
+  l->add_option("--time-scale", o.time_scale, "world seconds in one real second")
+      ->capture_default_str();
+  l->add_option("--from", o.from, "where in the trace to start, e.g. 10m");
+  l->add_option("--until", o.until, "where to stop");
+  l->add_option("--model", o.model, "name for every request (default: the trace's, else /v1/models)");
+  l->add_flag("--chat", o.chat, "/v1/chat/completions");
+  l->add_option("--seed", o.seed)->capture_default_str();
+  l->add_option("--format", o.format, "table or json")->check(kFormats);
+  l->add_option("--slo-ttft", o.slo_ttft);
+  l->add_option("--slo-itl", o.slo_itl);
+  l->add_option("--slo-e2e", o.slo_e2e);
+  l->add_option("-f,--file", o.spec, "take the SLO from this spec file");
+  l->add_option("--timeout", o.timeout, "a whole request, world time")->capture_default_str();
+  l->add_option("--api-key-env", o.api_key_env, "variable that holds the key to send");
+  l->add_option("--max-open", o.max_open, "open requests; over it they are lost")
+      ->capture_default_str();
+}
+
+void add_demo(CLI::App& app, int& code) {
+  static DemoOptions o;
+  auto* d = verb<DemoOptions>(app, "demo", "A fleet that scales itself, in about 90 seconds",
+                              "  tidegate demo\n  tidegate demo --policy hpa --seconds 60\n", demo, code, o);
+  d->add_option("--seconds", o.seconds, "real seconds it takes")
+      ->check(CLI::Range(10.0, 3600.0))
+      ->capture_default_str();
+  d->add_option("--policy", o.policy, "static, concurrency, hpa, keda, kpa, targettracking")
+      ->capture_default_str();
+  d->add_option("--seed", o.seed)->capture_default_str();
+}
+
+/// Words for bash: verbs, and the flags of the verb that stands first.
+std::string bash_completion(const CLI::App& app) {
+  std::string verbs, cases;
+  for (const auto* sub : app.get_subcommands({})) {
+    std::string flags;
+    for (const auto* option : sub->get_options()) {
+      for (const auto& name : option->get_lnames()) flags += " --" + name;
+    }
+    verbs += " " + sub->get_name();
+    cases += fmt::format("    {}) words=\"{}\" ;;\n", sub->get_name(), flags.substr(flags.empty() ? 0 : 1));
+  }
+  return fmt::format(
+      "# bash completion of tidegate: source <(tidegate completion)\n"
+      "_tidegate() {{\n  local words\n  case \"${{COMP_WORDS[1]}}\" in\n{}    *) words=\"{}\" ;;\n"
+      "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${{COMP_WORDS[COMP_CWORD]}}\"))\n}}\n"
+      "complete -o default -F _tidegate tidegate\n",
+      cases, verbs.substr(1));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -151,6 +256,12 @@ int main(int argc, char** argv) {
   add_run(app, code);
   add_operate(app, code);
   add_files(app, code);
+  add_engine(app, code);
+  add_load(app, code);
+  add_demo(app, code);
+  app.add_subcommand("completion", "Print completion for bash")->callback([&app] {
+    fmt::print("{}", bash_completion(app));
+  });
   app.add_subcommand("version", "Print the version")->callback([] {
     fmt::print("tidegate " TIDEGATE_VERSION "\n");
   });

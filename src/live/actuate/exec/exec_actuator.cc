@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "live/actuate/process/spawn.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
@@ -85,17 +86,11 @@ void ExecActuator::apply(const control::Apply& wanted) {
 }
 
 std::vector<std::string> ExecActuator::words(const std::vector<std::string>& command) const {
-  std::vector<std::string> out = command;
-  const std::pair<std::string, std::string> with[] = {{"{replicas}", std::to_string(wanted_)},
-                                                      {"{model}", model_.name},
-                                                      {"{variant}", variant_.name}};
-  for (auto& word : out) {
-    for (const auto& [name, value] : with) {
-      for (auto at = word.find(name); at != std::string::npos;
-           at = word.find(name, at + value.size())) {
-        word.replace(at, name.size(), value);
-      }
-    }
+  std::vector<std::string> out;
+  for (const auto& word : command) {
+    out.push_back(replace_all(word, {{"{replicas}", std::to_string(wanted_)},
+                                     {"{model}", model_.name},
+                                     {"{variant}", variant_.name}}));
   }
   return out;
 }

@@ -50,9 +50,7 @@ class AdoptTest : public ::testing::Test {
         ProcessWorld{world.loop(), world.client(), world.clock(), world.journal(), devices, ports},
         options, model, v, world.sink());
   }
-  std::vector<OwnProcess> engines() const {
-    return processes_of(std::filesystem::weakly_canonical(directory.path()));
-  }
+  std::vector<OwnProcess> engines() const { return processes_of(absolute_path(directory.path())); }
   /// A whole run in a child that is killed once `done`, or by `fault`.
   template <class F>
   void killed_run(const char* fault, F done, std::int64_t replicas = 2) {
@@ -215,7 +213,7 @@ TEST_F(AdoptTest, what_died_meanwhile_is_forgotten_and_workers_without_a_leader_
   pid_t worker = ::fork();
   if (worker == 0) {
     ::setenv("TIDEGATE_REPLICA_ID", "2", 1);
-    ::setenv("TIDEGATE_STATE_DIR", std::filesystem::weakly_canonical(directory.path()).c_str(), 1);
+    ::setenv("TIDEGATE_STATE_DIR", absolute_path(directory.path()).c_str(), 1);
     ::setsid();
     // The leader ends, its worker stays.
     if (::fork() != 0) ::_exit(0);
@@ -270,6 +268,27 @@ TEST_F(AdoptTest, engines_of_another_time_scale_refuse_the_start_and_name_it) {
   EXPECT_THAT(refused.error().message, HasSubstr("--time-scale 100"));
   EXPECT_TRUE(check_time_scale(world.journal(), "m", TestWorld::kScale));
   EXPECT_TRUE(check_time_scale(world.journal(), "another", 7));
+}
+
+TEST_F(AdoptTest, engines_that_no_variant_answers_for_are_told_to_stop_and_the_others_are_not) {
+  killed_run(nullptr, [](TestWorld& world, ProcessActuator&) {
+    return world.in_state(ReplicaState::kReady) == 2;
+  });
+  TestWorld world(directory.path());
+  spec::Model model;
+  model.name = "m";
+  spec::Variant kept;
+  kept.name = "h100";
+  kept.target = spec::ProcessTarget{};
+  model.variants = {kept};
+  EXPECT_EQ(stop_strays(world.journal(), directory.path(), {model}).value(), 0);
+  EXPECT_EQ(engines().size(), 2u);
+  model.variants[0].name = "another";
+  EXPECT_EQ(stop_strays(world.journal(), directory.path(), {model}).value(), 2);
+  ASSERT_TRUE(world.until([&] { return engines().empty(); }));
+  EXPECT_EQ(world.journal().replicas()->size(), 2u) << "forgotten when they are seen to be dead";
+  EXPECT_EQ(stop_strays(world.journal(), directory.path(), {model}).value(), 0);
+  EXPECT_TRUE(world.journal().replicas()->empty());
 }
 
 }  // namespace

@@ -27,8 +27,7 @@ struct ProcessHarness {
         options, model, variant, world.sink());
   }
   std::int64_t outside() const {
-    return static_cast<std::int64_t>(
-        processes_of(std::filesystem::weakly_canonical(directory.path())).size());
+    return static_cast<std::int64_t>(processes_of(absolute_path(directory.path())).size());
   }
 
   TestDirectory directory;

@@ -89,6 +89,12 @@ bool group_alive(int group) {
   return alive;
 }
 
+std::string absolute_path(const std::string& path) {
+  std::error_code error;
+  auto full = std::filesystem::weakly_canonical(path, error);
+  return error ? path : full.string();
+}
+
 std::vector<OwnProcess> processes_of(const std::string& state_dir) {
   std::vector<OwnProcess> out;
   for_each_pid([&](int pid) {

@@ -32,6 +32,9 @@ bool process_alive(int pid, std::uint64_t start_ticks);
 /// Any process of the group that is not a zombie.
 bool group_alive(int group);
 
+/// The one name of a directory, whatever it was called: marks the environment of engines.
+std::string absolute_path(const std::string& path);
+
 /// A process that was started by us, now or in a run before.
 struct OwnProcess {
   int pid = 0;

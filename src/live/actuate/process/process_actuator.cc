@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <system_error>
 
 #include "core/base/check.h"
+#include "live/actuate/process/proc.h"
+#include "live/actuate/process/spawn.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
@@ -42,12 +43,6 @@ class Hash {
   std::uint64_t value_ = 0xcbf29ce484222325ULL;
 };
 
-std::string absolute(const std::string& path) {
-  std::error_code error;
-  auto full = std::filesystem::weakly_canonical(path, error);
-  return error ? path : full.string();
-}
-
 }  // namespace
 
 ProcessActuator::ProcessActuator(ProcessWorld world, ProcessOptions options, spec::Model model,
@@ -59,7 +54,7 @@ ProcessActuator::ProcessActuator(ProcessWorld world, ProcessOptions options, spe
       reporter_(world_.loop, std::move(sink)),
       logs_(options_.state_dir + "/logs", model_.name + "-" + variant_.name) {
   TIDEGATE_CHECK(std::holds_alternative<spec::ProcessTarget>(variant_.target));
-  options_.state_dir = absolute(options_.state_dir);
+  options_.state_dir = absolute_path(options_.state_dir);
   hash_ = hash_of_spec();
 }
 
@@ -70,19 +65,27 @@ ProcessActuator::~ProcessActuator() {
 
 std::uint64_t ProcessActuator::hash_of_spec() const {
   Hash hash;
-  for (const auto& word : target().command) hash.add(word);
+  for (const auto& word : target().command) hash.add(spec_word(word));
   hash.add("env");
-  for (const auto& [name, value] : target().env) hash.add(name + "=" + value);
+  for (const auto& [name, value] : target().env) hash.add(name + "=" + spec_word(value));
   hash.add("engine");
-  if (options_.engine_env) {
+  // Only our own engine reads these: a better estimate of a cold start must not restart a real one.
+  bool emulated = !target().command.empty() &&
+                  std::filesystem::path(target().command[0]).filename() == "tidegate";
+  if (options_.engine_env && emulated) {
     for (const auto& [name, value] : options_.engine_env(model_, variant_, ReplicaId())) {
       hash.add(name + "=" + value);
     }
   }
-  hash.add(model_.served_names.empty() ? model_.name : model_.served_names.front());
   hash.add(std::to_string(variant_.hardware.count) + "/" +
            std::to_string(variant_.hardware.fraction));
   return hash.value();
+}
+
+std::string ProcessActuator::spec_word(const std::string& word) const {
+  return replace_all(
+      word, {{"{model}", model_.served_names.empty() ? model_.name : model_.served_names[0]},
+             {"{gpus}", std::to_string(variant_.hardware.count)}});
 }
 
 std::int64_t ProcessActuator::count() const {

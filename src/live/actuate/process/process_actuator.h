@@ -75,6 +75,13 @@ struct ProcessOptions {
 /// mix two clocks. Ask before adopt().
 Result<void> check_time_scale(Journal& journal, const std::string& model, double time_scale);
 
+/// Engines of this state directory that no process target of `models` answers for: their model or
+/// variant left the spec while nobody ran, or their journal was lost. Each group gets SIGTERM; rows
+/// of dead ones are forgotten. Ask once at start, beside adopt(). Returns how many engines were
+/// told to stop.
+Result<std::int64_t> stop_strays(Journal& journal, const std::string& state_dir,
+                                 const std::vector<spec::Model>& models);
+
 class ProcessActuator final : public Actuator {
  public:
   ProcessActuator(ProcessWorld world, ProcessOptions options, spec::Model model,
@@ -135,6 +142,8 @@ class ProcessActuator final : public Actuator {
   void capacity_failed(std::int64_t limit, Duration retry_after, const std::string& detail);
   std::int64_t count() const;
   std::uint64_t hash_of_spec() const;
+  /// {model} and {gpus}: what a word holds before it is known which replica it is for.
+  std::string spec_word(const std::string& word) const;
 
   // One replica (process_life.cc).
   void start_one();

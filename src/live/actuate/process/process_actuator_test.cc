@@ -1,13 +1,8 @@
-#include "live/actuate/process/process_actuator.h"
+// How many, and the life of one replica.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <signal.h>
+#include <functional>
 
-#include <set>
-
-#include "live/actuate/process/proc.h"
-#include "live/actuate/test_world.h"
+#include "live/actuate/process/test_process.h"
 
 namespace tidegate::live {
 namespace {
@@ -17,61 +12,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class ProcessActuatorTest : public ::testing::Test {
- protected:
-  static spec::Variant variant(std::vector<std::string> extra = {}) {
-    spec::Variant v;
-    v.name = "h100";
-    spec::ProcessTarget target;
-    target.command = {TIDEGATE_STUB_ENGINE, "--port", "{port}"};
-    target.command.insert(target.command.end(), extra.begin(), extra.end());
-    target.drain_timeout = seconds(2'000);  // world: 20 s of wall, longer than any test is patient
-    target.stop_grace = seconds(20);
-    v.target = target;
-    return v;
-  }
-  static spec::Model model() {
-    spec::Model m;
-    m.name = "m";
-    m.served_names = {"acme/m"};
-    return m;
-  }
-  std::unique_ptr<ProcessActuator> make(TestWorld& world, const spec::Variant& v) {
-    ProcessOptions options;
-    options.state_dir = directory.path();
-    options.engine_env = [](const spec::Model& m, const spec::Variant&, ReplicaId) {
-      return EnvironmentList{{"TIDEGATE_ENGINE_MODEL", m.served_names[0]}};
-    };
-    options.boot_poll = millis(2);
-    options.probe_period = millis(5);
-    options.gone_poll = millis(1);
-    options.leave = leave;
-    return std::make_unique<ProcessActuator>(
-        ProcessWorld{world.loop(), world.client(), world.clock(), world.journal(), devices, ports},
-        options, model(), v, world.sink());
-  }
-  static void stop(TestWorld& world, ProcessActuator& actuator) {
-    bool done = false;
-    actuator.shutdown([&] { done = true; });
-    for (const auto& info : actuator.replicas()) actuator.drained(info.id);
-    EXPECT_TRUE(world.until([&] { return done; }));
-    EXPECT_THAT(actuator.replicas(), IsEmpty());
-  }
-  std::size_t engines() {
-    return processes_of(std::filesystem::weakly_canonical(directory.path())).size();
-  }
-  ~ProcessActuatorTest() override {
-    for (const auto& left : processes_of(std::filesystem::weakly_canonical(directory.path()))) {
-      ::kill(left.pid, SIGKILL);
-    }
-  }
-
-  TestDirectory directory;
-  DevicePool devices = DevicePool::unbounded();
-  PortPool ports;
-  bool leave = false;
-};
 
 std::vector<ReplicaState> states_of(const TestWorld& world, ReplicaId id) {
   std::vector<ReplicaState> out;
@@ -300,84 +240,6 @@ TEST_F(ProcessActuatorTest,
   ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 3; }));
   stop(world, *actuator);
   EXPECT_EQ(devices.free(), 3u);
-}
-
-TEST_F(ProcessActuatorTest, a_new_command_replaces_replicas_one_by_one_the_new_ready_first) {
-  TestWorld world(directory.path());
-  auto actuator = make(world, variant());
-  actuator->apply({"h100", Replicas(3), {}});
-  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 3; }));
-  std::int64_t fewest_ready = 3, most = 0;
-  world.on_change = [&](const ReplicaInfo&) {
-    fewest_ready = std::min(fewest_ready, world.in_state(ReplicaState::kReady));
-    most = std::max(most,
-                    world.in_state(ReplicaState::kReady) + world.in_state(ReplicaState::kStarting));
-    for (const auto& [id, info] : world.last) {
-      if (info.state == ReplicaState::kDraining) actuator->drained(id);
-    }
-  };
-  actuator->reload(model(), variant({"--delay-ms", "5"}));
-  ASSERT_TRUE(world.until([&] {
-    return world.in_state(ReplicaState::kGone) == 3 && world.in_state(ReplicaState::kReady) == 3;
-  }));
-  for (std::uint64_t old = 1; old <= 3; ++old)
-    EXPECT_TRUE(world.is(ReplicaId(old), ReplicaState::kGone));
-  EXPECT_EQ(fewest_ready, 3);
-  EXPECT_EQ(most, 4) << "one more at a time";
-  std::size_t reports = world.reports.size();
-  actuator->reload(model(), variant({"--delay-ms", "5"}));
-  world.settle();
-  EXPECT_EQ(world.reports.size(), reports) << "the same command changes nothing";
-  stop(world, *actuator);
-}
-
-TEST_F(ProcessActuatorTest, a_new_command_on_a_full_box_makes_room_first) {
-  devices = DevicePool({"0", "1"});
-  TestWorld world(directory.path());
-  auto actuator = make(world, variant());
-  actuator->apply({"h100", Replicas(2), {}});
-  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 2; }));
-  actuator->reload(model(), variant({"--delay-ms", "5"}));
-  ASSERT_TRUE(world.until([&] {
-    for (const auto& info : actuator->replicas()) actuator->drained(info.id);
-    return world.in_state(ReplicaState::kGone) == 2 && world.in_state(ReplicaState::kReady) == 2;
-  }));
-  stop(world, *actuator);
-}
-
-TEST_F(ProcessActuatorTest, sleep_and_wake_speak_vllms_routes_in_the_order_of_their_level) {
-  struct Row {
-    const char* label;
-    int level;
-    const char* calls;
-  };
-  const Row rows[] = {
-      {"level 1 keeps the weights", 1, "/sleep?level=1 \n/wake_up \n"},
-      {"level 2 reloads them before the cache comes back", 2,
-       "/sleep?level=2 \n/wake_up?tags=weights \n/collective_rpc {\"method\":\"reload_weights\"}\n"
-       "/wake_up?tags=kv_cache \n/reset_prefix_cache \n"},
-  };
-  for (const auto& row : rows) {
-    TestDirectory own;
-    TestWorld world(own.path());
-    auto actuator = make(world, variant());
-    actuator->apply({"h100", Replicas(1), {}});
-    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
-    ReplicaInfo info = actuator->replicas()[0];
-    actuator->apply({"h100", Replicas(0), {}});
-    actuator->sleep(info.id, row.level);  // the last replica sleeps instead of going
-    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kSleeping) == 1; }))
-        << row.label;
-    EXPECT_EQ(engines(), 1u) << "a sleeper is not surplus";
-    actuator->apply({"h100", Replicas(1), {}});
-    actuator->wake(info.id);
-    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }))
-        << row.label;
-    world.settle();
-    EXPECT_EQ(world.last.size(), 1u) << "one that wakes up is not ordered again";
-    EXPECT_EQ(world.ask(info.address, "GET", "/calls").body, row.calls) << row.label;
-    stop(world, *actuator);
-  }
 }
 
 }  // namespace

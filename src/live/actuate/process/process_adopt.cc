@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "live/actuate/process/proc.h"
 #include "live/actuate/process/process_actuator.h"
@@ -40,6 +42,39 @@ Result<void> check_time_scale(Journal& journal, const std::string& model, double
                 "; start with that, or stop it first");
   }
   return {};
+}
+
+Result<std::int64_t> stop_strays(Journal& journal, const std::string& state_dir,
+                                 const std::vector<spec::Model>& models) {
+  auto rows = journal.replicas();
+  if (!rows) return fail(rows.error());
+  std::set<std::pair<std::string, std::string>> known;
+  for (const auto& model : models) {
+    for (const auto& variant : model.variants) {
+      if (std::holds_alternative<spec::ProcessTarget>(variant.target))
+        known.emplace(model.name, variant.name);
+    }
+  }
+  std::set<ReplicaId> answered_for, alive;
+  for (const auto& row : *rows) {
+    if (known.contains({row.model, row.variant})) answered_for.insert(row.id);
+  }
+  std::set<int> groups;
+  for (const auto& process : processes_of(absolute_path(state_dir))) {
+    alive.insert(process.replica);
+    if (!answered_for.contains(process.replica)) groups.insert(process.group);
+  }
+  for (int group : groups) {
+    net::log(net::Level::kWarn, "stray engine stopped: no variant of the spec answers for it",
+             {{"process", std::to_string(group)}});
+    ::kill(-group, SIGTERM);
+  }
+  for (const auto& row : *rows) {
+    if (answered_for.contains(row.id) || alive.contains(row.id)) continue;
+    if (auto forgotten = journal.state(row.id, ReplicaState::kGone); !forgotten)
+      return fail(forgotten.error());
+  }
+  return static_cast<std::int64_t>(groups.size());
 }
 
 void ProcessActuator::adopt() {

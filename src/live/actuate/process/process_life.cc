@@ -23,17 +23,6 @@ constexpr std::size_t kMaxHealthBody = 64 << 10;
 // Ours, and no business of an engine.
 constexpr const char* kAdminToken = "TIDEGATE_ADMIN_TOKEN";
 
-std::string replace_all(std::string text,
-                        const std::vector<std::pair<std::string, std::string>>& with) {
-  for (const auto& [name, value] : with) {
-    for (auto at = text.find(name); at != std::string::npos;
-         at = text.find(name, at + value.size())) {
-      text.replace(at, name.size(), value);
-    }
-  }
-  return text;
-}
-
 std::string exit_text(int status) {
   if (WIFSIGNALED(status)) return "killed by signal " + std::to_string(WTERMSIG(status));
   return "exited with status " + std::to_string(WEXITSTATUS(status));
@@ -102,16 +91,14 @@ Result<int> ProcessActuator::launch(Replica& r) {
 
   std::string id = std::to_string(r.info.id.value());
   std::vector<std::pair<std::string, std::string>> words = {
-      {"{port}", std::to_string(r.info.address.port)},
-      {"{model}", model_.served_names.empty() ? model_.name : model_.served_names.front()},
-      {"{gpus}", std::to_string(variant_.hardware.count)},
-      {"{replica}", id}};
+      {"{port}", std::to_string(r.info.address.port)}, {"{replica}", id}};
   SpawnCommand command;
-  for (const auto& word : target().command) command.words.push_back(replace_all(word, words));
+  for (const auto& word : target().command)
+    command.words.push_back(replace_all(spec_word(word), words));
   if (options_.engine_env) command.environment = options_.engine_env(model_, variant_, r.info.id);
   for (const auto& [name, value] : target().env) {
     std::erase_if(command.environment, [&](const auto& entry) { return entry.first == name; });
-    command.environment.emplace_back(name, replace_all(value, words));
+    command.environment.emplace_back(name, replace_all(spec_word(value), words));
   }
   if (!r.lease.devices.empty())
     command.environment.emplace_back("CUDA_VISIBLE_DEVICES", r.lease.visible());

@@ -93,6 +93,17 @@ Result<int> spawn(const SpawnCommand& command) {
   return pid;
 }
 
+std::string replace_all(std::string text,
+                        const std::vector<std::pair<std::string, std::string>>& with) {
+  for (const auto& [name, value] : with) {
+    for (auto at = text.find(name); at != std::string::npos;
+         at = text.find(name, at + value.size())) {
+      text.replace(at, name.size(), value);
+    }
+  }
+  return text;
+}
+
 void fault_site(const char* name) {
   const char* wanted = std::getenv("TIDEGATE_FAULT");
   if (wanted != nullptr && strcmp(wanted, name) == 0) ::kill(::getpid(), SIGKILL);

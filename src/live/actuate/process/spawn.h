@@ -28,6 +28,10 @@ struct SpawnCommand {
 /// The pid.
 Result<int> spawn(const SpawnCommand& command);
 
+/// Every `first` in the text becomes its `second`; one pair after the other.
+std::string replace_all(std::string text,
+                        const std::vector<std::pair<std::string, std::string>>& with);
+
 /// Named points where a test makes us die: TIDEGATE_FAULT=NAME kills this process at that point.
 void fault_site(const char* name);
 

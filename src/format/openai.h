@@ -17,8 +17,7 @@
 //
 // One pass of simdjson's on-demand parser over the body where it lies; what no field here needs is
 // skipped unread. Limits are named below. Thread-safety: one owner per OpenAiParser; the functions
-// are pure. Source: WIRE of vLLM's openai/protocol.py and OpenAI's openapi.yaml (behaviour, not
-// code).
+// are pure. Source: vLLM's openai/protocol.py and OpenAI's openapi.yaml (behaviour).
 
 #include <cstdint>
 #include <memory>

@@ -3,13 +3,13 @@
 //
 //   Router r(options);
 //   r.handle(ReplicaUp{...}, now, actions);
-//   r.handle(Arrived{...}, now, actions);   // -> Dispatch{id, replica}, or it waits, or Answer{...}
+//   r.handle(Arrived{...}, now, actions);  // -> Dispatch{id, replica}, Answer{...}, or it waits
 //
-// Late binding: a request is bound only when a replica has credit for it (sequences, uncached prefill
-// tokens, KV tokens), by our own exact accounting, corrected by Scraped. The queue is bounded in requests
-// and bytes; every request ends in exactly one outcome. O(log n) an event; the steady state allocates
-// nothing. Deterministic: ties are broken by a rotation that does not herd. Thread-safety: one owner
-// (live puts a mutex around it and reads `now` inside).
+// Late binding: a request is bound only when a replica has credit for it (sequences, uncached
+// prefill tokens, KV tokens), by our own exact accounting, corrected by Scraped. The queue is
+// bounded in requests and bytes; every request ends in exactly one outcome. O(log n) an event; the
+// steady state allocates nothing. Deterministic: ties are broken by a rotation that does not herd.
+// Thread-safety: one owner (live puts a mutex around it and reads `now` inside).
 
 #include <cstdint>
 #include <memory>
@@ -25,18 +25,19 @@
 
 namespace tidegate::route {
 
-/// Every way a request can end; one HTTP status, one metric label, one x-tidegate-outcome value each.
+/// Every way a request can end; one HTTP status, one metric label, one x-tidegate-outcome value
+/// each.
 enum class Outcome : std::uint8_t {
-  kCompleted,          // the engine's own status
-  kQueueFull,          // 429
-  kQueueBytesFull,     // 429
-  kDeadlineUnreachable,// 429: cannot make its deadline, said at once
-  kQueueTimeout,       // 503: waited its deadline out
-  kNoReplica,          // 503: nothing runs and nothing can
-  kUpstreamFailed,     // 502: no replica answered it (retries used up)
-  kUpstreamLost,       // the stream broke after the first byte
-  kClientGone,         // 499
-  kShuttingDown,       // 503
+  kCompleted,            // the engine's own status
+  kQueueFull,            // 429
+  kQueueBytesFull,       // 429
+  kDeadlineUnreachable,  // 429: cannot make its deadline, said at once
+  kQueueTimeout,         // 503: waited its deadline out
+  kNoReplica,            // 503: nothing runs and nothing can
+  kUpstreamFailed,       // 502: no replica answered it (retries used up)
+  kUpstreamLost,         // the stream broke after the first byte
+  kClientGone,           // 499
+  kShuttingDown,         // 503
 };
 
 // ---- events ----
@@ -44,13 +45,13 @@ struct Arrived {
   static constexpr std::string_view kType = "Arrived";
   RequestId id;
   Tokens prompt;
-  Tokens max_output;            ///< what the client allows; 0: not said
-  std::int64_t bytes = 0;       ///< held at the gateway while it waits
-  std::int64_t priority = 0;    ///< class index, 0 the most urgent; clamped
-  std::uint64_t tenant = 0;     ///< hash; 0: none
+  Tokens max_output;                    ///< what the client allows; 0: not said
+  std::int64_t bytes = 0;               ///< held at the gateway while it waits
+  std::int64_t priority = 0;            ///< class index, 0 the most urgent; clamped
+  std::uint64_t tenant = 0;             ///< hash; 0: none
   Instant deadline = Instant::never();  ///< client's own; never: arrival + maxWait
-  std::string adapter;          ///< LoRA name; empty: base model
-  std::vector<std::uint64_t> prefix;  ///< chained block hashes, may be empty
+  std::string adapter;                  ///< LoRA name; empty: base model
+  std::vector<std::uint64_t> prefix;    ///< chained block hashes, may be empty
   static constexpr auto fields() {
     using A = Arrived;
     return std::tuple(Field{"id", &A::id}, Field{"prompt", &A::prompt},
@@ -69,18 +70,18 @@ struct FirstByte {
 struct Finished {
   static constexpr std::string_view kType = "Finished";
   RequestId id;
-  Tokens prompt;   ///< usage as the engine said; 0: not said
+  Tokens prompt;  ///< usage as the engine said; 0: not said
   Tokens cached;
   Tokens output;
   static constexpr auto fields() {
     using F = Finished;
-    return std::tuple(Field{"id", &F::id}, Field{"prompt", &F::prompt},
-                      Field{"cached", &F::cached}, Field{"output", &F::output});
+    return std::tuple(Field{"id", &F::id}, Field{"prompt", &F::prompt}, Field{"cached", &F::cached},
+                      Field{"output", &F::output});
   }
 };
-/// The replica did not take it or broke before the first byte (connect refused, reset, 503 busy): the
-/// router places it again (front of its class), up to kMaxAttempts, then answers kUpstreamFailed.
-/// After the first byte live sends it with `after_first_byte` 1: kUpstreamLost.
+/// The replica did not take it or broke before the first byte (connect refused, reset, 503 busy):
+/// the router places it again (front of its class), up to kMaxAttempts, then answers
+/// kUpstreamFailed. After the first byte live sends it with `after_first_byte` 1: kUpstreamLost.
 struct Failed {
   static constexpr std::string_view kType = "Failed";
   RequestId id;
@@ -102,9 +103,9 @@ struct ReplicaUp {
   static constexpr std::string_view kType = "ReplicaUp";
   ReplicaId replica;
   std::int32_t variant = 0;
-  std::int64_t max_requests = 0;       ///< sequences it may hold at once (concurrency target)
-  std::int64_t kv_tokens = 0;          ///< 0: unknown, no KV credit
-  std::int64_t max_prefill_tokens = 0; ///< uncached prompt tokens not yet started; 0: no bound
+  std::int64_t max_requests = 0;        ///< sequences it may hold at once (concurrency target)
+  std::int64_t kv_tokens = 0;           ///< 0: unknown, no KV credit
+  std::int64_t max_prefill_tokens = 0;  ///< uncached prompt tokens not yet started; 0: no bound
   static constexpr auto fields() {
     using R = ReplicaUp;
     return std::tuple(Field{"replica", &R::replica}, Field{"variant", &R::variant},
@@ -118,7 +119,8 @@ struct ReplicaDraining {
   ReplicaId replica;
   static constexpr auto fields() { return std::tuple(Field{"replica", &ReplicaDraining::replica}); }
 };
-/// It is gone. Its requests without a first byte are placed again; live reports the others as Failed.
+/// It is gone. Its requests without a first byte are placed again; live reports the others as
+/// Failed.
 struct ReplicaDown {
   static constexpr std::string_view kType = "ReplicaDown";
   ReplicaId replica;
@@ -139,7 +141,7 @@ struct Scraped {
   ReplicaId replica;
   std::int64_t running = 0;
   std::int64_t waiting = 0;
-  double kv_usage = 0;   ///< 0..1
+  double kv_usage = 0;  ///< 0..1
   static constexpr auto fields() {
     using S = Scraped;
     return std::tuple(Field{"replica", &S::replica}, Field{"running", &S::running},
@@ -224,7 +226,8 @@ class Router {
   ~Router();
   Router(Router&&) noexcept;
   Router& operator=(Router&&) noexcept;
-  /// Appends to `actions`; never throws. Events about unknown ids are ignored (a late Finished after Gone).
+  /// Appends to `actions`; never throws. Events about unknown ids are ignored (a late Finished
+  /// after Gone).
   void handle(const Event& event, Instant now, std::vector<Action>& actions);
   /// New bounds after a reload; what already waits stays.
   void set_options(Options options);
@@ -244,24 +247,32 @@ class Router {
 }  // namespace tidegate::route
 
 namespace tidegate {
-template <> struct EnumTokens<route::Outcome> {
-  static constexpr std::string_view kTokens[] = {"completed", "queue_full", "queue_bytes_full",
-      "deadline_unreachable", "queue_timeout", "no_replica", "upstream_failed", "upstream_lost",
-      "client_gone", "shutting_down"};
+template <>
+struct EnumTokens<route::Outcome> {
+  static constexpr std::string_view kTokens[] = {
+      "completed",  "queue_full",      "queue_bytes_full", "deadline_unreachable", "queue_timeout",
+      "no_replica", "upstream_failed", "upstream_lost",    "client_gone",          "shutting_down"};
 };
-/// The HTTP status of an outcome; 0 for kCompleted (the engine's own) and kUpstreamLost (already sent).
+/// The HTTP status of an outcome; 0 for kCompleted (the engine's own) and kUpstreamLost (already
+/// sent).
 constexpr int http_status(route::Outcome outcome) {
   switch (outcome) {
-    case route::Outcome::kCompleted: return 0;
+    case route::Outcome::kCompleted:
+      return 0;
     case route::Outcome::kQueueFull:
     case route::Outcome::kQueueBytesFull:
-    case route::Outcome::kDeadlineUnreachable: return 429;
+    case route::Outcome::kDeadlineUnreachable:
+      return 429;
     case route::Outcome::kQueueTimeout:
     case route::Outcome::kNoReplica:
-    case route::Outcome::kShuttingDown: return 503;
-    case route::Outcome::kUpstreamFailed: return 502;
-    case route::Outcome::kUpstreamLost: return 0;
-    case route::Outcome::kClientGone: return 499;
+    case route::Outcome::kShuttingDown:
+      return 503;
+    case route::Outcome::kUpstreamFailed:
+      return 502;
+    case route::Outcome::kUpstreamLost:
+      return 0;
+    case route::Outcome::kClientGone:
+      return 499;
   }
   return 500;
 }

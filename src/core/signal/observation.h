@@ -20,10 +20,10 @@ enum class Source : std::uint8_t { kNone, kGateway, kEngine, kPrometheus, kKuber
 
 struct Signal {
   double value = 0;
-  Instant at;                              ///< when it was measured (the oldest part of an aggregate)
+  Instant at;  ///< when it was measured (the oldest part of an aggregate)
   Source source = Source::kNone;
   Freshness freshness = Freshness::kAbsent;
-  double coverage = 0;                     ///< share of replicas heard, 0..1
+  double coverage = 0;  ///< share of replicas heard, 0..1
   bool absent() const { return freshness == Freshness::kAbsent; }
   /// Fresh and from every replica: the only kind that may lower a count.
   bool complete() const { return freshness == Freshness::kFresh && coverage >= 1.0; }
@@ -53,11 +53,11 @@ struct Fleet {
 struct VariantObservation {
   std::string variant;
   Fleet fleet;
-  Signal running_requests;       ///< sum
-  Signal engine_waiting_requests;///< sum
-  Signal kv_usage;               ///< mean share, 0..1
+  Signal running_requests;         ///< sum
+  Signal engine_waiting_requests;  ///< sum
+  Signal kv_usage;                 ///< mean share, 0..1
   Signal kv_usage_max;
-  Signal preemptions_per_second; ///< sum
+  Signal preemptions_per_second;  ///< sum
   Signal prompt_tokens_per_second;
   Signal output_tokens_per_second;
   static constexpr auto fields() {
@@ -76,11 +76,11 @@ struct VariantObservation {
 /// What the gateway's router knows exactly. Totals are cumulative since the start of the process.
 struct Demand {
   std::int64_t queued_requests = 0;
-  std::int64_t queued_tokens = 0;      ///< prompt tokens waiting at the gateway
+  std::int64_t queued_tokens = 0;  ///< prompt tokens waiting at the gateway
   std::int64_t queued_bytes = 0;
-  std::int64_t dispatched_requests = 0;///< bound to a replica and not finished
+  std::int64_t dispatched_requests = 0;  ///< bound to a replica and not finished
   Duration oldest_wait{0};
-  std::int64_t arrived_total = 0;      ///< rejected ones included: they are demand
+  std::int64_t arrived_total = 0;  ///< rejected ones included: they are demand
   std::int64_t finished_total = 0;
   std::int64_t rejected_total = 0;
   std::int64_t prompt_tokens_total = 0;
@@ -114,26 +114,28 @@ struct Observation {
     return std::tuple(Field{"model", &O::model}, Field{"at", &O::at}, Field{"wall", &O::wall},
                       Field{"gateway", &O::gateway}, Field{"demand", &O::demand},
                       Field{"ttftP99Seconds", &O::ttft_p99_seconds},
-                      Field{"itlP99Seconds", &O::itl_p99_seconds},
-                      Field{"variants", &O::variants}, Field{"metrics", &O::metrics});
+                      Field{"itlP99Seconds", &O::itl_p99_seconds}, Field{"variants", &O::variants},
+                      Field{"metrics", &O::metrics});
   }
   bool operator==(const Observation&) const = default;
 };
 
-/// waiting = gateway queue + engines' waiting; in-flight = waiting + running. Where the gateway is in
-/// front, running is what it has dispatched (exact); engines' waiting is part of that and not added again.
-/// Absent where neither side is known.
+/// waiting = gateway queue + engines' waiting; in-flight = waiting + running. Where the gateway is
+/// in front, running is what it has dispatched (exact); engines' waiting is part of that and not
+/// added again. Absent where neither side is known.
 Signal waiting_requests(const Observation& o);
 Signal in_flight_requests(const Observation& o);
 
 }  // namespace tidegate::signal
 
 namespace tidegate {
-template <> struct EnumTokens<signal::Freshness> {
+template <>
+struct EnumTokens<signal::Freshness> {
   static constexpr std::string_view kTokens[] = {"absent", "stale", "fresh"};
 };
-template <> struct EnumTokens<signal::Source> {
-  static constexpr std::string_view kTokens[] = {"none", "gateway", "engine", "prometheus",
-      "kubernetes", "cloud"};
+template <>
+struct EnumTokens<signal::Source> {
+  static constexpr std::string_view kTokens[] = {"none",       "gateway",    "engine",
+                                                 "prometheus", "kubernetes", "cloud"};
 };
 }  // namespace tidegate

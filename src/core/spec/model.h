@@ -1,9 +1,9 @@
 #pragma once
 // What the operator wants: one Model, its SLO, queue, scaling and variants (docs/configuration.md).
 //
-// Plain values with every default in place. Text never comes here: format/spec_yaml.h turns files into
-// these, by the option table of core/spec/options.h. Units: Duration in ns, bytes, tokens, dollars an hour.
-// Thread-safety: values.
+// Plain values with every default in place. Text never comes here: format/spec_yaml.h turns files
+// into these, by the option table of core/spec/options.h. Units: Duration in ns, bytes, tokens,
+// dollars an hour. Thread-safety: values.
 
 #include <cstdint>
 #include <map>
@@ -20,7 +20,7 @@
 
 namespace tidegate::spec {
 
-/// A bound on one latency with the share of requests that must keep it, e.g. p99: 2s -> {0.99, 2 s}.
+/// A bound on one latency and the share of requests that must keep it: p99: 2s -> {0.99, 2 s}.
 struct LatencyBound {
   double percentile = 0.99;  ///< in (0, 1)
   Duration bound{0};         ///< > 0
@@ -36,7 +36,16 @@ struct Slo {
 };
 
 enum class PolicyKind : std::uint8_t {
-  kStatic, kConcurrency, kHpa, kKeda, kKpa, kTargetTracking, kTide, kSaturation, kPlanner, kOracle
+  kStatic,
+  kConcurrency,
+  kHpa,
+  kKeda,
+  kKpa,
+  kTargetTracking,
+  kTide,
+  kSaturation,
+  kPlanner,
+  kOracle
 };
 enum class Mode : std::uint8_t { kObserve, kTimed, kAuto };
 enum class Environment : std::uint8_t { kHa, kDev, kCost };
@@ -47,17 +56,18 @@ enum class EngineType : std::uint8_t { kVllm, kSglang, kTgi, kTrtllm, kTriton, k
 enum class WeightSource : std::uint8_t { kHub, kObjectStore, kDatacentre, kNvme, kRam, kImage };
 enum class BatchingKind : std::uint8_t { kContinuous, kDynamic, kStatic };
 
-/// A signal a metric may name; the meaning is the one of DESIGN-level words, not an engine's own.
+/// A signal a metric may name; the meaning is Tidegate's own word (docs/architecture.md), not an
+/// engine's.
 enum class SignalName : std::uint8_t {
-  kWaiting,        ///< gateway queue + engines' waiting, requests
-  kRunning,        ///< in the engines' batches, requests
-  kInFlight,       ///< waiting + running, requests
-  kQueueTokens,    ///< tokens waiting at the gateway
-  kKvUsage,        ///< mean share of KV tokens in use over replicas, 0..1
-  kTtftP99Seconds, ///< at the gateway over `window`
+  kWaiting,         ///< gateway queue + engines' waiting, requests
+  kRunning,         ///< in the engines' batches, requests
+  kInFlight,        ///< waiting + running, requests
+  kQueueTokens,     ///< tokens waiting at the gateway
+  kKvUsage,         ///< mean share of KV tokens in use over replicas, 0..1
+  kTtftP99Seconds,  ///< at the gateway over `window`
   kItlP99Seconds,
-  kRequestRate,    ///< arrivals per second at the gateway
-  kTokenRate,      ///< prompt + output tokens per second
+  kRequestRate,  ///< arrivals per second at the gateway
+  kTokenRate,    ///< prompt + output tokens per second
 };
 
 /// One entry of scaling.metrics.
@@ -110,10 +120,10 @@ struct ZoneTransition {
   bool operator==(const ZoneTransition&) const = default;
 };
 
-/// Bounds in force in a cron window, which lasts `duration` from each match. `fields` and `zone` are filled
-/// when the file is read, so that core/spec/cron.h needs no time zone database.
+/// Bounds in force in a cron window, which lasts `duration` from each match. `fields` and `zone`
+/// are filled when the file is read, so that core/spec/cron.h needs no time zone database.
 struct ScheduleWindow {
-  std::string cron;       ///< five fields, as written
+  std::string cron;  ///< five fields, as written
   std::string time_zone = "UTC";
   Duration duration = seconds(3600);
   CronFields fields;                 ///< of `cron`
@@ -127,7 +137,7 @@ struct Scaling {
   PolicyKind policy = PolicyKind::kConcurrency;
   std::optional<double> policy_knob;  ///< after the colon: static:4, keda:5
   Mode mode = Mode::kAuto;
-  Duration timed_for{0};              ///< mode: timed, how long to act
+  Duration timed_for{0};  ///< mode: timed, how long to act
   Environment environment = Environment::kDev;
   Duration window = seconds(60);
   Duration scale_down_delay = seconds(900);
@@ -157,10 +167,10 @@ struct Adapter {
 };
 
 struct Hardware {
-  std::string accelerator;     ///< free text, e.g. h100; empty: any
-  std::int64_t count = 1;      ///< devices per replica
-  double fraction = 1;         ///< share of each device, (0, 1]
-  double interference = 1;     ///< step time factor from neighbours on the device, >= 1
+  std::string accelerator;  ///< free text, e.g. h100; empty: any
+  std::int64_t count = 1;   ///< devices per replica
+  double fraction = 1;      ///< share of each device, (0, 1]
+  double interference = 1;  ///< step time factor from neighbours on the device, >= 1
   bool operator==(const Hardware&) const = default;
 };
 
@@ -195,7 +205,7 @@ struct ColdStart {
   Spread image;
   Weights weights;
   Spread engine;
-  std::optional<Spread> engine_cached;  ///< with a compiled engine of this exact GPU, CUDA and version
+  std::optional<Spread> engine_cached;  ///< compiled for this exact GPU, CUDA and version
   std::optional<Spread> wake_level1;    ///< from sleep with weights in host memory
   std::optional<Spread> wake_level2;
   bool operator==(const ColdStart&) const = default;
@@ -289,38 +299,50 @@ inline Replicas min_replicas(const Model& model, const Variant& variant) {
 }  // namespace tidegate::spec
 
 namespace tidegate {
-template <> struct EnumTokens<spec::PolicyKind> {
-  static constexpr std::string_view kTokens[] = {"static", "concurrency", "hpa", "keda", "kpa",
-      "targettracking", "tide", "saturation", "planner", "oracle"};
+template <>
+struct EnumTokens<spec::PolicyKind> {
+  static constexpr std::string_view kTokens[] = {"static",  "concurrency",    "hpa",  "keda",
+                                                 "kpa",     "targettracking", "tide", "saturation",
+                                                 "planner", "oracle"};
 };
-template <> struct EnumTokens<spec::Mode> {
+template <>
+struct EnumTokens<spec::Mode> {
   static constexpr std::string_view kTokens[] = {"observe", "timed", "auto"};
 };
-template <> struct EnumTokens<spec::Environment> {
+template <>
+struct EnumTokens<spec::Environment> {
   static constexpr std::string_view kTokens[] = {"ha", "dev", "cost"};
 };
-template <> struct EnumTokens<spec::MetricTarget> {
+template <>
+struct EnumTokens<spec::MetricTarget> {
   static constexpr std::string_view kTokens[] = {"AverageValue", "Value", "Utilization"};
 };
-template <> struct EnumTokens<spec::ScalePolicyType> {
+template <>
+struct EnumTokens<spec::ScalePolicyType> {
   static constexpr std::string_view kTokens[] = {"Percent", "Pods"};
 };
-template <> struct EnumTokens<spec::SelectPolicy> {
+template <>
+struct EnumTokens<spec::SelectPolicy> {
   static constexpr std::string_view kTokens[] = {"Max", "Min", "Disabled"};
 };
-template <> struct EnumTokens<spec::EngineType> {
-  static constexpr std::string_view kTokens[] = {"vllm", "sglang", "tgi", "trtllm", "triton",
-      "llamacpp", "dynamo"};
+template <>
+struct EnumTokens<spec::EngineType> {
+  static constexpr std::string_view kTokens[] = {"vllm",   "sglang",   "tgi",   "trtllm",
+                                                 "triton", "llamacpp", "dynamo"};
 };
-template <> struct EnumTokens<spec::WeightSource> {
-  static constexpr std::string_view kTokens[] = {"hub", "objectStore", "datacentre", "nvme", "ram",
-      "image"};
+template <>
+struct EnumTokens<spec::WeightSource> {
+  static constexpr std::string_view kTokens[] = {"hub",  "objectStore", "datacentre",
+                                                 "nvme", "ram",         "image"};
 };
-template <> struct EnumTokens<spec::BatchingKind> {
+template <>
+struct EnumTokens<spec::BatchingKind> {
   static constexpr std::string_view kTokens[] = {"continuous", "dynamic", "static"};
 };
-template <> struct EnumTokens<spec::SignalName> {
-  static constexpr std::string_view kTokens[] = {"waiting", "running", "inFlight", "queueTokens",
-      "kvUsage", "ttftP99Seconds", "itlP99Seconds", "requestRate", "tokenRate"};
+template <>
+struct EnumTokens<spec::SignalName> {
+  static constexpr std::string_view kTokens[] = {"waiting",       "running",     "inFlight",
+                                                 "queueTokens",   "kvUsage",     "ttftP99Seconds",
+                                                 "itlP99Seconds", "requestRate", "tokenRate"};
 };
 }  // namespace tidegate

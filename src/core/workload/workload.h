@@ -1,5 +1,6 @@
 #pragma once
-// Workload: requests as data; SLO scoring; quantile sketch. One copy for `load`, the gateway and the simulator.
+// Workload: requests as data; SLO scoring; quantile sketch. One copy for `load`, the gateway and
+// the simulator.
 
 #include <cstdint>
 #include <string>
@@ -12,27 +13,28 @@
 namespace tidegate::workload {
 
 struct TraceRequest {
-  Duration at{0};           ///< since the start of the trace; equal times keep file order
-  Tokens prompt;            ///< >= 1
-  Tokens output;            ///< >= 1
-  std::string model;        ///< empty: the only one
+  Duration at{0};     ///< since the start of the trace; equal times keep file order
+  Tokens prompt;      ///< >= 1
+  Tokens output;      ///< >= 1
+  std::string model;  ///< empty: the only one
   std::string tenant;
   std::string adapter;
   std::int64_t priority = 0;
-  std::vector<std::uint64_t> prefix;   ///< chained block hashes
-  std::int64_t prefix_block_tokens = 0;///< tokens a hash covers; 0: no prefix
+  std::vector<std::uint64_t> prefix;     ///< chained block hashes
+  std::int64_t prefix_block_tokens = 0;  ///< tokens a hash covers; 0: no prefix
 };
 
 enum class Ending : std::uint8_t { kCompleted, kRejected, kTimedOut, kLost };
 /// What became of one request, as its client saw it.
 struct Served {
   Ending ending = Ending::kLost;
-  Duration ttft{0};     ///< arrival -> first token
-  Duration e2e{0};      ///< arrival -> last token
-  Tokens output;        ///< tokens received
+  Duration ttft{0};  ///< arrival -> first token
+  Duration e2e{0};   ///< arrival -> last token
+  Tokens output;     ///< tokens received
 };
 
-/// met: every bound that is given holds; ITL is (last - first) / (tokens - 1). Anything but completed is a miss.
+/// met: every bound that is given holds; ITL is (last - first) / (tokens - 1). Anything but
+/// completed is a miss.
 bool met(const spec::Slo& slo, const Served& served);
 
 /// Quantile sketch with relative error <= 0.5 % (DDSketch, Masson et al. 2019): mergeable, bounded

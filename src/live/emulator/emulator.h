@@ -11,7 +11,7 @@
 // "not yet". shutdown() is SIGTERM: new requests are refused, running ones are cut off at once, or
 // after shutdown_timeout at the latest; then `on_exit` is told the exit code, from the loop, once.
 // Faults that end a process do the same. World time is wall time times options.time_scale, counted
-// from construction. Thread-safety: the loop's thread. Source: WIRE of vLLM's
+// from construction. Thread-safety: the loop's thread. Source: vLLM's
 // entrypoints/openai/api_server.py (behaviour).
 
 #include <functional>

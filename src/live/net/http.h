@@ -61,13 +61,13 @@ struct Request {
 };
 
 struct Limits {
-  std::size_t max_head_bytes = 64 << 10;     ///< request line and headers -> 431
-  std::size_t max_headers = 128;             ///< -> 431
-  std::size_t max_body_bytes = 32u << 20;    ///< one body -> 413, said as soon as it is known
-  std::size_t max_buffered_bytes = 1u << 30; ///< bodies being read over all connections -> 503
-  std::size_t max_connections = 20'000;      ///< over it new ones are closed
+  std::size_t max_head_bytes = 64 << 10;      ///< request line and headers -> 431
+  std::size_t max_headers = 128;              ///< -> 431
+  std::size_t max_body_bytes = 32u << 20;     ///< one body -> 413, said as soon as it is known
+  std::size_t max_buffered_bytes = 1u << 30;  ///< bodies being read over all connections -> 503
+  std::size_t max_connections = 20'000;       ///< over it new ones are closed
   std::size_t max_pipelined = 0;             ///< the next request is read when this one is answered
-  std::size_t high_water_bytes = 256 << 10;  ///< unsent bytes at which write() reports back-pressure
+  std::size_t high_water_bytes = 256 << 10;  ///< unsent: write() reports back-pressure from here
   Duration head_timeout = seconds(15);       ///< first byte of a head -> its end (slow-loris)
   Duration body_timeout = seconds(60);       ///< longest pause inside a body
   Duration idle_timeout = seconds(75);       ///< keep-alive

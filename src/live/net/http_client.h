@@ -6,9 +6,9 @@
 //                           {.on_head = ..., .on_data = ..., .on_end = ..., .on_error = ...});
 //   client.cancel(call);   // closes the connection: the server aborts
 //
-// Exactly one of on_end and on_error is called, once, last; neither after cancel(). Never from inside
-// send(). A keep-alive connection that the server closed before the first byte of a response is retried once
-// on a fresh one, silently. Thread-safety: the loop's thread.
+// Exactly one of on_end and on_error is called, once, last; neither after cancel(). Never from
+// inside send(). A keep-alive connection that the server closed before the first byte of a response
+// is retried once on a fresh one, silently. Thread-safety: the loop's thread.
 
 #include <cstdint>
 #include <functional>
@@ -37,12 +37,12 @@ struct ClientRequest {
   Address address;
   std::string method = "GET";
   std::string path = "/";
-  Headers headers;            ///< Host and Content-Length are added
+  Headers headers;  ///< Host and Content-Length are added
   std::string body;
   std::shared_ptr<const std::string> shared_body;  ///< instead of `body`: not copied
   Duration connect_timeout = seconds(5);
-  Duration first_byte_timeout{0};  ///< until the head; 0: none
-  Duration idle_timeout{0};        ///< longest pause in the body; 0: none
+  Duration first_byte_timeout{0};      ///< until the head; 0: none
+  Duration idle_timeout{0};            ///< longest pause in the body; 0: none
   std::size_t max_response_bytes = 0;  ///< 0: none; over it kProtocol
 };
 

@@ -139,7 +139,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::string connect_error_;
   bool reused_ = false;
   bool resuming_ = false;  // held input comes before what the socket has
-  bool hung_up_ = false;  // unwatched because of a hang-up while paused
+  bool hung_up_ = false;   // unwatched because of a hang-up while paused
 
   std::size_t sent_ = 0;  // of the call's head and body together
   bool blocked_ = false;

@@ -4,9 +4,10 @@
 //   HttpServer server(loop, limits, [](ExchangePtr x) { x->respond(200, {}, "hello"); });
 //   Address bound = server.listen({"127.0.0.1", 0}).value();
 //
-// The seam of DESIGN's data path: core/route and the gateway see only Exchange. Requests that smuggle
-// (Content-Length with Transfer-Encoding, differing lengths, bare CR or LF, obs-fold, blanks in names,
-// bad chunk sizes, more than one Host) get 400 and the connection is closed. Thread-safety: the loop's thread.
+// The seam of the data path: core/route and the gateway see only Exchange. Requests that
+// smuggle (Content-Length with Transfer-Encoding, differing lengths, bare CR or LF, obs-fold,
+// blanks in names, bad chunk sizes, more than one Host) get 400 and the connection is closed.
+// Thread-safety: the loop's thread.
 
 #include <functional>
 #include <memory>
@@ -17,8 +18,8 @@
 
 namespace tidegate::net {
 
-/// One request and its response. Kept alive by whoever holds the pointer; after the connection dies every
-/// call is a no-op and closed() is true.
+/// One request and its response. Kept alive by whoever holds the pointer; after the connection dies
+/// every call is a no-op and closed() is true.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -29,18 +30,19 @@ class Exchange {
 
   /// The whole response. Adds Content-Length, Connection and Date.
   virtual void respond(int status, const Headers& headers, std::string_view body) = 0;
-  /// Head now, body by write(), end by finish(). Chunked, or with the Content-Length in `headers`; an
-  /// HTTP/1.0 client gets a body that ends with the connection.
+  /// Head now, body by write(), end by finish(). Chunked, or with the Content-Length in `headers`;
+  /// an HTTP/1.0 client gets a body that ends with the connection.
   virtual void start(int status, const Headers& headers) = 0;
   virtual bool started() const = 0;
-  /// Queues bytes and sends what the socket takes at once. False: over the high-water mark; stop until
-  /// on_writable. Never loses bytes.
+  /// Queues bytes and sends what the socket takes at once. False: over the high-water mark; stop
+  /// until on_writable. Never loses bytes.
   virtual bool write(std::string_view bytes) = 0;
   virtual void finish() = 0;
   /// Breaks the connection so that the client sees an incomplete body.
   virtual void abort() = 0;
   virtual bool closed() const = 0;
-  /// Client left (or write timed out) before finish(). Called once, never from inside a call on this object.
+  /// Client left (or write timed out) before finish(). Called once, never from inside a call on
+  /// this object.
   virtual void on_closed(std::function<void()> callback) = 0;
   virtual void on_writable(std::function<void()> callback) = 0;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// Loop: one thread's epoll loop with timers in wall time. Everything on it runs on that thread; only
-// post() and stop() may be called from others.
+// Loop: one thread's epoll loop with timers in wall time. Everything on it runs on that thread;
+// only post() and stop() may be called from others.
 //
 //   auto loop = Loop::create().value();
 //   loop->after(millis(50), [] { ... });
@@ -46,8 +46,8 @@ class Loop {
   Result<void> watch_process(int pid, Callback ended);
 
   void run();
-  /// Runs events that are ready and timers due within `wall`; returns when it has passed or stop() is
-  /// called. For tests and drain loops.
+  /// Runs events that are ready and timers due within `wall`; returns when it has passed or stop()
+  /// is called. For tests and drain loops.
   void run_for(Duration wall);
   /// Runs until `done()` or `limit` passes; true if done.
   bool run_until(const std::function<bool()>& done, Duration limit);

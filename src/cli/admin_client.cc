@@ -39,9 +39,10 @@ Result<Json> ask(const AdminFlags& flags, const std::string& method, const std::
   request.connect_timeout = seconds(2);
   auto response = net::fetch_blocking(std::move(request), seconds(10));
   if (!response) {
-    return fail(fmt::format("no tidegate answers at {} ({}); start one with `tidegate run -f FILE`, "
-                            "or name its admin address with --admin",
-                            text, response.error().message));
+    return fail(
+        fmt::format("no tidegate answers at {} ({}); start one with `tidegate run -f FILE`, "
+                    "or name its admin address with --admin",
+                    text, response.error().message));
   }
   Json json = Json::parse(response->body, nullptr, false);
   if (response->status >= 300) {

@@ -1,8 +1,9 @@
 #pragma once
 // How the verbs that speak to a running `tidegate run` find it and ask it.
 //
-// Address: --admin, else $TIDEGATE_ADMIN, else what run wrote to STATE/run.json, else 127.0.0.1:8081.
-// Token: $TIDEGATE_ADMIN_TOKEN. Blocking; errors say which address was tried and how to start one.
+// Address: --admin, else $TIDEGATE_ADMIN, else what run wrote to STATE/run.json, else
+// 127.0.0.1:8081. Token: $TIDEGATE_ADMIN_TOKEN. Blocking; errors say which address was tried and
+// how to start one.
 
 #include <nlohmann/json.hpp>
 #include <string>

@@ -45,7 +45,8 @@ spec:
                      o.policy, kMaxReplicas);
 }
 
-/// Requests of a day pressed into `span`: night, morning, noon, evening, and a burst in the afternoon.
+/// Requests of a day pressed into `span`: night, morning, noon, evening, and a burst in the
+/// afternoon.
 class Day {
  public:
   Day(std::uint64_t seed, double span_seconds)
@@ -80,7 +81,8 @@ class Day {
 class Scratch {
  public:
   Scratch() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tidegate-demo-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "tidegate-demo-XXXXXX").string();
     if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
   }
   ~Scratch() {
@@ -117,8 +119,9 @@ class Demo {
   }
 
   void begin() {
-    fmt::print("tidegate demo: a day of traffic with a burst in {:.0f} seconds (time x {:.0f}), seed {}\n",
-               options_.seconds, kTimeScale, options_.seed);
+    fmt::print(
+        "tidegate demo: a day of traffic with a burst in {:.0f} seconds (time x {:.0f}), seed {}\n",
+        options_.seconds, kTimeScale, options_.seed);
     fmt::print("gateway http://{}   dashboard http://{}\n", runner_->gateway_address().text(),
                runner_->admin_address().text());
     runner_->begin();

@@ -1,6 +1,6 @@
 #pragma once
-// tidegate demo: emulated engines, gateway and controller on loopback; a day's shape with a burst pressed
-// into about 90 seconds, a live view, and at the end what it cost. Leaves nothing running.
+// tidegate demo: emulated engines, gateway and controller on loopback; a day's shape with a burst
+// pressed into about 90 seconds, a live view, and at the end what it cost. Leaves nothing running.
 
 #include <cstdint>
 #include <string>

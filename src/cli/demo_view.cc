@@ -51,7 +51,8 @@ DemoView::Frame DemoView::look(live::ModelRun& model, live::Gateway& gateway,
   f.queue = demand.queued_requests;
   f.in_flight = demand.queued_requests + demand.dispatched_requests;
   if (f.world > world_before_) {
-    f.rate = static_cast<double>(demand.arrived_total - arrived_before_) / (f.world - world_before_);
+    f.rate =
+        static_cast<double>(demand.arrived_total - arrived_before_) / (f.world - world_before_);
   }
   arrived_before_ = demand.arrived_total;
   world_before_ = f.world;
@@ -79,10 +80,11 @@ void DemoView::draw(live::ModelRun& model, live::Gateway& gateway, const live::L
     paint(f, load, model.ledger().cost_dollars());
     return;
   }
-  fmt::print("{} {:5.1f} req/s  queue {:4}  in flight {:4}  replicas {} ({} of {})  TTFT p99 {}  {}\n",
-             clock_of_day(f.world / span_), f.rate, f.queue, f.in_flight,
-             replicas_bar(f.ready, f.starting, f.draining), f.ready, f.desired,
-             f.ttft_p99 < 0 ? "    -" : fmt::format("{:4.1f}s", f.ttft_p99), f.why);
+  fmt::print(
+      "{} {:5.1f} req/s  queue {:4}  in flight {:4}  replicas {} ({} of {})  TTFT p99 {}  {}\n",
+      clock_of_day(f.world / span_), f.rate, f.queue, f.in_flight,
+      replicas_bar(f.ready, f.starting, f.draining), f.ready, f.desired,
+      f.ttft_p99 < 0 ? "    -" : fmt::format("{:4.1f}s", f.ttft_p99), f.why);
   std::fflush(stdout);
 }
 
@@ -115,8 +117,8 @@ void DemoView::summary(live::ModelRun& model, const live::LoadResult& load, Inst
   ledger.settle(now);
   const workload::Score& s = load.score;
   const double fixed = ledger.fixed_at_peak_dollars(now);
-  fmt::print("\n{} requests: {} completed, {} rejected, {} timed out, {} lost\n", s.requests, s.completed,
-             s.rejected, s.timed_out, s.lost);
+  fmt::print("\n{} requests: {} completed, {} rejected, {} timed out, {} lost\n", s.requests,
+             s.completed, s.rejected, s.timed_out, s.lost);
   fmt::print("SLO met by {:.2f} % of them; TTFT p50 {:.2f} s, p99 {:.2f} s\n", s.attainment() * 100,
              s.ttft.quantile(0.5), s.ttft.quantile(0.99));
   fmt::print("replicas: {} at the peak, {} scale-ups, {} scale-downs, cold start p50 {:.0f} s\n",

@@ -1,5 +1,6 @@
 #pragma once
-// DemoView: the demo's picture. On a tty it redraws in place; elsewhere it prints a line now and then.
+// DemoView: the demo's picture. On a tty it redraws in place; elsewhere it prints a line now and
+// then.
 
 #include <deque>
 #include <string>

@@ -42,16 +42,21 @@ void admin_flags(CLI::App* sub, AdminFlags& flags) {
 
 void add_run(CLI::App& app, int& code) {
   static RunFlags o;
-  auto* sub = verb<RunFlags>(app, "run", "Run gateway and autoscaler on this machine",
-                             "  tidegate run -f model.yaml\n"
-                             "  tidegate run -f model.yaml --dry-run     # what would change (exit 3)\n"
-                             "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n",
-                             run, code, o);
-  sub->add_option("-f,--file", o.files, "spec file, repeatable")->required()->check(CLI::ExistingFile);
+  auto* sub =
+      verb<RunFlags>(app, "run", "Run gateway and autoscaler on this machine",
+                     "  tidegate run -f model.yaml\n"
+                     "  tidegate run -f model.yaml --dry-run     # what would change (exit 3)\n"
+                     "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n",
+                     run, code, o);
+  sub->add_option("-f,--file", o.files, "spec file, repeatable")
+      ->required()
+      ->check(CLI::ExistingFile);
   sub->add_option("--listen", o.listen, "gateway address")
       ->envname("TIDEGATE_LISTEN")
       ->capture_default_str();
-  sub->add_option("--admin", o.admin, "admin address")->envname("TIDEGATE_ADMIN")->capture_default_str();
+  sub->add_option("--admin", o.admin, "admin address")
+      ->envname("TIDEGATE_ADMIN")
+      ->capture_default_str();
   sub->add_option("--probe-address", o.probe_address,
                   "serve /healthz, /readyz and /metrics here too, without a token");
   sub->add_option("--state", o.state_dir, "journal, logs and addresses")->capture_default_str();
@@ -71,8 +76,9 @@ void add_run(CLI::App& app, int& code) {
 
 void add_operate(CLI::App& app, int& code) {
   static StatusOptions st;
-  auto* s = verb<StatusOptions>(app, "status", "Show models, replicas, queue and why",
-                                "  tidegate status\n  tidegate status --format json\n", status, code, st);
+  auto* s =
+      verb<StatusOptions>(app, "status", "Show models, replicas, queue and why",
+                          "  tidegate status\n  tidegate status --format json\n", status, code, st);
   admin_flags(s, st.admin);
   s->add_option("--format", st.format, "table or json")->check(kFormats);
 
@@ -88,9 +94,9 @@ void add_operate(CLI::App& app, int& code) {
   e->add_option("--format", ex.format, "table or json")->check(kFormats);
 
   static ScaleOptions sc;
-  auto* n = verb<ScaleOptions>(app, "scale", "Set a number of replicas by hand",
-                               "  tidegate scale qwen3-32b 4\n  tidegate scale qwen3-32b/h100-fp8 2\n",
-                               scale, code, sc);
+  auto* n = verb<ScaleOptions>(
+      app, "scale", "Set a number of replicas by hand",
+      "  tidegate scale qwen3-32b 4\n  tidegate scale qwen3-32b/h100-fp8 2\n", scale, code, sc);
   admin_flags(n, sc.admin);
   n->add_option("MODEL[/VARIANT]", sc.target)->required();
   n->add_option("N", sc.replicas)->required()->check(CLI::Range(0L, 1'000'000L));
@@ -102,9 +108,9 @@ void add_operate(CLI::App& app, int& code) {
   p->add_option("MODEL", pa.model)->required();
 
   static ResumeOptions re;
-  auto* r = verb<ResumeOptions>(app, "resume", "Act again, or act for a while",
-                                "  tidegate resume qwen3-32b\n  tidegate resume qwen3-32b --for 2h\n",
-                                resume, code, re);
+  auto* r = verb<ResumeOptions>(
+      app, "resume", "Act again, or act for a while",
+      "  tidegate resume qwen3-32b\n  tidegate resume qwen3-32b --for 2h\n", resume, code, re);
   admin_flags(r, re.admin);
   r->add_option("MODEL", re.model)->required();
   r->add_option("--for", re.lasting, "act this long, then only recommend (timed mode)");
@@ -118,9 +124,9 @@ void add_operate(CLI::App& app, int& code) {
 
 void add_files(CLI::App& app, int& code) {
   static CheckOptions ch;
-  auto* c = verb<CheckOptions>(app, "check", "Check spec files: errors, advice, every value in force",
-                               "  tidegate check model.yaml\n  tidegate check --explain model.yaml\n",
-                               check, code, ch);
+  auto* c = verb<CheckOptions>(
+      app, "check", "Check spec files: errors, advice, every value in force",
+      "  tidegate check model.yaml\n  tidegate check --explain model.yaml\n", check, code, ch);
   c->add_option("FILE", ch.files, "spec files")->required();
   c->add_flag("--explain", ch.explain, "print every value in force and where it comes from");
   c->add_option_function<std::string>(
@@ -136,18 +142,20 @@ void add_files(CLI::App& app, int& code) {
                                 "  tidegate schema > model.schema.json\n"
                                 "  tidegate schema --crd | kubectl apply -f -\n",
                                 schema, code, sm);
-  auto* crd = s->add_flag_callback("--crd", [] { sm.output = SchemaOutput::kCrd; },
-                                   "the CustomResourceDefinition as YAML");
-  s->add_flag_callback("--docs", [] { sm.output = SchemaOutput::kDocs; }, "docs/configuration.md")
+  auto* crd = s->add_flag_callback(
+      "--crd", [] { sm.output = SchemaOutput::kCrd; }, "the CustomResourceDefinition as YAML");
+  s->add_flag_callback(
+       "--docs", [] { sm.output = SchemaOutput::kDocs; }, "docs/configuration.md")
       ->excludes(crd);
 }
 
 void add_engine(CLI::App& app, int& code) {
   static EngineOptions o;
-  auto* e = verb<EngineOptions>(app, "engine", "Run an emulated vLLM: API, metrics, batching, cold start",
-                                "  tidegate engine my-model --port 8000 --cold-start 60s\n"
-                                "  tidegate engine --time-scale 10 --fault crash-after=100\n",
-                                engine, code, o);
+  auto* e =
+      verb<EngineOptions>(app, "engine", "Run an emulated vLLM: API, metrics, batching, cold start",
+                          "  tidegate engine my-model --port 8000 --cold-start 60s\n"
+                          "  tidegate engine --time-scale 10 --fault crash-after=100\n",
+                          engine, code, o);
   e->add_option("MODEL", o.model, "what clients name");
   e->add_option("--host", o.host)->capture_default_str();
   e->add_option("--port", o.port, "0: a free one")->capture_default_str();
@@ -179,17 +187,19 @@ void add_engine(CLI::App& app, int& code) {
   e->add_option("--fault", o.faults,
                 "crash-after=N, hang-after=N, slow=X, lying-metrics=zero|garbage|frozen, "
                 "refuse-health, exit-at-start");
-  e->add_option("--log-level", o.log_level)->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  e->add_option("--log-level", o.log_level)
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   e->add_option("--log-format", o.log_format)->check(CLI::IsMember({"text", "json"}));
 }
 
 void add_load(CLI::App& app, int& code) {
   static LoadOptions o;
-  auto* l = verb<LoadOptions>(app, "load", "Replay a trace against any OpenAI-compatible endpoint",
-                              "  tidegate load --url http://127.0.0.1:8080 --trace azure.csv\n"
-                              "  tidegate load --url http://gpu:8000 --trace rate.csv --lengths azure.csv "
-                              "--until 1h\n",
-                              load, code, o);
+  auto* l = verb<LoadOptions>(
+      app, "load", "Replay a trace against any OpenAI-compatible endpoint",
+      "  tidegate load --url http://127.0.0.1:8080 --trace azure.csv\n"
+      "  tidegate load --url http://gpu:8000 --trace rate.csv --lengths azure.csv "
+      "--until 1h\n",
+      load, code, o);
   l->add_option("--url", o.url, "http://host:port, with or without /v1")->required();
   l->add_option("--trace", o.trace, "trace file, known by its header")->required();
   l->add_option("--lengths", o.lengths, "token lengths for a rate series");
@@ -199,7 +209,8 @@ void add_load(CLI::App& app, int& code) {
       ->capture_default_str();
   l->add_option("--from", o.from, "where in the trace to start, e.g. 10m");
   l->add_option("--until", o.until, "where to stop");
-  l->add_option("--model", o.model, "name for every request (default: the trace's, else /v1/models)");
+  l->add_option("--model", o.model,
+                "name for every request (default: the trace's, else /v1/models)");
   l->add_flag("--chat", o.chat, "/v1/chat/completions");
   l->add_option("--seed", o.seed)->capture_default_str();
   l->add_option("--format", o.format, "table or json")->check(kFormats);
@@ -216,7 +227,8 @@ void add_load(CLI::App& app, int& code) {
 void add_demo(CLI::App& app, int& code) {
   static DemoOptions o;
   auto* d = verb<DemoOptions>(app, "demo", "A fleet that scales itself, in about 90 seconds",
-                              "  tidegate demo\n  tidegate demo --policy hpa --seconds 60\n", demo, code, o);
+                              "  tidegate demo\n  tidegate demo --policy hpa --seconds 60\n", demo,
+                              code, o);
   d->add_option("--seconds", o.seconds, "real seconds it takes")
       ->check(CLI::Range(10.0, 3600.0))
       ->capture_default_str();
@@ -234,7 +246,8 @@ std::string bash_completion(const CLI::App& app) {
       for (const auto& name : option->get_lnames()) flags += " --" + name;
     }
     verbs += " " + sub->get_name();
-    cases += fmt::format("    {}) words=\"{}\" ;;\n", sub->get_name(), flags.substr(flags.empty() ? 0 : 1));
+    cases += fmt::format("    {}) words=\"{}\" ;;\n", sub->get_name(),
+                         flags.substr(flags.empty() ? 0 : 1));
   }
   return fmt::format(
       "# bash completion of tidegate: source <(tidegate completion)\n"
@@ -248,8 +261,9 @@ std::string bash_completion(const CLI::App& app) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app{"Tidegate keeps an LLM inference fleet at the right size and sends every request to the "
-               "right replica."};
+  CLI::App app{
+      "Tidegate keeps an LLM inference fleet at the right size and sends every request to the "
+      "right replica."};
   app.require_subcommand(1);
   app.set_version_flag("--version", "tidegate " TIDEGATE_VERSION);
   int code = 0;

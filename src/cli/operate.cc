@@ -31,7 +31,8 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string seconds_or_dash(const Json& quantiles, const char* name) {
-  if (!quantiles.is_object() || !quantiles.contains(name) || !quantiles[name].is_number()) return "-";
+  if (!quantiles.is_object() || !quantiles.contains(name) || !quantiles[name].is_number())
+    return "-";
   return fmt::format("{:.3f}s", quantiles[name].get<double>());
 }
 
@@ -58,8 +59,8 @@ void print_signal(const char* name, const signal::Signal& s) {
   if (s.absent()) {
     fmt::print("    {:<28} absent\n", name);
   } else {
-    fmt::print("    {:<28} {:.6g}  ({}, {}, coverage {:.0f} %)\n", name, s.value, token(s.freshness),
-               token(s.source), s.coverage * 100);
+    fmt::print("    {:<28} {:.6g}  ({}, {}, coverage {:.0f} %)\n", name, s.value,
+               token(s.freshness), token(s.source), s.coverage * 100);
   }
 }
 
@@ -78,9 +79,10 @@ void print_decision(const control::Decision& d, std::int64_t repeats, const std:
              repeats > 0 ? fmt::format(" ({} like the one before it left out)", repeats) : "");
   fmt::print("  saw\n");
   const auto& demand = d.observation.demand;
-  fmt::print("    queue {} requests, {} tokens; dispatched {}; arrived {}, finished {}, rejected {}\n",
-             demand.queued_requests, demand.queued_tokens, demand.dispatched_requests,
-             demand.arrived_total, demand.finished_total, demand.rejected_total);
+  fmt::print(
+      "    queue {} requests, {} tokens; dispatched {}; arrived {}, finished {}, rejected {}\n",
+      demand.queued_requests, demand.queued_tokens, demand.dispatched_requests,
+      demand.arrived_total, demand.finished_total, demand.rejected_total);
   print_signal("waiting_requests", signal::waiting_requests(d.observation));
   print_signal("in_flight_requests", signal::in_flight_requests(d.observation));
   print_signal("ttft_p99_seconds", d.observation.ttft_p99_seconds);
@@ -137,19 +139,18 @@ int status(const StatusOptions& options) {
       const std::string name = v["variant"];
       std::string mode = model.value("mode", "");
       if (model.value("paused", false)) mode = "PAUSED";
-      rows.push_back(
-          {first ? model.value("model", "") : "", name,
-           fmt::format("{}/{}", v["ready"].get<long>(), v["desired"].get<long>()),
-           std::to_string(v["ordered"].get<long>() + v["starting"].get<long>()),
-           std::to_string(v["draining"].get<long>()),
-           first ? std::to_string(model["queue"]["requests"].get<long>()) : "",
-           first ? std::to_string(model["inFlight"].get<long>()) : "",
-           first ? seconds_or_dash(model["ttft"], "p99") : "",
-           first && model["sloAttainment"].is_number()
-               ? fmt::format("{:.1f} %", model["sloAttainment"].get<double>() * 100)
-               : "",
-           first ? fmt::format("${:.2f}", model["costDollars"].get<double>()) : "", first ? mode : "",
-           why(model, name)});
+      rows.push_back({first ? model.value("model", "") : "", name,
+                      fmt::format("{}/{}", v["ready"].get<long>(), v["desired"].get<long>()),
+                      std::to_string(v["ordered"].get<long>() + v["starting"].get<long>()),
+                      std::to_string(v["draining"].get<long>()),
+                      first ? std::to_string(model["queue"]["requests"].get<long>()) : "",
+                      first ? std::to_string(model["inFlight"].get<long>()) : "",
+                      first ? seconds_or_dash(model["ttft"], "p99") : "",
+                      first && model["sloAttainment"].is_number()
+                          ? fmt::format("{:.1f} %", model["sloAttainment"].get<double>() * 100)
+                          : "",
+                      first ? fmt::format("${:.2f}", model["costDollars"].get<double>()) : "",
+                      first ? mode : "", why(model, name)});
       first = false;
     }
   }
@@ -181,7 +182,8 @@ int explain(const ExplainOptions& options) {
     }
   }
   if ((*answer)["results"].empty()) {
-    return report({"no decision of \"" + options.model + "\" is in the journal at or before that time"});
+    return report(
+        {"no decision of \"" + options.model + "\" is in the journal at or before that time"});
   }
   return same ? 0 : 1;
 }
@@ -198,7 +200,8 @@ int scale(const ScaleOptions& options) {
 }
 
 int pause(const PauseOptions& options) {
-  auto answer = admin_post(options.admin, "/api/v1/models/" + options.model + "/pause", Json::object());
+  auto answer =
+      admin_post(options.admin, "/api/v1/models/" + options.model + "/pause", Json::object());
   if (!answer) return report(answer.error());
   fmt::print("{}: paused; nothing changes but by `tidegate scale`\n", options.model);
   return 0;
@@ -209,8 +212,9 @@ int resume(const ResumeOptions& options) {
   if (!options.lasting.empty()) body["for"] = options.lasting;
   auto answer = admin_post(options.admin, "/api/v1/models/" + options.model + "/resume", body);
   if (!answer) return report(answer.error());
-  fmt::print("{}: resumed{}\n", options.model,
-             options.lasting.empty() ? "" : " for " + options.lasting + ", then it only recommends");
+  fmt::print(
+      "{}: resumed{}\n", options.model,
+      options.lasting.empty() ? "" : " for " + options.lasting + ", then it only recommends");
   return 0;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// tidegate replay TAPE: runs a tape of `tidegate run --tape` through core again and compares every action.
+// tidegate replay TAPE: runs a tape of `tidegate run --tape` through core again and compares every
+// action.
 
 #include <string>
 

@@ -49,7 +49,8 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
   o.leave = flags.leave;
   o.dry_run = flags.dry_run;
   o.profile_dirs = format::profile_directories();
-  if (const char* token = std::getenv("TIDEGATE_ADMIN_TOKEN"); token != nullptr) o.admin_token = token;
+  if (const char* token = std::getenv("TIDEGATE_ADMIN_TOKEN"); token != nullptr)
+    o.admin_token = token;
   return o;
 }
 
@@ -83,8 +84,8 @@ int run(const RunFlags& flags) {
     report(options.error());
     return 2;
   }
-  net::configure_log(flags.log_level == "debug"  ? net::Level::kDebug
-                     : flags.log_level == "warn" ? net::Level::kWarn
+  net::configure_log(flags.log_level == "debug"   ? net::Level::kDebug
+                     : flags.log_level == "warn"  ? net::Level::kWarn
                      : flags.log_level == "error" ? net::Level::kError
                                                   : net::Level::kInfo,
                      flags.log_format == "json" ? net::LogFormat::kJson : net::LogFormat::kText);
@@ -102,8 +103,9 @@ int run(const RunFlags& flags) {
   auto created = live::Runner::create(**loop, std::move(*options));
   if (!created) return report(created.error());
   runner = std::move(*created);
-  net::log(net::Level::kInfo, "serving", {{"gateway", runner->gateway_address().text()},
-                                          {"admin", runner->admin_address().text()}});
+  net::log(
+      net::Level::kInfo, "serving",
+      {{"gateway", runner->gateway_address().text()}, {"admin", runner->admin_address().text()}});
   runner->begin();
   if (flags.dry_run) {
     (*loop)->run_for(kDryRunLook);

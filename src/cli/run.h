@@ -7,20 +7,21 @@
 namespace tidegate::cli {
 
 struct RunFlags {
-  std::vector<std::string> files;            // -f FILE (repeatable)
-  std::string listen = "0.0.0.0:8080";       // --listen, $TIDEGATE_LISTEN
-  std::string admin = "127.0.0.1:8081";      // --admin, $TIDEGATE_ADMIN
-  std::string probe_address;                 // --probe-address
-  std::string state_dir = ".tidegate";       // --state
-  double time_scale = 1;                     // --time-scale
-  std::uint64_t seed = 1;                    // --seed
-  std::string tape;                          // --tape FILE
-  bool leave = false;                        // --leave
-  bool dry_run = false;                      // --dry-run
-  std::string log_level = "info";            // --log-level debug|info|warn|error
-  std::string log_format = "text";           // --log-format text|json
+  std::vector<std::string> files;        // -f FILE (repeatable)
+  std::string listen = "0.0.0.0:8080";   // --listen, $TIDEGATE_LISTEN
+  std::string admin = "127.0.0.1:8081";  // --admin, $TIDEGATE_ADMIN
+  std::string probe_address;             // --probe-address
+  std::string state_dir = ".tidegate";   // --state
+  double time_scale = 1;                 // --time-scale
+  std::uint64_t seed = 1;                // --seed
+  std::string tape;                      // --tape FILE
+  bool leave = false;                    // --leave
+  bool dry_run = false;                  // --dry-run
+  std::string log_level = "info";        // --log-level debug|info|warn|error
+  std::string log_format = "text";       // --log-format text|json
 };
-/// 0 after a clean stop; 1 where it could not start; with --dry-run 0: nothing would change, 3: would.
+/// 0 after a clean stop; 1 where it could not start; with --dry-run 0: nothing would change, 3:
+/// would.
 int run(const RunFlags& flags);
 
 }  // namespace tidegate::cli

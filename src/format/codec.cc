@@ -4,10 +4,10 @@
 
 namespace tidegate::format {
 
-#define TIDEGATE_INSTANTIATE(T)                            \
-  template std::string to_json<T>(const T&);               \
-  template Result<T> from_json<T>(std::string_view);       \
-  template std::string to_msgpack<T>(const T&);            \
+#define TIDEGATE_INSTANTIATE(T)                      \
+  template std::string to_json<T>(const T&);         \
+  template Result<T> from_json<T>(std::string_view); \
+  template std::string to_msgpack<T>(const T&);      \
   template Result<T> from_msgpack<T>(std::string_view);
 
 TIDEGATE_INSTANTIATE(control::Event)

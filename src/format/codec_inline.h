@@ -20,21 +20,31 @@ namespace tidegate::format {
 using Json = nlohmann::ordered_json;
 
 namespace codec_detail {
-template <class T> struct IsVector : std::false_type {};
-template <class T> struct IsVector<std::vector<T>> : std::true_type {};
-template <class T> struct IsOptional : std::false_type {};
-template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
-template <class T> struct IsVariant : std::false_type {};
-template <class... T> struct IsVariant<std::variant<T...>> : std::true_type {};
-template <class T> struct IsStrong : std::false_type {};
-template <class T> struct IsStrong<Count<T>> : std::true_type {};
-template <class T> struct IsStrong<Id<T>> : std::true_type {};
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+struct IsVariant : std::false_type {};
+template <class... T>
+struct IsVariant<std::variant<T...>> : std::true_type {};
+template <class T>
+struct IsStrong : std::false_type {};
+template <class T>
+struct IsStrong<Count<T>> : std::true_type {};
+template <class T>
+struct IsStrong<Id<T>> : std::true_type {};
 }  // namespace codec_detail
 
 template <class T>
 Json encode(const T& value) {
   using namespace codec_detail;
-  if constexpr (std::is_same_v<T, bool> || std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+  if constexpr (std::is_same_v<T, bool> || std::is_arithmetic_v<T> ||
+                std::is_same_v<T, std::string>) {
     return value;
   } else if constexpr (std::is_same_v<T, Duration>) {
     return value.count();
@@ -94,7 +104,8 @@ void decode_variant(const Json& in, const std::string& type, V& value) {
 template <class T>
 void decode(const Json& in, T& value) {
   using namespace codec_detail;
-  if constexpr (std::is_same_v<T, bool> || std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+  if constexpr (std::is_same_v<T, bool> || std::is_arithmetic_v<T> ||
+                std::is_same_v<T, std::string>) {
     value = in.get<T>();
   } else if constexpr (std::is_same_v<T, Duration>) {
     value = Duration(in.get<std::int64_t>());

@@ -51,9 +51,9 @@ TEST(Codec, AMissingFieldKeepsItsDefaultAndAnUnknownOneIsPassedOver) {
 }
 
 TEST(Codec, BadInputSaysWhatIsWrong) {
-  for (const char* text : {"", "[", R"({"type":"Nonsense"})", R"({"id":1})", R"([1])",
-                           R"({"type":"Answer","outcome":"maybe"})",
-                           R"({"type":"Arrived","id":"five"})"}) {
+  for (const char* text :
+       {"", "[", R"({"type":"Nonsense"})", R"({"id":1})", R"([1])",
+        R"({"type":"Answer","outcome":"maybe"})", R"({"type":"Arrived","id":"five"})"}) {
     auto event = from_json<route::Event>(text);
     EXPECT_FALSE(event) << text;
     auto action = from_json<route::Action>(text);

@@ -1,7 +1,7 @@
 #pragma once
-// Tape: every (event, now, sequence) that routers and controllers were given, with what they answered.
-// Replayed through core it must yield the same actions byte for byte: the proof that live holds no second
-// implementation of a decision.
+// Tape: every (event, now, sequence) that routers and controllers were given, with what they
+// answered. Replayed through core it must yield the same actions byte for byte: the proof that live
+// holds no second implementation of a decision.
 //
 //   TapeWriter tape([&](std::string_view line) { file.write(line); });
 //   tape.model("qwen", yaml, hash, start, router_options);

@@ -77,8 +77,8 @@ TEST(Rng, DistributionsHaveTheirMoments) {
     lognormal.push_back(rng.lognormal_p50_p90(10, 25));
   }
   EXPECT_NEAR(exponential / kN, 3, 0.05);
-  EXPECT_NEAR(gamma / kN, 1, 0.03);                       // shape * scale
-  EXPECT_NEAR(gamma2 / kN - 1, 4, 0.3);                   // shape * scale^2
+  EXPECT_NEAR(gamma / kN, 1, 0.03);      // shape * scale
+  EXPECT_NEAR(gamma2 / kN - 1, 4, 0.3);  // shape * scale^2
   std::sort(lognormal.begin(), lognormal.end());
   EXPECT_NEAR(lognormal[kN / 2], 10, 0.2);
   EXPECT_NEAR(lognormal[kN * 9 / 10], 25, 0.5);

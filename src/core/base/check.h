@@ -5,6 +5,6 @@ namespace tidegate {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition);
 }
 
-#define TIDEGATE_CHECK(condition) \
+#define TIDEGATE_CHECK(condition)               \
   (__builtin_expect(!!(condition), 1) ? (void)0 \
                                       : ::tidegate::check_failed(__FILE__, __LINE__, #condition))

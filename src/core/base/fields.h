@@ -1,5 +1,6 @@
 #pragma once
-// Fields: a value type lists its members once; every codec (JSON, MessagePack, tape) walks that list.
+// Fields: a value type lists its members once; every codec (JSON, MessagePack, tape) walks that
+// list.
 //
 //   struct Arrived {
 //     static constexpr std::string_view kType = "Arrived";   // only for members of a std::variant
@@ -10,10 +11,11 @@
 //   };
 //
 // An enum lists its tokens in order of value (dense, from 0):
-//   template <> struct EnumTokens<Mode> { static constexpr std::string_view kTokens[] = {"observe", ...}; };
+//   template <> struct EnumTokens<Mode> { static constexpr std::string_view kTokens[] = {"observe",
+//   ...}; };
 //
-// A member that is absent when decoding keeps its default, so a field may be added without breaking old
-// records; renaming one breaks them.
+// A member that is absent when decoding keeps its default, so a field may be added without breaking
+// old records; renaming one breaks them.
 
 #include <concepts>
 #include <cstddef>
@@ -27,19 +29,23 @@ namespace tidegate {
 template <class Owner, class Member>
 struct Field {
   std::string_view name;
-  Member Owner::* member;
+  Member Owner::*member;
 };
 template <class Owner, class Member>
 Field(const char*, Member Owner::*) -> Field<Owner, Member>;
 
 template <class T>
-concept HasFields = requires { T::fields(); };
+concept HasFields = requires {
+  T::fields();
+};
 
 template <class E>
 struct EnumTokens;  // specialise with kTokens
 
 template <class E>
-concept HasTokens = requires { EnumTokens<E>::kTokens; };
+concept HasTokens = requires {
+  EnumTokens<E>::kTokens;
+};
 
 /// The stable token of an enum value, the same in JSON, metrics, logs and the dashboard.
 template <HasTokens E>

@@ -15,10 +15,12 @@ constexpr double kPi = 3.14159265358979323846;
 
 /// x * 2^k for results in the normal range, by bits.
 double scale(double x, int k) {
-  if (k > 1000) return x * std::bit_cast<double>(std::uint64_t{2023} << 52) *
-                       std::bit_cast<double>(static_cast<std::uint64_t>(1023 + k - 1000) << 52);
-  if (k < -1000) return x * std::bit_cast<double>(std::uint64_t{23} << 52) *
-                        std::bit_cast<double>(static_cast<std::uint64_t>(1023 + k + 1000) << 52);
+  if (k > 1000)
+    return x * std::bit_cast<double>(std::uint64_t{2023} << 52) *
+           std::bit_cast<double>(static_cast<std::uint64_t>(1023 + k - 1000) << 52);
+  if (k < -1000)
+    return x * std::bit_cast<double>(std::uint64_t{23} << 52) *
+           std::bit_cast<double>(static_cast<std::uint64_t>(1023 + k + 1000) << 52);
   return x * std::bit_cast<double>(static_cast<std::uint64_t>(1023 + k) << 52);
 }
 
@@ -62,7 +64,7 @@ double log(double x) {
   if (x == std::numeric_limits<double>::infinity()) return x;
   int k = 0;
   auto bits = std::bit_cast<std::uint64_t>(x);
-  if ((bits >> 52) == 0) {  // subnormal
+  if ((bits >> 52) == 0) {     // subnormal
     x *= 18014398509481984.0;  // 2^54
     bits = std::bit_cast<std::uint64_t>(x);
     k = -54;
@@ -90,14 +92,18 @@ double pow(double base, double exponent) {
 }
 
 double sin_turns(double turns) {
-  double f = turns - std::floor(turns);                  // [0, 1)
-  double eighth = std::floor(f * 8);                     // 0..7
+  double f = turns - std::floor(turns);                         // [0, 1)
+  double eighth = std::floor(f * 8);                            // 0..7
   double x = 2 * kPi * (f - std::floor((eighth + 1) / 2) / 4);  // |x| <= pi/4
   switch ((static_cast<int>(eighth) + 1) / 2 % 4) {
-    case 0: return sin_small(x);
-    case 1: return cos_small(x);
-    case 2: return -sin_small(x);
-    default: return -cos_small(x);
+    case 0:
+      return sin_small(x);
+    case 1:
+      return cos_small(x);
+    case 2:
+      return -sin_small(x);
+    default:
+      return -cos_small(x);
   }
 }
 

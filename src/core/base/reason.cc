@@ -4,38 +4,70 @@ namespace tidegate {
 
 std::string_view sentence(ReasonCode code) {
   switch (code) {
-    case ReasonCode::kStatic: return "the policy holds a fixed number of replicas";
-    case ReasonCode::kConcurrency: return "requests in flight over the concurrency target";
-    case ReasonCode::kMetric: return "a scaling metric over its target";
-    case ReasonCode::kWithinTolerance: return "the metric is within the tolerance of its target";
-    case ReasonCode::kPanic: return "the panic window asks for more than the stable one";
-    case ReasonCode::kMaxOfMetrics: return "the largest answer of several metrics";
-    case ReasonCode::kNoTraffic: return "no request arrived over the window";
-    case ReasonCode::kActivation: return "requests wait and no replica runs";
-    case ReasonCode::kPrewarm: return "the queue reached the prewarm threshold";
-    case ReasonCode::kSchedule: return "a schedule window is in force";
-    case ReasonCode::kMinReplicas: return "minReplicas holds the number up";
-    case ReasonCode::kMaxReplicas: return "maxReplicas holds the number down";
-    case ReasonCode::kEnvironmentFloor: return "the floor of scaling.environment";
-    case ReasonCode::kScaleUpRate: return "behavior.scaleUp limits the step";
-    case ReasonCode::kScaleDownRate: return "behavior.scaleDown limits the step";
-    case ReasonCode::kStabilization: return "the stabilization window holds the number";
-    case ReasonCode::kScaleDownDelay: return "scaleDownDelay has not passed yet";
-    case ReasonCode::kMissingData: return "data is partial, stale or absent: never lower on it";
-    case ReasonCode::kCheapestMix: return "spread over variants, the cheapest first";
-    case ReasonCode::kQuota: return "no free device for another replica";
-    case ReasonCode::kCapacityFailed: return "capacity was ordered and did not come";
-    case ReasonCode::kPendingCapacity: return "already ordered: not ordered again";
-    case ReasonCode::kObserveMode: return "mode observe: recommended, not applied";
-    case ReasonCode::kPaused: return "paused: no writes but the operator's own";
-    case ReasonCode::kTimedModeOver: return "the timed mode has run out";
-    case ReasonCode::kNotLeader: return "another controller leads";
-    case ReasonCode::kOperator: return "the operator set the number";
-    case ReasonCode::kForeignWrite: return "somebody else changed the number";
-    case ReasonCode::kSpecChanged: return "the spec changed";
-    case ReasonCode::kAdopted: return "taken over from the run before";
-    case ReasonCode::kNoChange: return "nothing to change";
-    case ReasonCode::kRefused: return "the target did not take the number; asked again later";
+    case ReasonCode::kStatic:
+      return "the policy holds a fixed number of replicas";
+    case ReasonCode::kConcurrency:
+      return "requests in flight over the concurrency target";
+    case ReasonCode::kMetric:
+      return "a scaling metric over its target";
+    case ReasonCode::kWithinTolerance:
+      return "the metric is within the tolerance of its target";
+    case ReasonCode::kPanic:
+      return "the panic window asks for more than the stable one";
+    case ReasonCode::kMaxOfMetrics:
+      return "the largest answer of several metrics";
+    case ReasonCode::kNoTraffic:
+      return "no request arrived over the window";
+    case ReasonCode::kActivation:
+      return "requests wait and no replica runs";
+    case ReasonCode::kPrewarm:
+      return "the queue reached the prewarm threshold";
+    case ReasonCode::kSchedule:
+      return "a schedule window is in force";
+    case ReasonCode::kMinReplicas:
+      return "minReplicas holds the number up";
+    case ReasonCode::kMaxReplicas:
+      return "maxReplicas holds the number down";
+    case ReasonCode::kEnvironmentFloor:
+      return "the floor of scaling.environment";
+    case ReasonCode::kScaleUpRate:
+      return "behavior.scaleUp limits the step";
+    case ReasonCode::kScaleDownRate:
+      return "behavior.scaleDown limits the step";
+    case ReasonCode::kStabilization:
+      return "the stabilization window holds the number";
+    case ReasonCode::kScaleDownDelay:
+      return "scaleDownDelay has not passed yet";
+    case ReasonCode::kMissingData:
+      return "data is partial, stale or absent: never lower on it";
+    case ReasonCode::kCheapestMix:
+      return "spread over variants, the cheapest first";
+    case ReasonCode::kQuota:
+      return "no free device for another replica";
+    case ReasonCode::kCapacityFailed:
+      return "capacity was ordered and did not come";
+    case ReasonCode::kPendingCapacity:
+      return "already ordered: not ordered again";
+    case ReasonCode::kObserveMode:
+      return "mode observe: recommended, not applied";
+    case ReasonCode::kPaused:
+      return "paused: no writes but the operator's own";
+    case ReasonCode::kTimedModeOver:
+      return "the timed mode has run out";
+    case ReasonCode::kNotLeader:
+      return "another controller leads";
+    case ReasonCode::kOperator:
+      return "the operator set the number";
+    case ReasonCode::kForeignWrite:
+      return "somebody else changed the number";
+    case ReasonCode::kSpecChanged:
+      return "the spec changed";
+    case ReasonCode::kAdopted:
+      return "taken over from the run before";
+    case ReasonCode::kNoChange:
+      return "nothing to change";
+    case ReasonCode::kRefused:
+      return "the target did not take the number; asked again later";
   }
   return "unknown reason";
 }

@@ -1,8 +1,8 @@
 #pragma once
 // Reasons: why a number is what it is. Data, not prose; the codes are API (docs/reasons.md).
 //
-// Each stage that changes or holds a count appends one Reason. For one variant the `after` of a reason is
-// the `before` of the next, so the chain explains the final number exactly (tested).
+// Each stage that changes or holds a count appends one Reason. For one variant the `after` of a
+// reason is the `before` of the next, so the chain explains the final number exactly (tested).
 
 #include <cstdint>
 #include <string>
@@ -17,12 +17,12 @@ enum class ReasonCode : std::uint8_t {
   // policies
   kStatic,
   kConcurrency,
-  kMetric,            // hpa, keda, targettracking: one of scaling.metrics asked for this many
+  kMetric,  // hpa, keda, targettracking: one of scaling.metrics asked for this many
   kWithinTolerance,
-  kPanic,             // kpa: panic window
+  kPanic,  // kpa: panic window
   kMaxOfMetrics,
-  kNoTraffic,         // known at the gateway: a true zero
-  kActivation,        // from zero: something waits
+  kNoTraffic,   // known at the gateway: a true zero
+  kActivation,  // from zero: something waits
   // plan stages
   kPrewarm,
   kSchedule,
@@ -33,11 +33,11 @@ enum class ReasonCode : std::uint8_t {
   kScaleDownRate,
   kStabilization,
   kScaleDownDelay,
-  kMissingData,       // partial or stale data may hold or raise, never lower
+  kMissingData,  // partial or stale data may hold or raise, never lower
   kCheapestMix,
-  kQuota,             // no free device
-  kCapacityFailed,    // pending past its deadline, crash loop, stock-out
-  kPendingCapacity,   // already ordered: not ordered again
+  kQuota,            // no free device
+  kCapacityFailed,   // pending past its deadline, crash loop, stock-out
+  kPendingCapacity,  // already ordered: not ordered again
   // control
   kObserveMode,
   kPaused,
@@ -48,27 +48,27 @@ enum class ReasonCode : std::uint8_t {
   kSpecChanged,
   kAdopted,
   kNoChange,
-  kRefused,           // the target did not take the number
+  kRefused,  // the target did not take the number
 };
 
 template <>
 struct EnumTokens<ReasonCode> {
   static constexpr std::string_view kTokens[] = {
-      "Static",          "Concurrency",     "Metric",          "WithinTolerance",
-      "Panic",           "MaxOfMetrics",    "NoTraffic",       "Activation",
-      "Prewarm",         "Schedule",        "MinReplicas",     "MaxReplicas",
-      "EnvironmentFloor", "ScaleUpRate",    "ScaleDownRate",   "Stabilization",
-      "ScaleDownDelay",  "MissingData",     "CheapestMix",     "Quota",
-      "CapacityFailed",  "PendingCapacity", "ObserveMode",     "Paused",
-      "TimedModeOver",   "NotLeader",       "Operator",        "ForeignWrite",
-      "SpecChanged",     "Adopted",         "NoChange",        "Refused",
+      "Static",         "Concurrency",     "Metric",           "WithinTolerance", "Panic",
+      "MaxOfMetrics",   "NoTraffic",       "Activation",       "Prewarm",         "Schedule",
+      "MinReplicas",    "MaxReplicas",     "EnvironmentFloor", "ScaleUpRate",     "ScaleDownRate",
+      "Stabilization",  "ScaleDownDelay",  "MissingData",      "CheapestMix",     "Quota",
+      "CapacityFailed", "PendingCapacity", "ObserveMode",      "Paused",          "TimedModeOver",
+      "NotLeader",      "Operator",        "ForeignWrite",     "SpecChanged",     "Adopted",
+      "NoChange",       "Refused",
   };
 };
 
 /// One sentence for people, without numbers (those are in the evidence).
 std::string_view sentence(ReasonCode code);
 
-/// A named number a decision rests on; the unit is the last part of the name (`in_flight_requests`).
+/// A named number a decision rests on; the unit is the last part of the name
+/// (`in_flight_requests`).
 struct Evidence {
   std::string name;
   double value = 0;

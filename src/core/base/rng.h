@@ -1,6 +1,7 @@
 #pragma once
-// Chance: one seed a run, a named stream a variable. xoshiro256** (Blackman and Vigna, 2018) seeded by
-// splitmix64 over (seed, name). Our own distributions: the standard ones differ between libraries.
+// Chance: one seed a run, a named stream a variable. xoshiro256** (Blackman and Vigna, 2018) seeded
+// by splitmix64 over (seed, name). Our own distributions: the standard ones differ between
+// libraries.
 //
 //   Rng arrivals(seed, "arrivals");
 //   double gap_seconds = arrivals.exponential(1.0 / rate);

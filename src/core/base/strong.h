@@ -21,8 +21,14 @@ class Count {
   friend constexpr Count operator+(Count a, Count b) { return Count(a.value_ + b.value_); }
   friend constexpr Count operator-(Count a, Count b) { return Count(a.value_ - b.value_); }
   friend constexpr Count operator*(Count a, std::int64_t k) { return Count(a.value_ * k); }
-  constexpr Count& operator+=(Count o) { value_ += o.value_; return *this; }
-  constexpr Count& operator-=(Count o) { value_ -= o.value_; return *this; }
+  constexpr Count& operator+=(Count o) {
+    value_ += o.value_;
+    return *this;
+  }
+  constexpr Count& operator-=(Count o) {
+    value_ -= o.value_;
+    return *this;
+  }
 
  private:
   std::int64_t value_ = 0;

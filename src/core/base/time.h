@@ -1,8 +1,8 @@
 #pragma once
 // Time as the core sees it: `Instant` is monotonic, `WallTime` is for people and calendars.
 //
-// Both count int64 nanoseconds and convert from nothing and into nothing: code in core is *given* `now`.
-// The one place that reads a clock is live/net/clock.cc.
+// Both count int64 nanoseconds and convert from nothing and into nothing: code in core is *given*
+// `now`. The one place that reads a clock is live/net/clock.cc.
 //
 //   Instant now = Instant::from_nanos(0);
 //   Instant later = now + seconds(5);
@@ -28,8 +28,8 @@ constexpr Duration seconds_f(double s) {
 }
 constexpr double to_seconds(Duration d) { return static_cast<double>(d.count()) / 1e9; }
 
-/// A point on the process's monotonic axis, in nanoseconds. Goes on across restarts (the journal keeps
-/// its epoch). `Instant::never()` is later than every other.
+/// A point on the process's monotonic axis, in nanoseconds. Goes on across restarts (the journal
+/// keeps its epoch). `Instant::never()` is later than every other.
 class Instant {
  public:
   constexpr Instant() = default;
@@ -47,7 +47,9 @@ class Instant {
     return Instant(sum);
   }
   friend constexpr Instant operator-(Instant t, Duration d) { return t + Duration(-d.count()); }
-  friend constexpr Duration operator-(Instant a, Instant b) { return Duration(a.nanos_ - b.nanos_); }
+  friend constexpr Duration operator-(Instant a, Instant b) {
+    return Duration(a.nanos_ - b.nanos_);
+  }
   constexpr Instant& operator+=(Duration d) { return *this = *this + d; }
 
  private:

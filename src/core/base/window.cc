@@ -3,7 +3,8 @@
 namespace tidegate {
 
 void TimeAverage::set(double value, Instant now, Duration length) {
-  // Drop what ended before the window, but keep the point whose value is still in force at its start.
+  // Drop what ended before the window, but keep the point whose value is still in force at its
+  // start.
   Instant start = now - length;
   std::size_t keep = 0;
   while (keep + 1 < samples_.size() && samples_[keep + 1].at <= start) ++keep;

@@ -1,10 +1,10 @@
 #pragma once
 // Window: a sliding average over wall-to-wall buckets, and the maximum of recent values.
 //
-// TimeAverage is the time-weighted mean of a step function over the last `length` (buckets of length/60,
-// as Knative's TimedFloat64Buckets): a value holds from when it is set until the next. History before the
-// first value does not count as zero: the mean is over the time covered.
-// All state is a value: copyable, comparable, listed by fields().
+// TimeAverage is the time-weighted mean of a step function over the last `length` (buckets of
+// length/60, as Knative's TimedFloat64Buckets): a value holds from when it is set until the next.
+// History before the first value does not count as zero: the mean is over the time covered. All
+// state is a value: copyable, comparable, listed by fields().
 
 #include <algorithm>
 #include <tuple>

@@ -64,7 +64,8 @@ std::vector<std::string> split_path(std::string_view path) {
   return parts;
 }
 
-/// The operator's word from a POST body; an error names the key, the value seen and the form wanted.
+/// The operator's word from a POST body; an error names the key, the value seen and the form
+/// wanted.
 Result<control::OperatorSaid> parse_said(const std::string& verb, const std::string& body) {
   Json in = body.empty() ? Json::object() : Json::parse(body, nullptr, false);
   if (!in.is_object()) return fail("the body is not a JSON object");
@@ -86,7 +87,8 @@ Result<control::OperatorSaid> parse_said(const std::string& verb, const std::str
       return fail("\"replicas\" is missing or not a whole number");
     }
     said.replicas = in["replicas"].get<std::int64_t>();
-    if (in.contains("variant") && !in["variant"].is_string()) return fail("\"variant\" is not a string");
+    if (in.contains("variant") && !in["variant"].is_string())
+      return fail("\"variant\" is not a string");
     said.variant = in.value("variant", "");
   }
   return said;
@@ -136,9 +138,11 @@ struct AdminServer::State {
     if (request.path == "/" && (request.method == "GET" || request.method == "HEAD")) {
       return answer(x, 200, "text/html; charset=utf-8", dashboard_html());
     }
-    if (!request.path.starts_with(kApi)) return answer_error(x, 404, "no such path: " + request.path);
+    if (!request.path.starts_with(kApi))
+      return answer_error(x, 404, "no such path: " + request.path);
     if (!allowed(request)) {
-      return answer_error(x, 401, "the admin token is missing or wrong (Authorization: Bearer ...)");
+      return answer_error(x, 401,
+                          "the admin token is missing or wrong (Authorization: Bearer ...)");
     }
     auto parts = split_path(std::string_view(request.path).substr(kApi.size()));
     if (parts.size() == 1 && parts[0] == "status") return answer_json(x, api.status_json());
@@ -159,8 +163,8 @@ struct AdminServer::State {
       char* end = nullptr;
       limit = std::strtoul(text.c_str(), &end, 10);
       if (*end != '\0' || limit < 1 || limit > kMaxDecisions) {
-        return answer_error(x, 400, fmt::format("limit \"{}\": a number from 1 to {}", text,
-                                                kMaxDecisions));
+        return answer_error(
+            x, 400, fmt::format("limit \"{}\": a number from 1 to {}", text, kMaxDecisions));
       }
     }
     std::optional<WallTime> until;
@@ -207,9 +211,10 @@ AdminServer::~AdminServer() = default;
 
 Result<net::Address> AdminServer::listen(const net::Address& address) {
   if (!is_loopback(address.host) && state_->options.token.empty()) {
-    return fail(fmt::format("admin address {} is not loopback: set TIDEGATE_ADMIN_TOKEN, or listen on "
-                            "127.0.0.1",
-                            address.text()));
+    return fail(
+        fmt::format("admin address {} is not loopback: set TIDEGATE_ADMIN_TOKEN, or listen on "
+                    "127.0.0.1",
+                    address.text()));
   }
   return state_->listen(address, false);
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Admin: the operator's HTTP API, /metrics, probes and dashboard (DESIGN-level ports: :8081 on loopback).
+// Admin: the operator's HTTP API, /metrics, probes and dashboard (DESIGN-level ports: :8081 on
+// loopback).
 //
 //   AdminServer admin(loop, api, {.token = token});
 //   Address bound = admin.listen({"127.0.0.1", 8081}).value();
@@ -12,10 +13,10 @@
 //   GET  /healthz /readyz /metrics            without a token
 //   GET  /                                    the dashboard
 //
-// Errors are {"error": {"message": ...}}. With a token every /api call needs `Authorization: Bearer`; off
-// loopback a token is a must (listen refuses without). A POST must be application/json and a request's Host
-// must be an address or localhost, so that a web page elsewhere cannot speak for the operator.
-// Thread-safety: the loop's thread.
+// Errors are {"error": {"message": ...}}. With a token every /api call needs `Authorization:
+// Bearer`; off loopback a token is a must (listen refuses without). A POST must be application/json
+// and a request's Host must be an address or localhost, so that a web page elsewhere cannot speak
+// for the operator. Thread-safety: the loop's thread.
 
 #include <cstdint>
 #include <functional>

@@ -13,11 +13,12 @@ TEST(WallTime, ReadsRfc3339AndPrintsItBack) {
     const char* in;
     const char* out;
   };
-  for (const Row& row : {Row{"UTC", "2026-11-22T06:30:00Z", "2026-11-22T06:30:00.000Z"},
-                         Row{"with a fraction", "2026-11-22T06:30:00.25Z", "2026-11-22T06:30:00.250Z"},
-                         Row{"east of UTC", "2026-11-22T07:30:00+01:00", "2026-11-22T06:30:00.000Z"},
-                         Row{"a leap day", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"},
-                         Row{"seconds", "0", "1970-01-01T00:00:00.000Z"}}) {
+  for (const Row& row :
+       {Row{"UTC", "2026-11-22T06:30:00Z", "2026-11-22T06:30:00.000Z"},
+        Row{"with a fraction", "2026-11-22T06:30:00.25Z", "2026-11-22T06:30:00.250Z"},
+        Row{"east of UTC", "2026-11-22T07:30:00+01:00", "2026-11-22T06:30:00.000Z"},
+        Row{"a leap day", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"},
+        Row{"seconds", "0", "1970-01-01T00:00:00.000Z"}}) {
     auto t = parse_wall_time(row.in);
     ASSERT_TRUE(t) << row.label;
     EXPECT_EQ(format_wall_time(*t), row.out) << row.label;
@@ -51,7 +52,8 @@ class Admin : public ::testing::Test {
     ASSERT_TRUE(bound) << bound.error().message;
     address = *bound;
   }
-  net::Response ask(const std::string& method, const std::string& path, const std::string& body = "",
+  net::Response ask(const std::string& method, const std::string& path,
+                    const std::string& body = "",
                     std::vector<std::pair<std::string, std::string>> headers = {}) {
     net::ClientRequest request{.address = address, .method = method, .path = path};
     for (auto& [name, value] : headers) request.headers.add(name, value);
@@ -71,7 +73,8 @@ class Admin : public ::testing::Test {
   std::size_t last_limit = 0;
   std::optional<WallTime> last_until;
   std::vector<control::OperatorSaid> heard;
-  std::vector<std::pair<std::string, std::string>> json_type = {{"Content-Type", "application/json"}};
+  std::vector<std::pair<std::string, std::string>> json_type = {
+      {"Content-Type", "application/json"}};
 };
 
 TEST_F(Admin, ProbesAndMetricsNeedNoToken) {
@@ -99,8 +102,9 @@ TEST_F(Admin, OffLoopbackItRefusesToListenWithoutAToken) {
 
 TEST_F(Admin, TheOperatorsWordArrives) {
   start("");
-  EXPECT_EQ(ask("POST", "/api/v1/models/m/scale", R"({"variant":"v","replicas":3})", json_type).status,
-            200);
+  EXPECT_EQ(
+      ask("POST", "/api/v1/models/m/scale", R"({"variant":"v","replicas":3})", json_type).status,
+      200);
   EXPECT_EQ(ask("POST", "/api/v1/models/m/pause", "{}", json_type).status, 200);
   EXPECT_EQ(ask("POST", "/api/v1/models/m/resume", R"({"for":"2h"})", json_type).status, 200);
   ASSERT_EQ(heard.size(), 3u);
@@ -130,8 +134,10 @@ TEST_F(Admin, NonsenseIsRefusedAndSaysWhy) {
            Row{"broken JSON", "POST", "/api/v1/models/m/scale", "{", 400, "JSON"},
            Row{"a duration without a unit", "POST", "/api/v1/models/m/resume", R"({"for":"soon"})",
                400, "for"},
-           Row{"a limit out of range", "GET", "/api/v1/models/m/decisions?limit=0", "", 400, "limit"},
-           Row{"a time that is none", "GET", "/api/v1/models/m/decisions?until=now", "", 400, "time"},
+           Row{"a limit out of range", "GET", "/api/v1/models/m/decisions?limit=0", "", 400,
+               "limit"},
+           Row{"a time that is none", "GET", "/api/v1/models/m/decisions?until=now", "", 400,
+               "time"},
        }) {
     auto r = ask(row.method, row.path, row.body, json_type);
     EXPECT_EQ(r.status, row.status) << row.label;
@@ -145,7 +151,8 @@ TEST_F(Admin, NonsenseIsRefusedAndSaysWhy) {
 
 TEST_F(Admin, DecisionsTakeALimitAndATime) {
   start("");
-  EXPECT_EQ(ask("GET", "/api/v1/models/m/decisions?limit=5&until=2026-11-22T06:30:00Z").status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/models/m/decisions?limit=5&until=2026-11-22T06:30:00Z").status,
+            200);
   EXPECT_EQ(last_limit, 5u);
   EXPECT_EQ(format_wall_time(*last_until), "2026-11-22T06:30:00.000Z");
 }

@@ -76,14 +76,15 @@ Result<WallTime> parse_wall_time(std::string_view text) {
     return WallTime::from_unix_nanos(static_cast<std::int64_t>(seconds * 1e9));
   }
   auto bad = [&] {
-    return fail(fmt::format("\"{}\" is not a time: write 2026-11-22T06:30:00Z, or seconds since 1970",
-                            text.substr(0, 64)));
+    return fail(
+        fmt::format("\"{}\" is not a time: write 2026-11-22T06:30:00Z, or seconds since 1970",
+                    text.substr(0, 64)));
   };
   auto y = digits(text, 0, 4), mo = digits(text, 5, 2), d = digits(text, 8, 2);
   auto h = digits(text, 11, 2), mi = digits(text, 14, 2), s = digits(text, 17, 2);
   if (!y || !mo || !d || !h || !mi || !s || *mo < 1 || *mo > 12 || *d < 1 || *d > 31 || *h > 23 ||
-      *mi > 59 || *s > 60 || text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':' ||
-      (text[10] != 'T' && text[10] != 't' && text[10] != ' ')) {
+      *mi > 59 || *s > 60 || text[4] != '-' || text[7] != '-' || text[13] != ':' ||
+      text[16] != ':' || (text[10] != 'T' && text[10] != 't' && text[10] != ' ')) {
     return bad();
   }
   std::size_t at = 19;
@@ -107,8 +108,8 @@ std::string format_wall_time(WallTime t) {
     --days;
   }
   Civil c = civil_from_days(days);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", c.year, c.month, c.day, rest / 3600,
-                     rest / 60 % 60, rest % 60, nanos / 1'000'000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", c.year, c.month, c.day,
+                     rest / 3600, rest / 60 % 60, rest % 60, nanos / 1'000'000);
 }
 
 }  // namespace tidegate::live

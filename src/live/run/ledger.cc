@@ -6,8 +6,9 @@ namespace tidegate::live {
 
 void Ledger::set_model(const spec::Model& model) {
   for (const auto& variant : model.variants) {
-    prices_[variant.name] = {variant.cost_per_hour_dollars,
-                             static_cast<double>(variant.hardware.count) * variant.hardware.fraction};
+    prices_[variant.name] = {
+        variant.cost_per_hour_dollars,
+        static_cast<double>(variant.hardware.count) * variant.hardware.fraction};
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Ledger: what one model's fleet costs, and how its starts went. World time; billed from order to gone.
+// Ledger: what one model's fleet costs, and how its starts went. World time; billed from order to
+// gone.
 //
 //   ledger.replica(info, now);          // every change of every replica
 //   ledger.settle(now);                 // before reading
@@ -20,7 +21,7 @@
 namespace tidegate::live {
 
 /// Buckets of tidegate_cold_start_seconds.
-inline constexpr std::array<double, 13> kColdStartBounds = {0.5, 1,  2,   5,   10,  20,  30,
+inline constexpr std::array<double, 13> kColdStartBounds = {0.5, 1,  2,   5,   10,  20, 30,
                                                             60,  90, 120, 180, 300, 600};
 
 class Ledger {

@@ -1,5 +1,5 @@
-// /metrics of a run: families tidegate_*, one piece each, labels bounded by models, variants, outcomes and
-// reasons.
+// /metrics of a run: families tidegate_*, one piece each, labels bounded by models, variants,
+// outcomes and reasons.
 #include <algorithm>
 #include <array>
 
@@ -44,7 +44,7 @@ class Page {
   std::string take() { return std::move(text_); }
 
  private:
-  void latency(const char* name, const char* help, LatencyHistogram Traffic::* member);
+  void latency(const char* name, const char* help, LatencyHistogram Traffic::*member);
   const ModelRuns& models_;
   Gateway& gateway_;
   Instant now_;
@@ -61,33 +61,34 @@ void Page::fleet() {
                            static_cast<double>(d.replicas.value()));
                 }
               });
-  per_variant("tidegate_replicas", MetricType::kGauge, "Replicas by state.",
-              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
-                const signal::Fleet& f = v.fleet;
-                const std::array<std::pair<const char*, Replicas>, 6> states = {
-                    {{"ordered", f.ordered},
-                     {"starting", f.starting},
-                     {"ready", f.ready},
-                     {"sleeping", f.sleeping},
-                     {"draining", f.draining},
-                     {"failed", f.failed}}};
-                for (const auto& [state, n] : states) {
-                  w.sample(name, {{"model", m.name()}, {"variant", v.variant}, {"state", state}},
-                           static_cast<double>(n.value()));
-                }
-              });
+  per_variant(
+      "tidegate_replicas", MetricType::kGauge, "Replicas by state.",
+      [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+        const signal::Fleet& f = v.fleet;
+        const std::array<std::pair<const char*, Replicas>, 6> states = {{{"ordered", f.ordered},
+                                                                         {"starting", f.starting},
+                                                                         {"ready", f.ready},
+                                                                         {"sleeping", f.sleeping},
+                                                                         {"draining", f.draining},
+                                                                         {"failed", f.failed}}};
+        for (const auto& [state, n] : states) {
+          w.sample(name, {{"model", m.name()}, {"variant", v.variant}, {"state", state}},
+                   static_cast<double>(n.value()));
+        }
+      });
   per_variant("tidegate_kv_usage_ratio", MetricType::kGauge,
               "Mean share of KV tokens in use over ready replicas; absent while unknown.",
               [](auto& w, const char* name, const ModelRun& m, const auto& v) {
                 if (v.kv_usage.absent()) return;
                 w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, v.kv_usage.value);
               });
-  per_variant("tidegate_engine_running_requests", MetricType::kGauge,
-              "Requests in the engines' batches, as they say; absent while unknown.",
-              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
-                if (v.running_requests.absent()) return;
-                w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, v.running_requests.value);
-              });
+  per_variant(
+      "tidegate_engine_running_requests", MetricType::kGauge,
+      "Requests in the engines' batches, as they say; absent while unknown.",
+      [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+        if (v.running_requests.absent()) return;
+        w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, v.running_requests.value);
+      });
 }
 
 void Page::demand() {
@@ -101,15 +102,17 @@ void Page::demand() {
   per_model("tidegate_dispatched_requests", MetricType::kGauge,
             "Requests bound to a replica and not finished.",
             [&](const ModelRun& m) { return of(m).dispatched_requests; });
-  per_model("tidegate_arrivals_total", MetricType::kCounter, "Requests that arrived, rejected included.",
+  per_model("tidegate_arrivals_total", MetricType::kCounter,
+            "Requests that arrived, rejected included.",
             [&](const ModelRun& m) { return of(m).arrived_total; });
   per_model("tidegate_prompt_tokens_total", MetricType::kCounter, "Prompt tokens that arrived.",
             [&](const ModelRun& m) { return of(m).prompt_tokens_total; });
-  per_model("tidegate_output_tokens_total", MetricType::kCounter, "Output tokens of finished requests.",
+  per_model("tidegate_output_tokens_total", MetricType::kCounter,
+            "Output tokens of finished requests.",
             [&](const ModelRun& m) { return of(m).output_tokens_total; });
 }
 
-void Page::latency(const char* name, const char* help, LatencyHistogram Traffic::* member) {
+void Page::latency(const char* name, const char* help, LatencyHistogram Traffic::*member) {
   writer_.family(name, MetricType::kHistogram, help);
   for (const auto& model : models_) {
     const Traffic* t = gateway_.traffic(model->name());
@@ -120,13 +123,15 @@ void Page::latency(const char* name, const char* help, LatencyHistogram Traffic:
 }
 
 void Page::traffic() {
-  writer_.family("tidegate_requests_total", MetricType::kCounter, "Requests that ended, by outcome.");
+  writer_.family("tidegate_requests_total", MetricType::kCounter,
+                 "Requests that ended, by outcome.");
   for (const auto& model : models_) {
     const Traffic* t = gateway_.traffic(model->name());
     for (std::size_t i = 0; t != nullptr && i < kOutcomes; ++i) {
-      writer_.sample("tidegate_requests_total",
-                     {{"model", model->name()}, {"outcome", EnumTokens<route::Outcome>::kTokens[i]}},
-                     static_cast<double>(t->by_outcome[i]));
+      writer_.sample(
+          "tidegate_requests_total",
+          {{"model", model->name()}, {"outcome", EnumTokens<route::Outcome>::kTokens[i]}},
+          static_cast<double>(t->by_outcome[i]));
     }
   }
   per_model("tidegate_slo_attainment", MetricType::kGauge,
@@ -135,14 +140,16 @@ void Page::traffic() {
               return t == nullptr ? 1 : t->attainment();
             });
   per_model("tidegate_retries_total", MetricType::kCounter,
-            "Requests placed on another replica before their first byte.", [this](const ModelRun& m) {
+            "Requests placed on another replica before their first byte.",
+            [this](const ModelRun& m) {
               const Traffic* t = gateway_.traffic(m.name());
               return t == nullptr ? 0 : t->retries;
             });
   latency("tidegate_ttft_seconds", "Arrival to first token.", &Traffic::ttft_seconds);
   latency("tidegate_itl_seconds", "Mean time between tokens of a request.", &Traffic::itl_seconds);
   latency("tidegate_e2e_seconds", "Arrival to last byte.", &Traffic::e2e_seconds);
-  latency("tidegate_queue_seconds", "Arrival to the binding to a replica.", &Traffic::queue_seconds);
+  latency("tidegate_queue_seconds", "Arrival to the binding to a replica.",
+          &Traffic::queue_seconds);
   writer_.family("tidegate_refused_total", MetricType::kCounter,
                  "Requests refused before a model was found, by HTTP status.");
   for (const auto& [status, n] : gateway_.refused()) {
@@ -175,12 +182,14 @@ void Page::cold_starts() {
   for (const auto& model : models_) {
     Ledger& ledger = model->ledger();
     writer_.histogram("tidegate_cold_start_seconds", {{"model", model->name()}, {"stage", "total"}},
-                      kColdStartBounds, ledger.cold_start_buckets(), ledger.cold_start_seconds().sum());
+                      kColdStartBounds, ledger.cold_start_buckets(),
+                      ledger.cold_start_seconds().sum());
   }
 }
 
 void Page::process(double time_scale, std::int64_t journal_dropped) {
-  writer_.family("tidegate_time_scale_ratio", MetricType::kGauge, "World seconds in one real second.");
+  writer_.family("tidegate_time_scale_ratio", MetricType::kGauge,
+                 "World seconds in one real second.");
   writer_.sample("tidegate_time_scale_ratio", {}, time_scale);
   writer_.family("tidegate_journal_dropped_total", MetricType::kCounter,
                  "Records that did not fit the journal's queue.");

@@ -1,9 +1,10 @@
 #pragma once
 // ModelRun: one model's controller with its hands and eyes: observations in, actions carried out.
 //
-// Wiring only: core/control decides, actuators act, the gateway routes, the scraper measures; this hands
-// values between them, in the order they happen. Events that arise while an action is carried out wait in a
-// queue, so the controller is never re-entered. World time throughout. Thread-safety: the loop's thread.
+// Wiring only: core/control decides, actuators act, the gateway routes, the scraper measures; this
+// hands values between them, in the order they happen. Events that arise while an action is carried
+// out wait in a queue, so the controller is never re-entered. World time throughout. Thread-safety:
+// the loop's thread.
 
 #include <deque>
 #include <functional>

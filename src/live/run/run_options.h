@@ -12,17 +12,17 @@
 namespace tidegate::live {
 
 struct RunOptions {
-  std::vector<std::string> files;            ///< -f, at least one
+  std::vector<std::string> files;  ///< -f, at least one
   net::Address gateway{"0.0.0.0", 8080};
   net::Address admin{"127.0.0.1", 8081};
-  std::optional<net::Address> probes;        ///< --probe-address
+  std::optional<net::Address> probes;  ///< --probe-address
   std::string state_dir = ".tidegate";
-  std::string admin_token;                   ///< TIDEGATE_ADMIN_TOKEN
-  double time_scale = 1;                     ///< world seconds in one real second
-  std::uint64_t seed = 1;                    ///< handed to emulated engines
-  std::string tape;                          ///< file to write every event and action to; empty: none
-  bool leave = false;                        ///< engines go on when we stop
-  bool dry_run = false;                      ///< recommend only, whatever the mode says
+  std::string admin_token;  ///< TIDEGATE_ADMIN_TOKEN
+  double time_scale = 1;    ///< world seconds in one real second
+  std::uint64_t seed = 1;   ///< handed to emulated engines
+  std::string tape;         ///< file to write every event and action to; empty: none
+  bool leave = false;       ///< engines go on when we stop
+  bool dry_run = false;     ///< recommend only, whatever the mode says
   std::vector<std::string> profile_dirs;
 };
 

@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 constexpr Duration kWatchPeriod = seconds(1);
 
 std::pair<std::int64_t, std::int64_t> stamp(const std::string& path) {
-  struct stat s{};
+  struct stat s {};
   if (stat(path.c_str(), &s) != 0) return {0, -1};
   return {s.st_mtim.tv_sec * 1'000'000'000LL + s.st_mtim.tv_nsec, s.st_size};
 }
@@ -34,15 +34,17 @@ std::pair<std::int64_t, std::int64_t> stamp(const std::string& path) {
 /// What `run` refuses though it is legal: policies and targets that come later.
 Result<void> check_built(const spec::Model& model) {
   if (!policy::is_built(model.scaling.policy)) {
-    return fail(fmt::format("model {}: policy {} is not built yet; use static, concurrency, hpa, keda, "
-                            "kpa or targettracking",
-                            model.name, token(model.scaling.policy)));
+    return fail(
+        fmt::format("model {}: policy {} is not built yet; use static, concurrency, hpa, keda, "
+                    "kpa or targettracking",
+                    model.name, token(model.scaling.policy)));
   }
   for (const auto& metric : model.scaling.metrics) {
     if (!metric.promql.empty()) {
-      return fail(fmt::format("model {}: scaling.metrics with promql is not built yet; use signal: "
-                              "waiting, inFlight, kvUsage, ...",
-                              model.name));
+      return fail(
+          fmt::format("model {}: scaling.metrics with promql is not built yet; use signal: "
+                      "waiting, inFlight, kvUsage, ...",
+                      model.name));
     }
   }
   return {};
@@ -71,16 +73,17 @@ Result<void> Runner::open() {
   devices_ = std::make_unique<DevicePool>(std::move(*devices));
   ports_ = std::make_unique<PortPool>();
   gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
-  scraper_ = std::make_unique<Scraper>(
-      loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
-      [this](const ScrapeReport& report) {
-        if (report.signals == nullptr) return;  // its values age by themselves
-        for (auto& model : models_) {
-          if (model->replicas().contains(report.id)) {
-            gateway_->scraped(model->name(), report.id, *report.signals);
-          }
-        }
-      });
+  scraper_ =
+      std::make_unique<Scraper>(loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
+                                [this](const ScrapeReport& report) {
+                                  if (report.signals == nullptr)
+                                    return;  // its values age by themselves
+                                  for (auto& model : models_) {
+                                    if (model->replicas().contains(report.id)) {
+                                      gateway_->scraped(model->name(), report.id, *report.signals);
+                                    }
+                                  }
+                                });
   gateway_->on_drained([this](const std::string& model, ReplicaId id) {
     if (ModelRun* run = find(model); run != nullptr) run->drained(id);
   });
@@ -131,7 +134,8 @@ Result<std::vector<format::LoadedModel>> Runner::load_files() {
     for (auto& model : file.models) all.push_back(std::move(model));
   }
   if (!errors.empty()) return fail(errors);
-  if (all.empty()) return fail("no model in the files given: a file holds documents of kind: Model");
+  if (all.empty())
+    return fail("no model in the files given: a file holds documents of kind: Model");
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (auto built = check_built(all[i].model); !built) return fail(built.error());
     for (std::size_t k = 0; k < i; ++k) {
@@ -144,8 +148,8 @@ Result<std::vector<format::LoadedModel>> Runner::load_files() {
 }
 
 RunParts Runner::parts() {
-  return {loop_,     *client_,  *clock_,  *gateway_, *scraper_,
-          *journal_, *devices_, *ports_, options_, tape_.get()};
+  return {loop_,     *client_,  *clock_, *gateway_, *scraper_,
+          *journal_, *devices_, *ports_, options_,  tape_.get()};
 }
 
 Result<void> Runner::open_models(std::vector<format::LoadedModel> loaded) {
@@ -189,13 +193,12 @@ Result<void> Runner::open_admin() {
 }
 
 void Runner::write_run_file() {
-  std::ofstream(options_.state_dir + "/run.json")
-      << Json{{"pid", getpid()},
-              {"gateway", gateway_address_.text()},
-              {"admin", admin_address_.text()},
-              {"timeScale", options_.time_scale}}
-             .dump()
-      << '\n';
+  std::ofstream(options_.state_dir + "/run.json") << Json{{"pid", getpid()},
+                                                          {"gateway", gateway_address_.text()},
+                                                          {"admin", admin_address_.text()},
+                                                          {"timeScale", options_.time_scale}}
+                                                         .dump()
+                                                  << '\n';
 }
 
 void Runner::begin() {
@@ -229,9 +232,8 @@ void Runner::apply_reload(std::vector<format::LoadedModel> loaded) {
   for (const auto& l : loaded) specs.push_back(l.model);
   gateway_->set_models(std::move(specs));
   for (auto it = models_.begin(); it != models_.end();) {
-    const bool stays = std::any_of(loaded.begin(), loaded.end(), [&](const auto& l) {
-      return l.model.name == (*it)->name();
-    });
+    const bool stays = std::any_of(loaded.begin(), loaded.end(),
+                                   [&](const auto& l) { return l.model.name == (*it)->name(); });
     if (stays) {
       ++it;
       continue;
@@ -241,7 +243,8 @@ void Runner::apply_reload(std::vector<format::LoadedModel> loaded) {
     leaving_.push_back(std::move(*it));
     it = models_.erase(it);
     run->shutdown([this, run] {
-      loop_.post([this, run] { std::erase_if(leaving_, [run](auto& m) { return m.get() == run; }); });
+      loop_.post(
+          [this, run] { std::erase_if(leaving_, [run](auto& m) { return m.get() == run; }); });
     });
   }
   for (auto& l : loaded) {
@@ -318,7 +321,8 @@ Result<void> Runner::say(const std::string& model, const control::OperatorSaid& 
                               variant->name, variant->max_replicas.value()));
     }
   }
-  net::log(Level::kInfo, "the operator said", {{"model", model}, {"said", std::string(token(said.said))}});
+  net::log(Level::kInfo, "the operator said",
+           {{"model", model}, {"said", std::string(token(said.said))}});
   run->say(said);
   return {};
 }

@@ -5,8 +5,8 @@
 //   (*runner)->begin();
 //   loop->run();                                    // until shutdown() has called back
 //
-// A file that changes (or SIGHUP: reload()) is loaded again; one with an error changes nothing and is
-// reported. Thread-safety: the loop's thread.
+// A file that changes (or SIGHUP: reload()) is loaded again; one with an error changes nothing and
+// is reported. Thread-safety: the loop's thread.
 
 #include <functional>
 #include <map>
@@ -26,7 +26,8 @@ class Runner {
   ~Runner();
   void begin();
   void reload();
-  /// Stops taking requests, drains, stops what was started; then calls `done`. A second call: at once.
+  /// Stops taking requests, drains, stops what was started; then calls `done`. A second call: at
+  /// once.
   void shutdown(std::function<void()> done);
 
   net::Address gateway_address() const { return gateway_address_; }

@@ -60,22 +60,22 @@ Json variants_json(const ModelRun& run) {
 
 Json replicas_json(const ModelRun& run, Gateway& gateway, Instant now) {
   std::map<ReplicaId, std::int64_t> in_flight;
-  for (const auto& view : gateway.replica_views(run.name())) in_flight[view.replica] = view.in_flight;
+  for (const auto& view : gateway.replica_views(run.name()))
+    in_flight[view.replica] = view.in_flight;
   Json out = Json::array();
   for (const auto& [id, info] : run.replicas()) {
     const bool ready = info.stages.total >= Duration(0);
-    out.push_back(
-        {{"id", id.value()},
-         {"variant", info.variant},
-         {"state", std::string(token(info.state))},
-         {"address", info.address.text()},
-         {"pid", info.pid},
-         {"inFlight", in_flight.contains(id) ? in_flight[id] : 0},
-         {"adopted", info.adopted},
-         {"startSeconds", info.adopted ? Json(nullptr)
-                          : ready      ? Json(to_seconds(info.stages.total))
-                                       : Json(to_seconds(now - info.ordered_at))},
-         {"detail", info.detail}});
+    out.push_back({{"id", id.value()},
+                   {"variant", info.variant},
+                   {"state", std::string(token(info.state))},
+                   {"address", info.address.text()},
+                   {"pid", info.pid},
+                   {"inFlight", in_flight.contains(id) ? in_flight[id] : 0},
+                   {"adopted", info.adopted},
+                   {"startSeconds", info.adopted ? Json(nullptr)
+                                    : ready      ? Json(to_seconds(info.stages.total))
+                                                 : Json(to_seconds(now - info.ordered_at))},
+                   {"detail", info.detail}});
   }
   return out;
 }

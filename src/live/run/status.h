@@ -11,8 +11,8 @@ namespace tidegate::live {
 
 using ModelRuns = std::vector<std::unique_ptr<ModelRun>>;
 
-/// {schemaVersion, version, timeScale, worldSeconds, gateway, results: [one per model]}; durations in
-/// seconds, unknown is null.
+/// {schemaVersion, version, timeScale, worldSeconds, gateway, results: [one per model]}; durations
+/// in seconds, unknown is null.
 std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
                         const net::Address& gateway_address);
 /// Families tidegate_*; label sets are bounded by models, variants, outcomes and reasons.

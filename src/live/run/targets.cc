@@ -61,10 +61,12 @@ Result<std::unique_ptr<Actuator>> make_actuator(const RunParts& parts, const spe
     return ExecActuator::create(world, std::move(options), model, variant, std::move(sink));
   }
   if (std::holds_alternative<std::monostate>(variant.target)) {
-    return fail("no target: give it process, endpoints or exec (a spec without one is for simulation)");
+    return fail(
+        "no target: give it process, endpoints or exec (a spec without one is for simulation)");
   }
-  return fail("target kubernetes and awsAutoScalingGroup are not built yet; use process, endpoints or "
-              "exec");
+  return fail(
+      "target kubernetes and awsAutoScalingGroup are not built yet; use process, endpoints or "
+      "exec");
 }
 
 }  // namespace tidegate::live

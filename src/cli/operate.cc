@@ -111,7 +111,7 @@ std::pair<bool, std::string> run_again(const control::Decision& d, const std::st
     return {true, fmt::format("not compared: recorded by decision code version {}, this is {}",
                               d.version, control::kDecisionVersion)};
   }
-  auto file = format::load_spec(yaml, "journal");
+  auto file = format::load_recorded_spec(yaml, "journal");
   for (const auto& loaded : file.models) {
     if (loaded.model.name != d.observation.model) continue;
     auto [recommendation, plan] = control::rerun(loaded.model, d);

@@ -50,6 +50,9 @@ struct SpecFile {
 
 /// Reads no file: {samples: FILE} is an error here.
 SpecFile load_spec(std::string_view text, std::string_view filename);
+/// A document as a journal or tape keeps it, away from its directory: {samples: FILE} stands for
+/// no time at all. Decisions do not look at them; whoever draws cold starts must not use this.
+SpecFile load_recorded_spec(std::string_view text, std::string_view filename);
 /// Reads the file too, and what it refers to; an unreadable file is a Diagnostic.
 SpecFile load_spec_file(const std::string& path);
 /// Names used by two models of different files, as errors at the place of the later one.

@@ -33,7 +33,7 @@ struct Played {
 };
 
 Result<spec::Model> parse_model(const std::string& yaml, const std::string& name) {
-  SpecFile file = load_spec(yaml, "tape");
+  SpecFile file = load_recorded_spec(yaml, "tape");
   for (auto& loaded : file.models) {
     if (loaded.model.name == name) return std::move(loaded.model);
   }

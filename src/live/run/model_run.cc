@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "core/signal/aggregate.h"
-#include "core/signal/dialect.h"
 #include "format/codec.h"
 #include "live/net/log.h"
 #include "live/run/targets.h"
@@ -16,7 +15,6 @@ namespace {
 using control::ReplicaState;
 using net::Level;
 
-constexpr std::size_t kMaxNotes = 20;
 /// The controller looks this often (world time), but never more often than the loop can bear.
 constexpr Duration kTick = seconds(1);
 constexpr Duration kLeastWallTick = millis(10);
@@ -43,14 +41,6 @@ class Scope {
 Result<std::unique_ptr<ModelRun>> ModelRun::create(RunParts parts, format::LoadedModel loaded) {
   auto start = parts.journal.load_start(loaded.model.name);
   if (!start) return fail(start.error().within("journal"));
-  const bool fresh = start->next_sequence <= 1;
-  if (fresh) {
-    start->mode = loaded.model.scaling.mode;
-    start->paused = loaded.model.scaling.paused ? 1 : 0;
-    if (start->mode == spec::Mode::kTimed) {
-      start->timed_until = parts.clock.now() + loaded.model.scaling.timed_for;
-    }
-  }
   const auto& variants = loaded.model.variants;
   const bool foreign = std::all_of(variants.begin(), variants.end(), [](const auto& v) {
     return std::holds_alternative<spec::EndpointsTarget>(v.target);
@@ -60,7 +50,8 @@ Result<std::unique_ptr<ModelRun>> ModelRun::create(RunParts parts, format::Loade
   std::unique_ptr<ModelRun> run(new ModelRun(parts, std::move(loaded), std::move(*start)));
   for (const auto& variant : run->loaded_.model.variants) {
     if (auto opened = run->open_variant(variant); !opened) {
-      return fail(opened.error().within(fmt::format("model {}: variant {}", run->name(), variant.name)));
+      return fail(
+          opened.error().within(fmt::format("model {}: variant {}", run->name(), variant.name)));
     }
   }
   return run;
@@ -199,13 +190,26 @@ signal::Fleet ModelRun::fleet(const std::string& variant) const {
   for (const auto& [id, info] : replicas_) {
     if (info.variant != variant) continue;
     switch (info.state) {
-      case ReplicaState::kOrdered: fleet.ordered += one; break;
-      case ReplicaState::kStarting: fleet.starting += one; break;
-      case ReplicaState::kReady: fleet.ready += one; break;
-      case ReplicaState::kSleeping: fleet.sleeping += one; break;
-      case ReplicaState::kDraining: fleet.draining += one; break;
-      case ReplicaState::kFailed: fleet.failed += one; break;
-      case ReplicaState::kGone: break;
+      case ReplicaState::kOrdered:
+        fleet.ordered += one;
+        break;
+      case ReplicaState::kStarting:
+        fleet.starting += one;
+        break;
+      case ReplicaState::kReady:
+        fleet.ready += one;
+        break;
+      case ReplicaState::kSleeping:
+        fleet.sleeping += one;
+        break;
+      case ReplicaState::kDraining:
+        fleet.draining += one;
+        break;
+      case ReplicaState::kFailed:
+        fleet.failed += one;
+        break;
+      case ReplicaState::kGone:
+        break;
     }
   }
   return fleet;
@@ -256,6 +260,7 @@ std::vector<plan::ReplicaRow> ModelRun::rows() const {
 // ---- the controller and its hands ----
 
 void ModelRun::feed(control::Event event) {
+  if (closing_) return;  // what stops now was not decided by anybody
   events_.push_back(std::move(event));
   if (feeding_) return;
   Scope scope(feeding_);
@@ -276,8 +281,7 @@ void ModelRun::schedule() {
   wake_timer_ = net::Loop::TimerId::kNone;
   const Instant wake = controller_.next_wake();
   if (wake.is_never() || closing_) return;
-  const Duration wall =
-      std::max(parts_.clock.to_wall(wake - parts_.clock.now()), millis(1));
+  const Duration wall = std::max(parts_.clock.to_wall(wake - parts_.clock.now()), millis(1));
   wake_timer_ = parts_.loop.after(wall, [this] { feed(control::Tick{}); });
 }
 
@@ -286,7 +290,8 @@ void ModelRun::perform(const control::Action& action) {
     perform_apply(*apply);
   } else if (const auto* wake = std::get_if<control::Wake>(&action)) {
     if (auto it = replicas_.find(wake->id); it != replicas_.end()) {
-      variants_[static_cast<std::size_t>(variant_index(it->second.variant))].actuator->wake(wake->id);
+      variants_[static_cast<std::size_t>(variant_index(it->second.variant))].actuator->wake(
+          wake->id);
     }
   } else if (const auto* sleep = std::get_if<control::Sleep>(&action)) {
     if (auto it = replicas_.find(sleep->id); it != replicas_.end()) {
@@ -334,97 +339,23 @@ void ModelRun::perform_record(const control::Record& record) {
 
 void ModelRun::remember_start() {
   const control::View view = controller_.view();
-  control::Start start{.mode = view.mode,
-                       .timed_until = view.timed_until,
-                       .paused = static_cast<std::uint8_t>(view.paused ? 1 : 0),
-                       .targets = {},
-                       .next_sequence = start_.next_sequence};
+  // What follows from the spec is not remembered: a changed spec must be free to change it.
+  const bool said = view.mode != loaded_.model.scaling.mode;
+  control::Start start{
+      .mode = said ? view.mode : spec::Mode::kAuto,
+      .timed_until = view.timed_until,
+      .paused = static_cast<std::uint8_t>(view.paused && !loaded_.model.scaling.paused ? 1 : 0),
+      .targets = {},
+      .next_sequence = start_.next_sequence};
   for (const auto& [variant, replicas] : applied_) {
     start.targets.push_back({variant, Replicas(replicas)});
   }
   start_ = std::move(start);
   if (parts_.options.dry_run) return;  // a look must not change what the next run starts from
   if (auto saved = parts_.journal.save_start(name(), start_); !saved) {
-    net::log(Level::kError, "journal: cannot save", {{"model", name()}, {"error", saved.error().message}});
+    net::log(Level::kError, "journal: cannot save",
+             {{"model", name()}, {"error", saved.error().message}});
   }
-}
-
-// ---- replicas ----
-
-void ModelRun::replica_changed(const ReplicaInfo& info) {
-  const Instant now = parts_.clock.now();
-  ledger_.replica(info, now);
-  net::log(info.state == ReplicaState::kFailed ? Level::kWarn : Level::kInfo,
-           fmt::format("replica {}", token(info.state)),
-           {{"model", name()},
-            {"variant", info.variant},
-            {"replica", std::to_string(info.id.value())},
-            {"address", info.address.text()},
-            {"adopted", info.adopted ? "yes" : "no"},
-            {"detail", info.detail}});
-  to_gateway(info);
-  if (info.state == ReplicaState::kFailed) {
-    notes_.push_front({info, now});
-    if (notes_.size() > kMaxNotes) notes_.pop_back();
-  }
-  if (info.state == ReplicaState::kGone) {
-    replicas_.erase(info.id);
-  } else {
-    replicas_[info.id] = info;
-  }
-  feed(control::ReplicaChanged{.id = info.id,
-                               .variant = info.variant,
-                               .state = info.state,
-                               .stages = info.stages,
-                               .adopted = static_cast<std::uint8_t>(info.adopted ? 1 : 0)});
-}
-
-void ModelRun::to_gateway(const ReplicaInfo& info) {
-  switch (info.state) {
-    case ReplicaState::kReady: {
-      const int index = variant_index(info.variant);
-      if (index < 0) return;
-      const VariantRun& variant = variants_[static_cast<std::size_t>(index)];
-      const std::int64_t max_num_seqs = variant.spec.engine.max_num_seqs.value_or(variant.profile.max_num_seqs);
-      parts_.gateway.replica_up(
-          name(), route::ReplicaUp{.replica = info.id,
-                                   .variant = index,
-                                   .max_requests = loaded_.model.scaling.concurrency_target.value_or(
-                                       max_num_seqs * variant.spec.engine.data_parallel_size),
-                                   .kv_tokens = variant.profile.kv_tokens},
-          info.address);
-      if (auto added = parts_.scraper.add({.id = info.id,
-                                           .address = info.address,
-                                           .path = "",
-                                           .dialect = signal::dialect_of(variant.spec.engine.type),
-                                           .authorization = ""});
-          !added) {
-        net::log(Level::kWarn, "cannot scrape", {{"error", added.error().message}});
-      }
-      break;
-    }
-    case ReplicaState::kDraining:
-    case ReplicaState::kSleeping:
-      parts_.gateway.replica_draining(name(), info.id);
-      if (info.state == ReplicaState::kSleeping) parts_.scraper.remove(info.id);
-      break;
-    case ReplicaState::kGone:
-    case ReplicaState::kFailed:
-      parts_.gateway.replica_down(name(), info.id);
-      parts_.scraper.remove(info.id);
-      break;
-    case ReplicaState::kOrdered:
-    case ReplicaState::kStarting: break;
-  }
-}
-
-bool ModelRun::settled() const {
-  for (const auto& variant : variants_) {
-    const signal::Fleet f = fleet(variant.spec.name);
-    auto wanted = applied_.find(variant.spec.name);
-    if (wanted == applied_.end() || f.ready.value() < wanted->second) return false;
-  }
-  return true;
 }
 
 }  // namespace tidegate::live

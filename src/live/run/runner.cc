@@ -15,6 +15,7 @@
 #include "format/codec.h"
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/ports.h"
+#include "live/actuate/process/process_actuator.h"
 #include "live/net/log.h"
 #include "live/run/status.h"
 
@@ -97,6 +98,7 @@ Result<void> Runner::open() {
     });
   }
   if (auto done = open_models(std::move(*loaded)); !done) return done;
+  if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
   auto bound = gateway_->listen(options_.gateway);
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
@@ -119,30 +121,36 @@ Result<void> Runner::open_state() {
 }
 
 Result<std::vector<format::LoadedModel>> Runner::load_files() {
-  std::vector<format::LoadedModel> all;
-  std::string errors;
+  std::vector<format::SpecFile> files;
+  std::vector<const format::SpecFile*> views;
+  std::vector<format::Diagnostic> diagnostics;
+  files.reserve(options_.files.size());
   for (const auto& path : options_.files) {
     file_stamps_[path] = stamp(path);
-    auto file = format::load_spec_file(path);
-    for (const auto& d : file.diagnostics) {
-      if (d.severity == format::Severity::kError) {
-        errors += (errors.empty() ? "" : "\n") + d.text();
-      } else {
-        net::log(Level::kWarn, d.text());
-      }
+    files.push_back(format::load_spec_file(path));
+    views.push_back(&files.back());
+    diagnostics.insert(diagnostics.end(), files.back().diagnostics.begin(),
+                       files.back().diagnostics.end());
+  }
+  const auto together = format::check_together(views);
+  diagnostics.insert(diagnostics.end(), together.begin(), together.end());
+  std::string errors;
+  for (const auto& d : diagnostics) {
+    if (d.severity == format::Severity::kError) {
+      errors += (errors.empty() ? "" : "\n") + d.text();
+    } else {
+      net::log(Level::kWarn, d.text());
     }
-    for (auto& model : file.models) all.push_back(std::move(model));
   }
   if (!errors.empty()) return fail(errors);
+  std::vector<format::LoadedModel> all;
+  for (auto& file : files) {
+    for (auto& model : file.models) all.push_back(std::move(model));
+  }
   if (all.empty())
     return fail("no model in the files given: a file holds documents of kind: Model");
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (auto built = check_built(all[i].model); !built) return fail(built.error());
-    for (std::size_t k = 0; k < i; ++k) {
-      if (all[k].model.name == all[i].model.name) {
-        return fail(fmt::format("model \"{}\" is in the files twice", all[i].model.name));
-      }
-    }
+  for (const auto& loaded : all) {
+    if (auto built = check_built(loaded.model); !built) return fail(built.error());
   }
   return all;
 }
@@ -203,11 +211,21 @@ void Runner::write_run_file() {
 
 void Runner::begin() {
   for (auto& model : models_) model->begin();
+  if (options_.dry_run) return;
+  std::vector<spec::Model> specs;
+  for (const auto& model : models_) specs.push_back(model->model());
+  if (auto strays = stop_strays(*journal_, options_.state_dir, specs); !strays) {
+    net::log(Level::kError, "engines nobody answers for", {{"error", strays.error().message}});
+  } else if (*strays > 0) {
+    net::log(Level::kWarn, "stopped engines whose variant is not in the files any more",
+             {{"engines", std::to_string(*strays)}});
+  }
   watch_files();
 }
 
 void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
+    journal_->reached(clock_->now());
     bool changed = false;
     for (const auto& [path, seen] : file_stamps_) changed = changed || stamp(path) != seen;
     if (changed) reload();

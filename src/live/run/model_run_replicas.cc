@@ -1,0 +1,97 @@
+// The part of ModelRun that hears of replicas and tells gateway, scraper and ledger.
+#include <fmt/format.h>
+
+#include "core/signal/dialect.h"
+#include "live/net/log.h"
+#include "live/run/model_run.h"
+
+namespace tidegate::live {
+namespace {
+
+using control::ReplicaState;
+using net::Level;
+
+constexpr std::size_t kMaxNotes = 20;
+
+}  // namespace
+
+void ModelRun::replica_changed(const ReplicaInfo& info) {
+  const Instant now = parts_.clock.now();
+  ledger_.replica(info, now);
+  net::log(info.state == ReplicaState::kFailed ? Level::kWarn : Level::kInfo,
+           fmt::format("replica {}", token(info.state)),
+           {{"model", name()},
+            {"variant", info.variant},
+            {"replica", std::to_string(info.id.value())},
+            {"address", info.address.text()},
+            {"adopted", info.adopted ? "yes" : "no"},
+            {"detail", info.detail}});
+  to_gateway(info);
+  if (info.state == ReplicaState::kFailed) {
+    notes_.push_front({info, now});
+    if (notes_.size() > kMaxNotes) notes_.pop_back();
+  }
+  if (info.state == ReplicaState::kGone) {
+    replicas_.erase(info.id);
+  } else {
+    replicas_[info.id] = info;
+  }
+  feed(control::ReplicaChanged{.id = info.id,
+                               .variant = info.variant,
+                               .state = info.state,
+                               .stages = info.stages,
+                               .adopted = static_cast<std::uint8_t>(info.adopted ? 1 : 0)});
+}
+
+void ModelRun::to_gateway(const ReplicaInfo& info) {
+  switch (info.state) {
+    case ReplicaState::kReady: {
+      const int index = variant_index(info.variant);
+      if (index < 0) return;
+      const VariantRun& variant = variants_[static_cast<std::size_t>(index)];
+      const std::int64_t max_num_seqs =
+          variant.spec.engine.max_num_seqs.value_or(variant.profile.max_num_seqs);
+      parts_.gateway.replica_up(
+          name(),
+          route::ReplicaUp{.replica = info.id,
+                           .variant = index,
+                           .max_requests = loaded_.model.scaling.concurrency_target.value_or(
+                               max_num_seqs * variant.spec.engine.data_parallel_size),
+                           .kv_tokens = variant.profile.kv_tokens},
+          info.address);
+      if (auto added = parts_.scraper.add({.id = info.id,
+                                           .address = info.address,
+                                           .path = "",
+                                           .dialect = signal::dialect_of(variant.spec.engine.type),
+                                           .authorization = ""});
+          !added) {
+        net::log(Level::kWarn, "cannot scrape", {{"error", added.error().message}});
+      }
+      break;
+    }
+    case ReplicaState::kDraining:
+    case ReplicaState::kSleeping:
+      parts_.gateway.replica_draining(name(), info.id);
+      if (info.state == ReplicaState::kSleeping) parts_.scraper.remove(info.id);
+      break;
+    case ReplicaState::kGone:
+    case ReplicaState::kFailed:
+      parts_.gateway.replica_down(name(), info.id);
+      parts_.scraper.remove(info.id);
+      break;
+    case ReplicaState::kOrdered:
+    case ReplicaState::kStarting:
+      break;
+  }
+}
+
+bool ModelRun::settled() const {
+  for (const auto& variant : variants_) {
+    const signal::Fleet f = fleet(variant.spec.name);
+    auto wanted = applied_.find(variant.spec.name);
+    if (wanted == applied_.end() || f.ready.value() < wanted->second) return false;
+  }
+  return true;
+}
+
+}  // namespace tidegate::live

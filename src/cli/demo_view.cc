@@ -65,9 +65,8 @@ DemoView::Frame DemoView::look(live::ModelRun& model, live::Gateway& gateway,
   for (const auto& d : view.desired) f.desired += d.replicas.value();
   const auto& ttft = model.last_observation().ttft_p99_seconds;
   if (!ttft.absent()) f.ttft_p99 = ttft.value;
-  if (!view.reasons.empty()) {
-    const Reason& r = view.reasons.back();
-    f.why = fmt::format("{}: {}", token(r.code), sentence(r.code));
+  if (const Reason* r = binding_reason(view.reasons); r != nullptr) {
+    f.why = fmt::format("{}: {}", token(r->code), sentence(r->code));
   }
   return f;
 }

@@ -30,19 +30,8 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-std::string seconds_or_dash(const Json& quantiles, const char* name) {
-  if (!quantiles.is_object() || !quantiles.contains(name) || !quantiles[name].is_number())
-    return "-";
-  return fmt::format("{:.3f}s", quantiles[name].get<double>());
-}
-
-std::string why(const Json& model, const std::string& variant) {
-  std::string last = "-";
-  for (const auto& reason : model["reasons"]) {
-    const std::string of = reason.value("variant", "");
-    if (of.empty() || of == variant) last = reason.value("code", "-");
-  }
-  return last;
+std::string seconds_or_dash(const Json& seconds) {
+  return seconds.is_number() ? fmt::format("{:.3f}s", seconds.get<double>()) : "-";
 }
 
 void print_reason(const Reason& reason) {
@@ -62,15 +51,6 @@ void print_signal(const char* name, const signal::Signal& s) {
     fmt::print("    {:<28} {:.6g}  ({}, {}, coverage {:.0f} %)\n", name, s.value,
                token(s.freshness), token(s.source), s.coverage * 100);
   }
-}
-
-/// The last reason that changed a number is the one that bound.
-const Reason* binding(const control::Decision& d) {
-  const Reason* found = nullptr;
-  for (const auto& reason : d.reasons) {
-    if (reason.before != reason.after) found = &reason;
-  }
-  return found == nullptr && !d.reasons.empty() ? &d.reasons.back() : found;
 }
 
 void print_decision(const control::Decision& d, std::int64_t repeats, const std::string& verdict) {
@@ -99,7 +79,7 @@ void print_decision(const control::Decision& d, std::int64_t repeats, const std:
     fmt::print("    {} = {} {}\n", v.variant, v.replicas.value(),
                d.applied != 0 ? "applied" : "(recommended, not applied)");
   }
-  if (const Reason* bound = binding(d); bound != nullptr) {
+  if (const Reason* bound = binding_reason(d.reasons); bound != nullptr) {
     fmt::print("  bound by {}: {}\n", token(bound->code), sentence(bound->code));
   }
   fmt::print("  run again: {}\n", verdict);
@@ -145,12 +125,12 @@ int status(const StatusOptions& options) {
                       std::to_string(v["draining"].get<long>()),
                       first ? std::to_string(model["queue"]["requests"].get<long>()) : "",
                       first ? std::to_string(model["inFlight"].get<long>()) : "",
-                      first ? seconds_or_dash(model["ttft"], "p99") : "",
+                      first ? seconds_or_dash(model["recentTtftP99Seconds"]) : "",
                       first && model["sloAttainment"].is_number()
                           ? fmt::format("{:.1f} %", model["sloAttainment"].get<double>() * 100)
                           : "",
                       first ? fmt::format("${:.2f}", model["costDollars"].get<double>()) : "",
-                      first ? mode : "", why(model, name)});
+                      first ? mode : "", v.value("why", "-")});
       first = false;
     }
   }

@@ -133,5 +133,15 @@ TEST(Reasons, EveryCodeHasATokenOfItsOwnAndASentence) {
       << "a code without a token";
 }
 
+TEST(Reasons, TheOneThatBoundIsTheLastThatChangedANumber) {
+  EXPECT_EQ(binding_reason({}), nullptr);
+  std::vector<Reason> reasons = {{ReasonCode::kConcurrency, "", 1, 5, {}},
+                                 {ReasonCode::kMaxReplicas, "", 5, 3, {}},
+                                 {ReasonCode::kPendingCapacity, "", 3, 3, {}}};
+  EXPECT_EQ(binding_reason(reasons)->code, ReasonCode::kMaxReplicas);
+  reasons = {{ReasonCode::kMinReplicas, "", 1, 1, {}}, {ReasonCode::kNoChange, "", 1, 1, {}}};
+  EXPECT_EQ(binding_reason(reasons)->code, ReasonCode::kNoChange);
+}
+
 }  // namespace
 }  // namespace tidegate

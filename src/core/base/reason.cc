@@ -72,4 +72,11 @@ std::string_view sentence(ReasonCode code) {
   return "unknown reason";
 }
 
+const Reason* binding_reason(const std::vector<Reason>& reasons) {
+  for (auto it = reasons.rbegin(); it != reasons.rend(); ++it) {
+    if (it->before != it->after) return &*it;
+  }
+  return reasons.empty() ? nullptr : &reasons.back();
+}
+
 }  // namespace tidegate

@@ -92,4 +92,7 @@ struct Reason {
   bool operator==(const Reason&) const = default;
 };
 
+/// The reason that bound: the last that changed a number, else the last. Null for none.
+const Reason* binding_reason(const std::vector<Reason>& reasons);
+
 }  // namespace tidegate

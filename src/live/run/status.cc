@@ -41,19 +41,27 @@ Json variants_json(const ModelRun& run) {
     for (const auto& v : run.model().variants) {
       if (v.name == seen.variant) cost = v.cost_per_hour_dollars;
     }
+    std::vector<Reason> own;
+    for (const auto& r : view.reasons) {
+      if (r.variant.empty() || r.variant == seen.variant) own.push_back(r);
+    }
+    const Reason* why = binding_reason(own);
     const signal::Fleet& f = seen.fleet;
-    out.push_back({{"variant", seen.variant},
-                   {"desired", desired},
-                   {"ordered", f.ordered.value()},
-                   {"starting", f.starting.value()},
-                   {"ready", f.ready.value()},
-                   {"sleeping", f.sleeping.value()},
-                   {"draining", f.draining.value()},
-                   {"failed", f.failed.value()},
-                   {"runningRequests", number(seen.running_requests)},
-                   {"engineWaitingRequests", number(seen.engine_waiting_requests)},
-                   {"kvUsage", number(seen.kv_usage)},
-                   {"costPerHourDollars", cost}});
+    out.push_back(
+        {{"variant", seen.variant},
+         {"why", why == nullptr ? Json(nullptr) : Json(std::string(token(why->code)))},
+         {"whySentence", why == nullptr ? Json(nullptr) : Json(std::string(sentence(why->code)))},
+         {"desired", desired},
+         {"ordered", f.ordered.value()},
+         {"starting", f.starting.value()},
+         {"ready", f.ready.value()},
+         {"sleeping", f.sleeping.value()},
+         {"draining", f.draining.value()},
+         {"failed", f.failed.value()},
+         {"runningRequests", number(seen.running_requests)},
+         {"engineWaitingRequests", number(seen.engine_waiting_requests)},
+         {"kvUsage", number(seen.kv_usage)},
+         {"costPerHourDollars", cost}});
   }
   return out;
 }

@@ -70,12 +70,11 @@ class Load {
       if (latencies_.empty()) return 0.0;
       return latencies_[static_cast<std::size_t>(q * static_cast<double>(latencies_.size() - 1))];
     };
-    std::printf(
-        R"({"requests": %zu, "failed": %lld, "events": %lld, "seconds": %.3f, )"
-        R"("p50": %.6f, "p99": %.6f})"
-        "\n",
-        latencies_.size(), static_cast<long long>(failed_), static_cast<long long>(events_),
-        seconds, quantile(0.5), quantile(0.99));
+    std::printf(R"({"requests": %zu, "failed": %lld, "events": %lld, "seconds": %.3f, )"
+                R"("p50": %.6f, "p99": %.6f})"
+                "\n",
+                latencies_.size(), static_cast<long long>(failed_), static_cast<long long>(events_),
+                seconds, quantile(0.5), quantile(0.99));
   }
 
  private:

@@ -8,6 +8,7 @@ Time is pressed (--time-scale), ports are free ones, nothing is left running.
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -234,6 +235,12 @@ class Spine(Case):
                        "tidegate_cold_start_seconds_bucket", "tidegate_decisions_total",
                        "tidegate_slo_attainment", "tidegate_cost_dollars_total"):
             self.assertIn(family + "{", metrics)
+        if shutil.which("promtool"):
+            lint = subprocess.run(["promtool", "check", "metrics"], input=metrics, text=True,
+                                  capture_output=True)
+            self.assertEqual(lint.returncode, 0, lint.stdout + lint.stderr)
+        else:
+            print("promtool is not installed: the metrics page was not linted", file=sys.stderr)
         self.assertEqual(run.stop(), 0)
         replay = subprocess.run([BINARY, "replay", str(tape)], capture_output=True, text=True)
         self.assertEqual(replay.returncode, 0, replay.stdout + replay.stderr)

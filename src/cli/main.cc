@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "cli/replay.h"
 #include "cli/run.h"
 #include "cli/schema.h"
+#include "cli/simulate.h"
 
 namespace {
 
@@ -224,6 +226,29 @@ void add_load(CLI::App& app, int& code) {
       ->capture_default_str();
 }
 
+void add_simulate(CLI::App& app, int& code) {
+  static SimulateFlags o;
+  auto* s = verb<SimulateFlags>(
+      app, "simulate", "Play a trace against policies in a virtual world",
+      "  tidegate simulate -f model.yaml --trace azure.csv --policy concurrency,hpa,static:4\n"
+      "  tidegate simulate -f model.yaml --trace rate.csv --lengths azure.csv --scale 0.1 "
+      "--until 1d\n",
+      simulate, code, o);
+  s->add_option("-f,--file", o.spec, "spec file; its target is ignored")->required();
+  s->add_option("--trace", o.trace, "trace file, known by its header")->required();
+  s->add_option("--lengths", o.lengths, "token lengths for a rate series");
+  s->add_option("--policy", o.policies,
+                "policies to compare, e.g. hpa,keda:5 (default: the spec's)")
+      ->delimiter(',');
+  s->add_option("--model", o.model, "where the spec has several");
+  s->add_option("--scale", o.scale, "multiplies the rate")->capture_default_str();
+  s->add_option("--speedup", o.speedup, "presses time")->capture_default_str();
+  s->add_option("--from", o.from, "where in the trace to start, e.g. 10m");
+  s->add_option("--until", o.until, "where to stop");
+  s->add_option("--seed", o.seed)->capture_default_str();
+  s->add_option("--format", o.format, "table or json")->check(kFormats);
+}
+
 void add_demo(CLI::App& app, int& code) {
   static DemoOptions o;
   auto* d = verb<DemoOptions>(app, "demo", "A fleet that scales itself, in about 90 seconds",
@@ -272,6 +297,7 @@ int main(int argc, char** argv) {
   add_files(app, code);
   add_engine(app, code);
   add_load(app, code);
+  add_simulate(app, code);
   add_demo(app, code);
   app.add_subcommand("completion", "Print completion for bash")->callback([&app] {
     fmt::print("{}", bash_completion(app));
@@ -279,6 +305,15 @@ int main(int argc, char** argv) {
   app.add_subcommand("version", "Print the version")->callback([] {
     fmt::print("tidegate " TIDEGATE_VERSION "\n");
   });
+  const auto verbs = app.get_subcommands({});
+  const bool known = std::any_of(verbs.begin(), verbs.end(), [&](const CLI::App* sub) {
+    return argc > 1 && sub->get_name() == argv[1];
+  });
+  if (argc > 1 && argv[1][0] != '-' && !known) {
+    fmt::print(stderr, "tidegate: error: there is no verb \"{}\"; `tidegate --help` lists them\n",
+               argv[1]);
+    return kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -4,8 +4,6 @@
 
 namespace tidegate::control {
 
-namespace {
-/// The count of `fleet` that a state belongs to; none for gone.
 Replicas* count_of(signal::Fleet& fleet, ReplicaState state) {
   switch (state) {
     case ReplicaState::kOrdered:
@@ -25,7 +23,6 @@ Replicas* count_of(signal::Fleet& fleet, ReplicaState state) {
   }
   return nullptr;
 }
-}  // namespace
 
 bool is_booting(ReplicaState state) {
   return state == ReplicaState::kOrdered || state == ReplicaState::kStarting;

@@ -47,5 +47,7 @@ class ReplicaBook {
 
 bool is_active(ReplicaState state);
 bool is_booting(ReplicaState state);
+/// The count of `fleet` that a state belongs to; none for gone.
+Replicas* count_of(signal::Fleet& fleet, ReplicaState state);
 
 }  // namespace tidegate::control

@@ -57,18 +57,45 @@ void Sketch::merge(const Sketch& other) {
 }
 
 double Sketch::quantile(double q) const {
-  if (count_ == 0) return 0;
+  const Sketch* self = this;
+  return quantile_of({&self, 1}, q);
+}
+
+double Sketch::quantile_of(std::span<const Sketch* const> sketches, double q) {
+  std::int64_t count = 0, zero = 0;
+  std::size_t size = 0;
+  for (const Sketch* sketch : sketches) {
+    count += sketch->count_;
+    zero += sketch->zero_;
+    size = std::max(size, sketch->buckets_.size());
+  }
+  if (count == 0) return 0;
   q = q >= 0 ? std::min(q, 1.0) : 0.0;
-  auto rank = static_cast<std::int64_t>(std::floor(q * static_cast<double>(count_ - 1)));
-  std::int64_t below = zero_;
-  if (rank < below) return 0;
-  for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    below += buckets_[i];
-    if (rank < below) {
-      return exp(static_cast<double>(i) * kLogGamma) * kToMiddle * kSmallest;
+  auto rank = static_cast<std::int64_t>(std::floor(q * static_cast<double>(count - 1)));
+  if (rank < zero) return 0;
+  auto at = [&](std::size_t i) {
+    std::int64_t in_bucket = 0;
+    for (const Sketch* sketch : sketches) {
+      if (i < sketch->buckets_.size()) in_bucket += sketch->buckets_[i];
+    }
+    return in_bucket;
+  };
+  std::size_t found = size;
+  if (q < 0.5) {
+    std::int64_t below = zero;
+    for (std::size_t i = 0; i < size && found == size; ++i) {
+      below += at(i);
+      if (rank < below) found = i;
+    }
+  } else {
+    std::int64_t above = 0;
+    for (std::size_t i = size; i-- > 0 && found == size;) {
+      above += at(i);
+      if (above >= count - rank) found = i;
     }
   }
-  return 0;
+  if (found == size) return 0;
+  return exp(static_cast<double>(found) * kLogGamma) * kToMiddle * kSmallest;
 }
 
 void Sketch::clear() { *this = {}; }

@@ -3,6 +3,7 @@
 // the simulator.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ class Sketch {
   void merge(const Sketch& other);
   /// q in [0, 1]; 0 when empty.
   double quantile(double q) const;
+  /// As quantile() of all of them merged, without merging: looks only at the buckets from the
+  /// nearer end to the answer.
+  static double quantile_of(std::span<const Sketch* const> sketches, double q);
   std::int64_t count() const { return count_; }
   double sum() const { return sum_; }
   double mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }

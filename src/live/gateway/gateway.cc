@@ -176,7 +176,7 @@ void Gateway::latency_signals(const std::string& model, Duration window, signal:
   const Traffic* t = traffic(model);
   if (t == nullptr) return;
   Instant now = state_->parts->clock.now();
-  auto fill = [&](const RecentQuantile& recent, signal::Signal& signal) {
+  auto fill = [&](const workload::RecentQuantile& recent, signal::Signal& signal) {
     std::int64_t seen = 0;
     double value = recent.quantile(0.99, now, window, seen);
     if (seen > 0) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "core/route/options.h"
 #include "live/gateway/relay.h"
 #include "live/net/log.h"
 
@@ -32,7 +33,7 @@ std::vector<std::string> keys_in(const std::string& variable, const std::string&
 Lane::Lane(std::shared_ptr<GatewayParts> parts, spec::Model model)
     : parts_(std::move(parts)),
       model_(std::move(model)),
-      host_(parts_->clock, router_options(model_)) {
+      host_(parts_->clock, route::router_options(model_)) {
   read_keys();
   set_routed(parts_->routed);
 }
@@ -46,7 +47,7 @@ Lane::~Lane() {
 void Lane::set_model(spec::Model model) {
   if (model == model_) return;
   model_ = std::move(model);
-  host_.set_options(router_options(model_));
+  host_.set_options(route::router_options(model_));
   read_keys();
 }
 

@@ -51,15 +51,4 @@ std::vector<route::ReplicaView> RouterHost::replicas() const {
   return router_.replicas();
 }
 
-route::Options router_options(const spec::Model& model) {
-  route::Options options{.max_requests = model.queue.max_requests,
-                         .max_bytes = model.queue.max_bytes,
-                         .max_wait = model.queue.max_wait};
-  if (!model.priority_classes.empty()) {
-    options.class_weights.clear();
-    for (const auto& c : model.priority_classes) options.class_weights.push_back(c.weight);
-  }
-  return options;
-}
-
 }  // namespace tidegate::live

@@ -44,7 +44,4 @@ class RouterHost {
   Sink sink_;
 };
 
-/// What a router needs to know of a model's spec.
-route::Options router_options(const spec::Model& model);
-
 }  // namespace tidegate::live

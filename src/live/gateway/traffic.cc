@@ -13,36 +13,6 @@ void LatencyHistogram::add(double seconds) {
   sum += seconds;
 }
 
-std::int64_t RecentQuantile::turn_of(Instant now, Duration window) {
-  return now.nanos() / std::max<std::int64_t>(1, window.count() / kSlots);
-}
-
-void RecentQuantile::add(double value, Instant now, Duration window) {
-  if (window != window_) {
-    slots_ = {};
-    window_ = window;
-  }
-  std::int64_t turn = turn_of(now, window);
-  Slot& slot = slots_[static_cast<std::size_t>(turn % kSlots)];
-  if (slot.turn != turn) {
-    slot.turn = turn;
-    slot.sketch.clear();
-  }
-  slot.sketch.add(value);
-}
-
-double RecentQuantile::quantile(double q, Instant now, Duration window, std::int64_t& seen) const {
-  seen = 0;
-  if (window != window_) return 0;
-  workload::Sketch all;
-  std::int64_t turn = turn_of(now, window);
-  for (const Slot& slot : slots_) {
-    if (slot.turn >= 0 && slot.turn > turn - kSlots) all.merge(slot.sketch);
-  }
-  seen = all.count();
-  return all.quantile(q);
-}
-
 namespace {
 
 workload::Ending ending_of(const Ended& ended) {

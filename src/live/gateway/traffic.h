@@ -15,6 +15,7 @@
 #include "core/route/router.h"
 #include "core/signal/observation.h"
 #include "core/spec/model.h"
+#include "core/workload/recent.h"
 #include "core/workload/workload.h"
 
 namespace tidegate::live {
@@ -29,24 +30,6 @@ struct LatencyHistogram {
   std::array<std::int64_t, kBounds.size() + 1> counts{};
   double sum = 0;
   void add(double seconds);
-};
-
-/// Values of about the last `window`: kSlots sketches that take turns.
-class RecentQuantile {
- public:
-  static constexpr std::int64_t kSlots = 6;
-  void add(double value, Instant now, Duration window);
-  /// Quantile over the window; `seen` is how many values it rests on.
-  double quantile(double q, Instant now, Duration window, std::int64_t& seen) const;
-
- private:
-  struct Slot {
-    std::int64_t turn = -1;
-    workload::Sketch sketch;
-  };
-  static std::int64_t turn_of(Instant now, Duration window);
-  Duration window_{0};
-  std::array<Slot, kSlots> slots_;
 };
 
 /// How one request ended.
@@ -71,7 +54,7 @@ struct Traffic {
   std::int64_t retries = 0;
   workload::Sketch ttft, itl, e2e, queued;
   LatencyHistogram ttft_seconds, itl_seconds, e2e_seconds, queue_seconds;
-  RecentQuantile recent_ttft, recent_itl;
+  workload::RecentQuantile recent_ttft, recent_itl;
 
   void add(const Ended& ended, const spec::Model& model, Instant now);
   std::int64_t requests() const;

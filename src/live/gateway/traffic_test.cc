@@ -50,21 +50,6 @@ TEST(Traffic, JudgesEachRequestByWhatItsClientCouldSee) {
   }
 }
 
-TEST(RecentQuantile, ForgetsWhatIsOlderThanItsWindow) {
-  const Duration window = seconds(60);
-  RecentQuantile recent;
-  std::int64_t seen = 0;
-  recent.quantile(0.99, at(0), window, seen);
-  EXPECT_EQ(seen, 0) << "nothing yet: unknown, not zero";
-  for (std::int64_t s = 0; s < 60; s += 10) recent.add(5.0, at(s), window);
-  EXPECT_NEAR(recent.quantile(0.99, at(59), window, seen), 5.0, 0.05);
-  EXPECT_EQ(seen, 6);
-  for (std::int64_t s = 60; s < 120; s += 10) recent.add(1.0, at(s), window);
-  EXPECT_NEAR(recent.quantile(0.99, at(119), window, seen), 1.0, 0.01);
-  recent.quantile(0.99, at(200), window, seen);
-  EXPECT_EQ(seen, 0) << "all of it is too old";
-}
-
 TEST(LatencyHistogram, BoundsAreInclusiveAndTheLastBucketTakesTheRest) {
   LatencyHistogram histogram;
   for (double value : {0.005, 0.0051, 600.0, 601.0}) histogram.add(value);

@@ -173,8 +173,9 @@ void Page::decisions() {
   per_model("tidegate_cost_dollars_total", MetricType::kCounter,
             "Cost of all replicas from order to gone.",
             [](ModelRun& m) { return m.ledger().cost_dollars(); });
-  per_model("tidegate_gpu_hours_total", MetricType::kCounter, "Device hours from order to gone.",
-            [](ModelRun& m) { return m.ledger().gpu_hours(); });
+  per_model("tidegate_gpu_seconds_total", MetricType::kCounter,
+            "Device seconds from order to gone.",
+            [](ModelRun& m) { return m.ledger().gpu_hours() * 3600; });
 }
 
 void Page::cold_starts() {

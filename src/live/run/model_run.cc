@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/signal/aggregate.h"
+#include "core/control/observe.h"
 #include "format/codec.h"
 #include "live/net/log.h"
 #include "live/run/targets.h"
@@ -18,11 +18,6 @@ using net::Level;
 /// The controller looks this often (world time), but never more often than the loop can bear.
 constexpr Duration kTick = seconds(1);
 constexpr Duration kLeastWallTick = millis(10);
-
-bool has_work(ReplicaState state) {
-  return state != ReplicaState::kDraining && state != ReplicaState::kFailed &&
-         state != ReplicaState::kGone;
-}
 
 /// Sets the flag for as long as it lives.
 class Scope {
@@ -102,6 +97,14 @@ int ModelRun::variant_index(const std::string& variant) const {
   return -1;
 }
 
+std::int32_t ModelRun::spec_index(const std::string& variant) const {
+  const auto& variants = loaded_.model.variants;
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    if (variants[i].name == variant) return static_cast<std::int32_t>(i);
+  }
+  return -1;
+}
+
 void ModelRun::begin() {
   parts_.journal.spec(loaded_.hash, loaded_.yaml);
   if (parts_.tape != nullptr) {
@@ -176,85 +179,49 @@ void ModelRun::tick() {
   tick_timer_ = parts_.loop.after(wall, [this] { tick(); });
 }
 
+void ModelRun::waits() {
+  if (look_pending_ || active_replicas_ > 0) return;
+  look_pending_ = true;
+  parts_.loop.defer([this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    look_pending_ = false;
+    observe();
+  });
+}
+
 void ModelRun::observe() {
   if (closing_) return;
   const Instant now = parts_.clock.now();
   ledger_.settle(now);
-  last_ = observation(now);
-  feed(control::Observed{last_, rows()});
+  control::Observed seen = observed(now);
+  last_ = seen.observation;
+  active_replicas_ = 0;
+  for (const auto& variant : last_.variants) active_replicas_ += variant.fleet.active().value();
+  feed(std::move(seen));
 }
 
-signal::Fleet ModelRun::fleet(const std::string& variant) const {
-  signal::Fleet fleet;
-  const Replicas one(1);
-  for (const auto& [id, info] : replicas_) {
-    if (info.variant != variant) continue;
-    switch (info.state) {
-      case ReplicaState::kOrdered:
-        fleet.ordered += one;
-        break;
-      case ReplicaState::kStarting:
-        fleet.starting += one;
-        break;
-      case ReplicaState::kReady:
-        fleet.ready += one;
-        break;
-      case ReplicaState::kSleeping:
-        fleet.sleeping += one;
-        break;
-      case ReplicaState::kDraining:
-        fleet.draining += one;
-        break;
-      case ReplicaState::kFailed:
-        fleet.failed += one;
-        break;
-      case ReplicaState::kGone:
-        break;
-    }
-  }
-  return fleet;
-}
-
-signal::Observation ModelRun::observation(Instant now) const {
-  signal::Observation o;
-  o.model = name();
-  o.at = now;
-  o.wall = net::WorldClock::wall_now();
-  o.gateway = {1, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
-  o.demand = parts_.gateway.demand(name());
-  parts_.gateway.latency_signals(name(), loaded_.model.scaling.window, o.ttft_p99_seconds,
-                                 o.itl_p99_seconds);
-  const signal::FreshnessRule rule = parts_.scraper.rule();
-  for (const auto& variant : variants_) {
-    std::vector<const signal::ReplicaSignals*> ready;
-    for (const auto& [id, info] : replicas_) {
-      if (info.variant == variant.spec.name && info.state == ReplicaState::kReady) {
-        ready.push_back(parts_.scraper.signals(id, now));
-      }
-    }
-    o.variants.push_back(
-        signal::aggregate(variant.spec.name, fleet(variant.spec.name), ready, now, rule));
-  }
-  o.metrics.resize(loaded_.model.scaling.metrics.size());
-  return o;
-}
-
-std::vector<plan::ReplicaRow> ModelRun::rows() const {
+control::Observed ModelRun::observed(Instant now) const {
+  control::GatewaySight gateway{.demand = parts_.gateway.demand(name())};
+  parts_.gateway.latency_signals(name(), loaded_.model.scaling.window, gateway.ttft_p99_seconds,
+                                 gateway.itl_p99_seconds);
   std::map<ReplicaId, route::ReplicaView> views;
   for (const auto& view : parts_.gateway.replica_views(name())) views[view.replica] = view;
-  std::vector<plan::ReplicaRow> rows;
+  std::vector<control::ReplicaSight> sights;
   for (const auto& [id, info] : replicas_) {
-    if (!has_work(info.state)) continue;
-    plan::ReplicaRow row{.id = id, .variant = variant_index(info.variant)};
-    row.booting = info.state == ReplicaState::kOrdered || info.state == ReplicaState::kStarting;
-    row.ready_since = info.ordered_at + std::max(info.stages.total, Duration(0));
+    control::ReplicaSight sight{
+        .id = id,
+        .variant = spec_index(info.variant),
+        .state = info.state,
+        .ready_since = info.ordered_at + std::max(info.stages.total, Duration(0))};
+    if (info.state == ReplicaState::kReady) sight.signals = parts_.scraper.signals(id, now);
     if (auto view = views.find(id); view != views.end()) {
-      row.in_flight = view->second.in_flight;
-      row.in_flight_tokens = view->second.in_flight_tokens;
+      sight.in_flight = view->second.in_flight;
+      sight.in_flight_tokens = view->second.in_flight_tokens;
     }
-    rows.push_back(row);
+    sights.push_back(sight);
   }
-  return rows;
+  return control::observe(loaded_.model, gateway, sights, now, net::WorldClock::wall_now(),
+                          parts_.scraper.rule());
 }
 
 // ---- the controller and its hands ----
@@ -319,11 +286,13 @@ void ModelRun::perform_apply(const control::Apply& apply) {
   std::int64_t& before = applied_[apply.variant];
   if (apply.replicas.value() > before) ++scale_ups_;
   if (apply.replicas.value() < before) ++scale_downs_;
-  net::log(Level::kInfo, "scaling",
-           {{"model", name()},
-            {"variant", apply.variant},
-            {"before", std::to_string(before)},
-            {"after", std::to_string(apply.replicas.value())}});
+  if (apply.replicas.value() != before) {
+    net::log(Level::kInfo, "scaling",
+             {{"model", name()},
+              {"variant", apply.variant},
+              {"before", std::to_string(before)},
+              {"after", std::to_string(apply.replicas.value())}});
+  }
   before = apply.replicas.value();
   variants_[static_cast<std::size_t>(index)].actuator->apply(apply);
   remember_start();

@@ -62,6 +62,8 @@ class ModelRun {
   void say(const control::OperatorSaid& said);
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
+  /// A request came and waits. With nothing running or on its way that cannot wait for the next tick.
+  void waits();
   /// Drains and stops all replicas that are ours (options.leave: lets them run), then calls `done`.
   void shutdown(std::function<void()> done);
 
@@ -89,12 +91,12 @@ class ModelRun {
   Result<void> open_variant(const spec::Variant& variant);
   ActuatorSink sink();
   int variant_index(const std::string& variant) const;
+  /// In the spec as it is now; -1: the variant has left it.
+  std::int32_t spec_index(const std::string& variant) const;
 
   void tick();
   void observe();
-  signal::Observation observation(Instant now) const;
-  signal::Fleet fleet(const std::string& variant) const;
-  std::vector<plan::ReplicaRow> rows() const;
+  control::Observed observed(Instant now) const;
 
   void feed(control::Event event);
   void perform(const control::Action& action);
@@ -119,7 +121,9 @@ class ModelRun {
   std::uint64_t last_sequence_ = 0;
   std::int64_t scale_ups_ = 0, scale_downs_ = 0;
   std::deque<control::Event> events_;
-  bool feeding_ = false, closing_ = false;
+  bool feeding_ = false, closing_ = false, look_pending_ = false;
+  std::int64_t active_replicas_ = 0;  ///< or on the way, as observed last
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   net::Loop::TimerId tick_timer_ = net::Loop::TimerId::kNone;
   net::Loop::TimerId wake_timer_ = net::Loop::TimerId::kNone;
 };

@@ -1,6 +1,9 @@
 // The part of ModelRun that hears of replicas and tells gateway, scraper and ledger.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/route/options.h"
 #include "core/signal/dialect.h"
 #include "live/net/log.h"
 #include "live/run/model_run.h"
@@ -46,18 +49,14 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
 void ModelRun::to_gateway(const ReplicaInfo& info) {
   switch (info.state) {
     case ReplicaState::kReady: {
-      const int index = variant_index(info.variant);
-      if (index < 0) return;
+      const int index = variant_index(info.variant), in_spec = spec_index(info.variant);
+      if (index < 0 || in_spec < 0) return;  // its variant has left the spec: it is stopped
       const VariantRun& variant = variants_[static_cast<std::size_t>(index)];
-      const std::int64_t max_num_seqs =
-          variant.spec.engine.max_num_seqs.value_or(variant.profile.max_num_seqs);
       parts_.gateway.replica_up(
           name(),
-          route::ReplicaUp{.replica = info.id,
-                           .variant = index,
-                           .max_requests = loaded_.model.scaling.concurrency_target.value_or(
-                               max_num_seqs * variant.spec.engine.data_parallel_size),
-                           .kv_tokens = variant.profile.kv_tokens},
+          route::replica_up(loaded_.model, static_cast<std::size_t>(in_spec), info.id,
+                            {.max_num_seqs = variant.profile.max_num_seqs,
+                             .kv_tokens = variant.profile.kv_tokens}),
           info.address);
       if (auto added = parts_.scraper.add({.id = info.id,
                                            .address = info.address,
@@ -87,9 +86,12 @@ void ModelRun::to_gateway(const ReplicaInfo& info) {
 
 bool ModelRun::settled() const {
   for (const auto& variant : variants_) {
-    const signal::Fleet f = fleet(variant.spec.name);
+    const auto ready = std::count_if(replicas_.begin(), replicas_.end(), [&](const auto& entry) {
+      const ReplicaInfo& info = entry.second;
+      return info.variant == variant.spec.name && info.state == ReplicaState::kReady;
+    });
     auto wanted = applied_.find(variant.spec.name);
-    if (wanted == applied_.end() || f.ready.value() < wanted->second) return false;
+    if (wanted == applied_.end() || ready < wanted->second) return false;
   }
   return true;
 }

@@ -92,11 +92,14 @@ Result<void> Runner::open() {
     auto file = std::make_shared<std::ofstream>(options_.tape, std::ios::trunc);
     if (!*file) return fail(fmt::format("tape {}: {}", options_.tape, std::strerror(errno)));
     tape_ = std::make_unique<format::TapeWriter>([file](std::string_view line) { *file << line; });
-    gateway_->on_routed([this](const std::string& model, const route::Event& event, Instant now,
-                               const std::vector<route::Action>& actions) {
-      tape_->route(model, event, now, actions);
-    });
   }
+  gateway_->on_routed([this](const std::string& model, const route::Event& event, Instant now,
+                             const std::vector<route::Action>& actions) {
+    if (tape_ != nullptr) tape_->route(model, event, now, actions);
+    if (actions.empty() && std::holds_alternative<route::Arrived>(event)) {
+      if (ModelRun* run = find(model); run != nullptr) run->waits();
+    }
+  });
   if (auto done = open_models(std::move(*loaded)); !done) return done;
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
   auto bound = gateway_->listen(options_.gateway);

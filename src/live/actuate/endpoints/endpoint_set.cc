@@ -128,12 +128,6 @@ void EndpointSet::answered(const net::Address& address, const Result<net::Respon
 
 void EndpointSet::report(Endpoint& endpoint, ReplicaState state) {
   endpoint.info.state = state;
-  net::log(net::Level::kInfo, "replica",
-           {{"variant", variant_},
-            {"replica", std::to_string(endpoint.info.id.value())},
-            {"state", std::string(token(state))},
-            {"address", endpoint.info.address.text()},
-            {"detail", endpoint.info.detail}});
   reporter_.replica(endpoint.info);
 }
 

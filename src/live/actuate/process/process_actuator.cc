@@ -238,8 +238,6 @@ void ProcessActuator::start_failed(const std::string& detail, bool at_once) {
 
 void ProcessActuator::capacity_failed(std::int64_t limit, Duration retry_after,
                                       const std::string& detail) {
-  net::log(net::Level::kWarn, "capacity failed",
-           {{"model", model_.name}, {"variant", variant_.name}, {"detail", detail}});
   reporter_.capacity_failed({variant_.name, limit, retry_after, detail});
 }
 
@@ -280,11 +278,6 @@ void ProcessActuator::failed(Replica& r, const std::string& detail) {
   bool lasted = !r.ready_at.is_never() && world_.clock.now() - r.ready_at >= kHealthyFor;
   if (lasted) failures_ = 0;
   r.info.detail = detail;
-  net::log(net::Level::kWarn, "replica failed",
-           {{"model", model_.name},
-            {"variant", variant_.name},
-            {"replica", std::to_string(r.info.id.value())},
-            {"detail", detail}});
   quiet(r);
   report(r, ReplicaState::kFailed);
   kill_group(r);

@@ -280,12 +280,6 @@ void ProcessActuator::gone(ReplicaId id) {
 
 void ProcessActuator::report(Replica& r, ReplicaState state) {
   r.info.state = state;
-  net::log(net::Level::kInfo, "replica",
-           {{"model", model_.name},
-            {"variant", variant_.name},
-            {"replica", std::to_string(r.info.id.value())},
-            {"state", std::string(token(state))},
-            {"address", r.info.address.text()}});
   auto note = [this, id = r.info.id, state] {
     if (auto kept = world_.journal.state(id, state); !kept) {
       net::log(net::Level::kWarn, "replica state not journalled",

@@ -1,0 +1,76 @@
+#pragma once
+// Fleet: the replicas of one model, from order to gone; the simulated counterpart of an actuator.
+//
+//   fleet.apply({"h100", Replicas(3), victims}, now, changes);
+//   if (fleet.next_event() <= now) fleet.advance(now, changes);   // starts that get on
+//   fleet.drained(id, now, changes);                              // the router holds nothing there
+//
+// Every change of every replica is appended to `changes` once, in the order it happens: ordered,
+// starting (granted: billing begins), ready, draining, gone. Who stops: those that boot, the
+// youngest order first, then the victims named, then the youngest. What boots is gone at once; what
+// serves drains first, however long that takes. apply() replaces what was asked before. Ids count
+// from 1 and are never used again. Thread-safety: one owner.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "core/control/events.h"
+#include "core/spec/model.h"
+#include "sim/bill.h"
+#include "sim/starts.h"
+
+namespace tidegate::sim {
+
+struct Change {
+  ReplicaId id;
+  std::size_t variant = 0;
+  control::ReplicaState state = control::ReplicaState::kOrdered;
+  control::StageTimes stages;
+  bool adopted = false;  ///< there from the beginning
+};
+
+struct Replica {
+  std::size_t variant = 0;
+  control::ReplicaState state = control::ReplicaState::kOrdered;
+  Instant ordered_at, ready_at;
+  bool billed = false;
+};
+
+class Fleet {
+ public:
+  Fleet(const spec::Model& model, std::uint64_t seed);
+
+  /// `n` replicas that are ready from the beginning.
+  void adopt(std::size_t variant, std::int64_t n, std::vector<Change>& changes);
+  void apply(std::size_t variant, const control::Apply& wanted, Instant now,
+             std::vector<Change>& changes);
+  void drained(ReplicaId id, Instant now, std::vector<Change>& changes);
+  Instant next_event() const { return starts_.next_event(); }
+  void advance(Instant now, std::vector<Change>& changes);
+
+  const std::map<ReplicaId, Replica>& replicas() const { return replicas_; }
+  Bill& bill() { return bill_; }
+  const Bill& bill() const { return bill_; }
+  /// Starts that became ready.
+  std::int64_t cold_starts() const { return cold_starts_; }
+
+ private:
+  void change(ReplicaId id, Replica& replica, control::ReplicaState state,
+              std::vector<Change>& changes, const control::StageTimes& stages = {});
+  void order(std::size_t variant, Instant now, std::vector<Change>& changes);
+  void stop(ReplicaId id, Instant now, std::vector<Change>& changes);
+  void remove(ReplicaId id, Instant now, std::vector<Change>& changes);
+  std::vector<ReplicaId> stop_order(std::size_t variant,
+                                    const std::vector<ReplicaId>& victims) const;
+
+  Starts starts_;
+  Bill bill_;
+  std::map<ReplicaId, Replica> replicas_;
+  std::vector<Started> steps_;
+  std::uint64_t last_id_ = 0;
+  std::int64_t cold_starts_ = 0;
+};
+
+}  // namespace tidegate::sim

@@ -1,0 +1,71 @@
+#include "sim/sizing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "core/engine/capacity.h"
+
+namespace tidegate::sim {
+namespace {
+
+double sustained(const spec::Model& model, const spec::Variant& variant,
+                 const engine::Profile& profile, const engine::Lengths& lengths) {
+  const spec::Engine& e = variant.engine;
+  std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
+  if (model.scaling.concurrency_target) {
+    // It holds for the replica as a whole, the engine's limit for each of its ranks.
+    std::int64_t ranks = std::max<std::int64_t>(1, e.data_parallel_size);
+    sequences = std::min(sequences, (*model.scaling.concurrency_target + ranks - 1) / ranks);
+  }
+  engine::CapacityLimits limits{
+      .max_num_seqs = sequences,
+      .max_num_batched_tokens = e.max_num_batched_tokens.value_or(profile.max_num_batched_tokens),
+      .data_parallel_size = e.data_parallel_size,
+      .itl = model.slo.itl ? model.slo.itl->bound : Duration(0),
+      .step_factor = variant.hardware.interference};
+  return engine::capacity(profile, limits, lengths).requests_per_second;
+}
+
+}  // namespace
+
+void FirstMinute::add(const workload::TraceRequest& request) {
+  ++requests;
+  prompt_tokens += request.prompt.value();
+  output_tokens += request.output.value();
+}
+
+std::vector<std::int64_t> size_fleet(const spec::Model& model,
+                                     const std::vector<engine::Profile>& profiles,
+                                     const FirstMinute& minute) {
+  std::vector<std::int64_t> replicas;
+  for (const spec::Variant& variant : model.variants) {
+    replicas.push_back(spec::min_replicas(model, variant).value());
+  }
+  if (minute.requests == 0) return replicas;
+  auto requests = static_cast<double>(minute.requests);
+  engine::Lengths lengths{static_cast<double>(minute.prompt_tokens) / requests,
+                          static_cast<double>(minute.output_tokens) / requests};
+  std::vector<double> each;  // requests/s of one replica, as full as it shall be
+  std::vector<std::size_t> order;
+  double left = requests / to_seconds(kSizedFor);
+  for (std::size_t v = 0; v < model.variants.size(); ++v) {
+    each.push_back(sustained(model, model.variants[v], profiles[v], lengths) *
+                   model.scaling.target_utilization);
+    order.push_back(v);
+    left -= each[v] * static_cast<double>(replicas[v]);
+  }
+  auto price = [&](std::size_t v) { return model.variants[v].cost_per_hour_dollars / each[v]; };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return price(a) < price(b); });
+  for (std::size_t v : order) {
+    if (left <= 0) break;
+    auto room = static_cast<double>(model.variants[v].max_replicas.value() - replicas[v]);
+    double more = std::min(std::max(0.0, room), std::ceil(left / each[v]));
+    replicas[v] += static_cast<std::int64_t>(more);
+    left -= more * each[v];
+  }
+  return replicas;
+}
+
+}  // namespace tidegate::sim

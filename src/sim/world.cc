@@ -1,0 +1,366 @@
+#include "sim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/route/options.h"
+#include "sim/world_state.h"
+
+namespace tidegate::sim {
+namespace {
+
+/// A request's id is its number in order of arrival, then its slot: ids grow, slots are found.
+constexpr int kSlotBits = 24;
+constexpr std::uint64_t kSlotMask = (1ULL << kSlotBits) - 1;
+/// Bytes a prompt holds at the gateway: as `load` would send it.
+constexpr std::int64_t kBytesPerToken = 4, kBytesAround = 256;
+
+/// FNV-1a; 0 is kept for "no tenant".
+std::uint64_t tenant_hash(const std::string& name) {
+  if (name.empty()) return 0;
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  return hash == 0 ? 1 : hash;
+}
+
+workload::Ending ending_of(route::Outcome outcome) {
+  switch (outcome) {
+    case route::Outcome::kCompleted:
+      return workload::Ending::kCompleted;
+    case route::Outcome::kQueueTimeout:
+      return workload::Ending::kTimedOut;
+    case route::Outcome::kUpstreamFailed:
+    case route::Outcome::kUpstreamLost:
+    case route::Outcome::kClientGone:
+      return workload::Ending::kLost;
+    case route::Outcome::kQueueFull:
+    case route::Outcome::kQueueBytesFull:
+    case route::Outcome::kDeadlineUnreachable:
+    case route::Outcome::kNoReplica:
+    case route::Outcome::kShuttingDown:
+      return workload::Ending::kRejected;
+  }
+  return workload::Ending::kLost;
+}
+
+control::Start start_of(const WorldOptions& options) {
+  control::Start start;
+  for (std::size_t v = 0; v < options.model.variants.size(); ++v) {
+    start.targets.push_back({options.model.variants[v].name, Replicas(options.initial[v])});
+  }
+  return start;
+}
+
+}  // namespace
+
+struct World::State::WakeOrder {
+  std::vector<std::unique_ptr<Machine>>& machines;
+  bool less(route::Slot a, route::Slot b) const {
+    Instant left = machines[a]->wake, right = machines[b]->wake;
+    return left != right ? left < right : a < b;
+  }
+  route::Slot& place(route::Slot slot) const { return machines[slot]->place; }
+};
+
+World::State::State(WorldOptions given)
+    : options(std::move(given)),
+      router(route::router_options(options.model)),
+      controller(options.model, 0, start_of(options)),
+      fleet(options.model, options.seed),
+      applied(options.initial) {
+  TIDEGATE_CHECK(options.profiles.size() == options.model.variants.size());
+  TIDEGATE_CHECK(options.initial.size() == options.model.variants.size());
+  options.scrape_delay = std::min(options.scrape_delay, options.scrape_period);
+  for (std::size_t v = 0; v < options.initial.size(); ++v) {
+    fleet.adopt(v, options.initial[v], changes);
+  }
+  settle();
+  queue.push(now, Kind::kTick);
+  // Halfway between two ticks: as old as a page of a random phase is on average.
+  queue.push(now + options.scrape_period / 2, Kind::kScrape);
+}
+
+// ---- clockwork ----
+
+Instant World::State::next() const {
+  Instant first = wakes.empty() ? Instant::never() : machines[wakes.top()]->wake;
+  first = std::min({first, fleet.next_event(), queue.next()});
+  return std::min({first, router_wake, controller_wake});
+}
+
+void World::State::step(Instant at) {
+  TIDEGATE_CHECK(at >= now);
+  now = at;
+  if (!wakes.empty() && machines[wakes.top()]->wake <= at) {
+    run_machine(wakes.top());
+  } else if (fleet.next_event() <= at) {
+    fleet.advance(at, changes);
+  } else if (queue.next() <= at) {
+    happen(queue.pop());
+  } else if (router_wake <= at) {
+    say(route::Tick{});
+  } else {
+    control_event(control::Tick{});
+  }
+  settle();
+}
+
+void World::State::run_until(Instant to) {
+  for (Instant at = next(); at <= to && !at.is_never(); at = next()) step(at);
+  now = std::max(now, to);
+}
+
+void World::State::happen(Kind kind) {
+  switch (kind) {
+    case Kind::kTick:
+      queue.push(now + options.tick, Kind::kTick);
+      return observe();
+    case Kind::kScrape:
+      queue.push(now + options.scrape_period, Kind::kScrape);
+      queue.push(now + options.scrape_delay, Kind::kPages);
+      return scrape();
+    case Kind::kPages:
+      return pages_arrive();
+    case Kind::kApply: {
+      control::Apply due = std::move(applies.front());
+      applies.pop_front();
+      return apply(due);
+    }
+  }
+}
+
+/// What one thing led to, in the order production would do it: the controller hears first, then
+/// replicas that hold nothing go, then changes are told.
+void World::State::settle() {
+  for (;;) {
+    if (!changes.empty()) {
+      pending_changes.insert(pending_changes.end(), changes.begin(), changes.end());
+      changes.clear();
+    }
+    if (!pending_control.empty()) {
+      control::Event event = std::move(pending_control.front());
+      pending_control.pop_front();
+      control_event(event);
+    } else if (!pending_drained.empty()) {
+      ReplicaId id = pending_drained.front();
+      pending_drained.pop_front();
+      fleet.drained(id, now, changes);
+    } else if (!pending_changes.empty()) {
+      Change change = pending_changes.front();
+      pending_changes.pop_front();
+      on_change(change);
+    } else {
+      return;
+    }
+  }
+}
+
+// ---- requests ----
+
+std::uint32_t World::State::take_slot() {
+  if (free_slots.empty()) {
+    TIDEGATE_CHECK(open.size() <= kSlotMask);
+    open.emplace_back();
+    return static_cast<std::uint32_t>(open.size() - 1);
+  }
+  std::uint32_t slot = free_slots.back();
+  free_slots.pop_back();
+  return slot;
+}
+
+Open& World::State::open_of(RequestId id) { return open[id.value() & kSlotMask]; }
+
+void World::State::arrive(const workload::TraceRequest& request) {
+  std::uint32_t slot = take_slot();
+  Open& o = open[slot];
+  o.id = RequestId(++last_request << kSlotBits | slot);
+  o.arrived = now;
+  o.prompt = request.prompt.value();
+  o.output = request.output.value();
+  o.cached = 0;
+  o.priority = request.priority;
+  o.waits = true;
+  o.prefix.clear();
+  if (request.prefix_block_tokens > 0) {
+    // Only full blocks of the prompt can be cached.
+    auto full = static_cast<std::size_t>(o.prompt / request.prefix_block_tokens);
+    o.prefix.assign(request.prefix.begin(),
+                    request.prefix.begin() +
+                        static_cast<std::ptrdiff_t>(std::min(full, request.prefix.size())));
+  }
+  ++in_flight;
+  ++waiting;
+  auto& event = std::get<route::Arrived>(arrived_event);
+  event.id = o.id;
+  event.prompt = request.prompt;
+  event.max_output = request.output;
+  event.bytes = o.prompt * kBytesPerToken + kBytesAround;
+  event.priority = request.priority;
+  event.tenant = tenant_hash(request.tenant);
+  event.adapter = request.adapter;
+  event.prefix = o.prefix;
+  say(arrived_event);
+  totals.queue_peak = std::max(totals.queue_peak, waiting);
+  settle();
+}
+
+void World::State::say(const route::Event& event) {
+  route_actions.clear();
+  router.handle(event, now, route_actions);
+  for (const route::Action& action : route_actions) perform(action);
+  router_wake = router.next_wake();
+}
+
+void World::State::perform(const route::Action& action) {
+  if (const auto* d = std::get_if<route::Dispatch>(&action)) return dispatch(*d);
+  if (const auto* answer = std::get_if<route::Answer>(&action)) {
+    return end(open_of(answer->id), ending_of(answer->outcome));
+  }
+  if (const auto* drained = std::get_if<route::Drained>(&action)) {
+    pending_drained.push_back(drained->replica);
+  }
+}
+
+void World::State::dispatch(const route::Dispatch& action) {
+  Open& o = open_of(action.id);
+  o.waits = false;
+  --waiting;
+  o.machine = static_cast<std::size_t>(action.replica.value() - 1);
+  Machine& machine = *machines[o.machine];
+  hold(machine, 1);
+  machine.engine->submit({.id = o.id,
+                          .prompt = Tokens(o.prompt),
+                          .output = Tokens(o.output),
+                          .priority = o.priority,
+                          .prefix = o.prefix},
+                         now);
+  rewake(o.machine);
+}
+
+void World::State::deliver(const engine::EngineEvent& event) {
+  Open& o = open_of(event.id);
+  switch (event.kind) {
+    case engine::EventKind::kScheduled:
+      o.cached = event.cached_tokens;
+      return;
+    case engine::EventKind::kFirstToken:
+      o.first = event.at;
+      return say(route::FirstByte{event.id});
+    case engine::EventKind::kFinished:
+    case engine::EventKind::kRejected: {
+      bool served = event.kind == engine::EventKind::kFinished;
+      route::Finished finished{event.id, Tokens(o.prompt), Tokens(o.cached), Tokens(o.output)};
+      if (!served) finished = {event.id, Tokens(0), Tokens(0), Tokens(0)};
+      totals.too_long += served ? 0 : 1;
+      hold(*machines[o.machine], -1);
+      end(o, served ? workload::Ending::kCompleted : workload::Ending::kRejected);
+      return say(finished);
+    }
+  }
+}
+
+void World::State::end(Open& o, workload::Ending ending) {
+  workload::Served served{.ending = ending};
+  if (ending == workload::Ending::kCompleted) {
+    served.ttft = o.first - o.arrived;
+    served.e2e = now - o.arrived;
+    served.output = Tokens(o.output);
+    totals.output_tokens += o.output;
+    const Duration window = options.model.scaling.window;
+    recent_ttft.add(to_seconds(served.ttft), now, window);
+    if (o.output > 1) {
+      double gaps = static_cast<double>(o.output - 1);
+      recent_itl.add(to_seconds(served.e2e - served.ttft) / gaps, now, window);
+    }
+  }
+  totals.score.add(options.model.slo, served);
+  if (o.waits) --waiting;
+  --in_flight;
+  free_slots.push_back(static_cast<std::uint32_t>(o.id.value() & kSlotMask));
+}
+
+// ---- engines ----
+
+void World::State::run_machine(std::size_t index) {
+  advance_machine(*machines[index]);
+  rewake(index);
+}
+
+void World::State::advance_machine(Machine& machine) {
+  engine_events.clear();
+  machine.engine->advance(now, engine_events);
+  for (const engine::EngineEvent& event : engine_events) deliver(event);
+}
+
+void World::State::rewake(std::size_t index) {
+  Machine& machine = *machines[index];
+  Instant wake = machine.engine->next_event();
+  if (wake == machine.wake) return;
+  WakeOrder order{machines};
+  bool listed = machine.place != route::kNil;
+  machine.wake = wake;
+  auto slot = static_cast<route::Slot>(index);
+  if (wake.is_never()) {
+    if (listed) wakes.remove(order, slot);
+  } else if (listed) {
+    wakes.update(order, slot);
+  } else {
+    wakes.push(order, slot);
+  }
+}
+
+void World::State::forget(std::size_t index) {
+  if (machines[index]->place != route::kNil) {
+    wakes.remove(WakeOrder{machines}, static_cast<route::Slot>(index));
+  }
+  machines[index].reset();
+  up.erase(std::lower_bound(up.begin(), up.end(), index));
+}
+
+/// Books a request more or less at a machine; it is busy while it holds any.
+void World::State::hold(Machine& machine, std::int64_t change) {
+  if (machine.held == 0) machine.busy_since = now;
+  machine.held += change;
+  if (machine.held == 0) totals.busy += now - machine.busy_since;
+}
+
+// ---- the public face ----
+
+World::World(WorldOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+World::~World() = default;
+World::World(World&&) noexcept = default;
+World& World::operator=(World&&) noexcept = default;
+
+void World::offer(const workload::TraceRequest& request) {
+  state_->run_until(std::max(state_->now, Instant::from_nanos(0) + request.at));
+  state_->arrive(request);
+}
+
+void World::drain() {
+  while (state_->in_flight > 0) state_->step(state_->next());
+}
+
+void World::finish(Instant end) {
+  state_->run_until(end);
+  state_->fleet.bill().settle(end);
+}
+
+Instant World::now() const { return state_->now; }
+std::int64_t World::in_flight() const { return state_->in_flight; }
+control::View World::view() const { return state_->controller.view(); }
+
+Totals World::totals() const {
+  Totals out = state_->totals;
+  const Bill& bill = state_->fleet.bill();
+  out.cold_starts = state_->fleet.cold_starts();
+  out.replicas_peak = bill.peak();
+  out.gpu_hours = bill.gpu_hours();
+  out.replica_hours = bill.replica_hours();
+  out.cost_dollars = bill.cost_dollars();
+  double hours = to_seconds(state_->now - Instant()) / 3600;
+  out.replicas_mean = hours > 0 ? out.replica_hours / hours : 0;
+  return out;
+}
+
+}  // namespace tidegate::sim

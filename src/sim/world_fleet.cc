@@ -1,0 +1,167 @@
+// The part of World that stands where clusters and pages stand: replicas come and go, are read, and
+// the controller is shown what there is.
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "core/route/options.h"
+#include "sim/world_state.h"
+
+namespace tidegate::sim {
+namespace {
+
+using control::ReplicaState;
+
+/// The controller is never woken more often than this, as in production.
+constexpr Duration kLeastWake = millis(1);
+/// Instant 0 on the calendar: Monday 2024-01-01 00:00 UTC.
+constexpr WallTime kBeginning = WallTime::from_unix_nanos(1'704'067'200'000'000'000);
+
+}  // namespace
+
+void World::State::on_change(const Change& change) {
+  switch (change.state) {
+    case ReplicaState::kReady:
+      bring_up(change);
+      break;
+    case ReplicaState::kDraining:
+      say(route::ReplicaDraining{change.id});
+      break;
+    case ReplicaState::kGone:
+      take_down(change.id);
+      break;
+    case ReplicaState::kOrdered:
+    case ReplicaState::kStarting:
+    case ReplicaState::kSleeping:
+    case ReplicaState::kFailed:
+      break;
+  }
+  pending_control.push_back(
+      control::ReplicaChanged{.id = change.id,
+                              .variant = options.model.variants[change.variant].name,
+                              .state = change.state,
+                              .stages = change.stages,
+                              .adopted = change.adopted ? std::uint8_t{1} : std::uint8_t{0}});
+}
+
+void World::State::bring_up(const Change& change) {
+  auto index = static_cast<std::size_t>(change.id.value() - 1);
+  if (machines.size() <= index) machines.resize(index + 1);
+  const engine::Profile& profile = options.profiles[change.variant];
+  auto machine = std::make_unique<Machine>();
+  machine->id = change.id;
+  machine->engine.emplace(
+      engine_options(options.model.variants[change.variant], profile, options.prefix_block_tokens));
+  machines[index] = std::move(machine);
+  up.insert(std::lower_bound(up.begin(), up.end(), index), index);
+  say(route::replica_up(options.model, change.variant, change.id,
+                        {.max_num_seqs = profile.max_num_seqs, .kv_tokens = profile.kv_tokens}));
+}
+
+void World::State::take_down(ReplicaId id) {
+  auto index = static_cast<std::size_t>(id.value() - 1);
+  if (index >= machines.size() || !machines[index]) return;  // it never became ready
+  TIDEGATE_CHECK(machines[index]->held == 0);
+  std::int64_t produced = machines[index]->engine->stats().generation_tokens_total;
+  say(route::ReplicaProgress{id, Tokens(produced)});
+  say(route::ReplicaDown{id});
+  forget(index);
+}
+
+void World::State::control_event(const control::Event& event) {
+  control_actions.clear();
+  controller.handle(event, now, control_actions);
+  for (const control::Action& action : control_actions) perform(action);
+  Instant wake = controller.next_wake();
+  controller_wake = wake.is_never() ? wake : std::max(wake, now + kLeastWake);
+}
+
+/// Wake and Sleep are for replicas that sleep; none does here. Records and announcements are for
+/// people.
+void World::State::perform(const control::Action& action) {
+  const auto* order = std::get_if<control::Apply>(&action);
+  if (order == nullptr) return;
+  if (options.actuation_delay > Duration(0)) {
+    applies.push_back(*order);
+    queue.push(now + options.actuation_delay, Kind::kApply);
+  } else {
+    apply(*order);
+  }
+}
+
+void World::State::apply(const control::Apply& order) {
+  const auto& variants = options.model.variants;
+  auto found = std::find_if(variants.begin(), variants.end(),
+                            [&](const auto& variant) { return variant.name == order.variant; });
+  TIDEGATE_CHECK(found != variants.end());
+  auto variant = static_cast<std::size_t>(found - variants.begin());
+  std::int64_t before = applied[variant], wanted = order.replicas.value();
+  totals.scale_ups += wanted > before ? 1 : 0;
+  totals.scale_downs += wanted < before ? 1 : 0;
+  applied[variant] = wanted;
+  pending_control.push_back(control::Applied{order.variant, wanted, 1, ""});
+  fleet.apply(variant, order, now, changes);
+}
+
+// ---- eyes ----
+
+void World::State::scrape() {
+  for (std::size_t index : up) {
+    Machine& machine = *machines[index];
+    run_machine(index);  // its counters are as of now; nothing visible was due before
+    engine::Stats stats = machine.engine->stats();
+    machine.read = machine.meter.read(page_writer.write(stats), now, {});
+    machine.output_tokens = stats.generation_tokens_total;
+  }
+}
+
+void World::State::pages_arrive() {
+  using signal::SignalId;
+  for (std::size_t index : up) {
+    Machine& machine = *machines[index];
+    if (!machine.read) continue;
+    machine.signals = *machine.read;
+    machine.read.reset();
+    const signal::ReplicaSignals& page = *machine.signals;
+    say(route::ReplicaProgress{machine.id, Tokens(machine.output_tokens)});
+    say(route::Scraped{machine.id,
+                       static_cast<std::int64_t>(page.value(SignalId::kRunningRequests)),
+                       static_cast<std::int64_t>(page.value(SignalId::kWaitingRequests)),
+                       page.value(SignalId::kKvUsage)});
+  }
+}
+
+void World::State::observe() {
+  for (const route::ReplicaView& view : router.replicas()) {
+    Machine& machine = *machines[static_cast<std::size_t>(view.replica.value() - 1)];
+    machine.in_flight = view.in_flight;
+    machine.in_flight_tokens = view.in_flight_tokens;
+  }
+  sights.clear();
+  for (const auto& [id, replica] : fleet.replicas()) {
+    control::ReplicaSight sight{.id = id,
+                                .variant = static_cast<std::int32_t>(replica.variant),
+                                .state = replica.state,
+                                .ready_since = replica.ready_at};
+    auto index = static_cast<std::size_t>(id.value() - 1);
+    if (index < machines.size() && machines[index]) {
+      const Machine& machine = *machines[index];
+      if (machine.signals) sight.signals = &*machine.signals;
+      sight.in_flight = machine.in_flight;
+      sight.in_flight_tokens = machine.in_flight_tokens;
+    }
+    sights.push_back(sight);
+  }
+  control::GatewaySight gateway{.demand = router.demand(now)};
+  auto recent = [&](const workload::RecentQuantile& of, signal::Signal& signal) {
+    std::int64_t seen = 0;
+    double value = of.quantile(0.99, now, options.model.scaling.window, seen);
+    if (seen > 0) signal = {value, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+  };
+  recent(recent_ttft, gateway.ttft_p99_seconds);
+  recent(recent_itl, gateway.itl_p99_seconds);
+  control_event(control::observe(options.model, gateway, sights, now,
+                                 kBeginning + (now - Instant()), freshness));
+}
+
+}  // namespace tidegate::sim

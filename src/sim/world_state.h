@@ -1,0 +1,107 @@
+#pragma once
+// The inside of World: what is in flight, and how each kind of event is handled. world.cc has the
+// clockwork and the requests, world_fleet.cc the replicas and the controller.
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/control/observe.h"
+#include "core/route/router.h"
+#include "core/route/slab.h"
+#include "core/workload/recent.h"
+#include "sim/event_queue.h"
+#include "sim/fleet.h"
+#include "sim/machine.h"
+#include "sim/world.h"
+
+namespace tidegate::sim {
+
+/// A request between arrival and its end.
+struct Open {
+  RequestId id;
+  Instant arrived, first;
+  std::int64_t prompt = 0, output = 0, cached = 0;
+  std::int64_t priority = 0;
+  std::size_t machine = 0;
+  bool waits = false;
+  std::vector<std::uint64_t> prefix;
+};
+
+struct World::State {
+  explicit State(WorldOptions given);
+
+  // ---- clockwork ----
+  enum class Kind : std::uint8_t { kTick, kScrape, kPages, kApply };
+  Instant next() const;
+  void step(Instant at);
+  void run_until(Instant to);
+  void happen(Kind kind);
+  void settle();
+
+  // ---- requests ----
+  void arrive(const workload::TraceRequest& request);
+  void say(const route::Event& event);
+  void perform(const route::Action& action);
+  void dispatch(const route::Dispatch& action);
+  void deliver(const engine::EngineEvent& event);
+  void end(Open& open, workload::Ending ending);
+  Open& open_of(RequestId id);
+  std::uint32_t take_slot();
+
+  // ---- engines ----
+  struct WakeOrder;
+  void run_machine(std::size_t index);
+  void advance_machine(Machine& machine);
+  void rewake(std::size_t index);
+  void forget(std::size_t index);
+  void hold(Machine& machine, std::int64_t change);
+
+  // ---- replicas and the controller ----
+  void on_change(const Change& change);
+  void bring_up(const Change& change);
+  void take_down(ReplicaId id);
+  void control_event(const control::Event& event);
+  void perform(const control::Action& action);
+  void apply(const control::Apply& apply);
+  void scrape();
+  void pages_arrive();
+  void observe();
+
+  WorldOptions options;
+  route::Router router;
+  control::Controller controller;
+  Fleet fleet;
+  Instant now;
+
+  EventQueue<Kind> queue;
+  std::deque<control::Apply> applies;  ///< on their way, in order
+  Instant router_wake = Instant::never(), controller_wake = Instant::never();
+
+  std::vector<std::unique_ptr<Machine>> machines;  ///< by replica id - 1
+  route::IndexedHeap wakes;                        ///< of machines, by (wake, index)
+  std::vector<std::size_t> up;                     ///< machines there are, ascending
+  PageWriter page_writer;
+
+  std::vector<Open> open;  ///< by the low bits of the request's id
+  std::vector<std::uint32_t> free_slots;
+  std::uint64_t last_request = 0;
+  std::int64_t in_flight = 0, waiting = 0;
+  route::Event arrived_event = route::Arrived{};  ///< reused: no allocation a request
+
+  std::vector<engine::EngineEvent> engine_events;
+  std::vector<route::Action> route_actions;
+  std::vector<Change> changes;
+  std::deque<Change> pending_changes;
+  std::deque<ReplicaId> pending_drained;
+  std::deque<control::Event> pending_control;
+  std::vector<control::Action> control_actions;
+  std::vector<control::ReplicaSight> sights;
+
+  workload::RecentQuantile recent_ttft, recent_itl;
+  signal::FreshnessRule freshness;
+  std::vector<std::int64_t> applied;  ///< one a variant
+  Totals totals;
+};
+
+}  // namespace tidegate::sim

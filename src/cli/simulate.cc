@@ -146,7 +146,7 @@ int simulate(const SimulateFlags& flags) {
   show_progress(*options);
   auto result = sim::simulate(*options);
   if (options->progress) fmt::print(stderr, "\r\x1b[K");
-  if (!result) return report(result.error().within(flags.trace));
+  if (!result) return report(result.error());
   warn(flags, *result);
   if (json) {
     auto results = nlohmann::ordered_json::array();

@@ -116,6 +116,9 @@ void World::State::happen(Kind kind) {
     case Kind::kTick:
       queue.push(now + options.tick, Kind::kTick);
       return observe();
+    case Kind::kLook:
+      look_pending = false;
+      return observe();
     case Kind::kScrape:
       queue.push(now + options.scrape_period, Kind::kScrape);
       queue.push(now + options.scrape_delay, Kind::kPages);
@@ -201,6 +204,11 @@ void World::State::arrive(const workload::TraceRequest& request) {
   event.adapter = request.adapter;
   event.prefix = o.prefix;
   say(arrived_event);
+  if (route_actions.empty() && active_replicas == 0 && !look_pending) {
+    // It waits and nothing runs: looked at without waiting for the tick, as in production.
+    look_pending = true;
+    queue.push(now, Kind::kLook);
+  }
   totals.queue_peak = std::max(totals.queue_peak, waiting);
   settle();
 }

@@ -160,8 +160,13 @@ void World::State::observe() {
   };
   recent(recent_ttft, gateway.ttft_p99_seconds);
   recent(recent_itl, gateway.itl_p99_seconds);
-  control_event(control::observe(options.model, gateway, sights, now,
-                                 kBeginning + (now - Instant()), freshness));
+  control::Observed seen = control::observe(options.model, gateway, sights, now,
+                                            kBeginning + (now - Instant()), freshness);
+  active_replicas = 0;
+  for (const auto& variant : seen.observation.variants) {
+    active_replicas += variant.fleet.active().value();
+  }
+  control_event(seen);
 }
 
 }  // namespace tidegate::sim

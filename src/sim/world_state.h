@@ -32,7 +32,7 @@ struct World::State {
   explicit State(WorldOptions given);
 
   // ---- clockwork ----
-  enum class Kind : std::uint8_t { kTick, kScrape, kPages, kApply };
+  enum class Kind : std::uint8_t { kTick, kLook, kScrape, kPages, kApply };
   Instant next() const;
   void step(Instant at);
   void run_until(Instant to);
@@ -101,6 +101,8 @@ struct World::State {
   workload::RecentQuantile recent_ttft, recent_itl;
   signal::FreshnessRule freshness;
   std::vector<std::int64_t> applied;  ///< one a variant
+  std::int64_t active_replicas = 0;   ///< at the last look
+  bool look_pending = false;
   Totals totals;
 };
 

@@ -44,13 +44,17 @@ class Crew:
         return self
 
     def __exit__(self, *_):
-        for process in reversed(self.processes):
+        for seconds in (5, 10):  # the second signal stops `tidegate run` and its engines at once
+            for process in reversed(self.processes):
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+            for process in reversed(self.processes):
+                try:
+                    process.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    pass
+        for process in self.processes:
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in reversed(self.processes):
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 

@@ -283,6 +283,32 @@ class Spine(Case):
         self.assertEqual(post(run.url("/v1/completions"), {"model": "m", "prompt": "hi"})[0], 200)
         self.assertEqual(run.stop(), 0)
 
+    def test_a_second_signal_stops_everything_at_once(self):
+        run = self.run_spec(spec(command='["tidegate", "engine", "--port", "{port}", "--fault", '
+                                         '"hang-after=0"]'))
+        run.ready(1)
+        engines = engine_pids(self.dir)
+        with socket.create_connection(tuple(run.info["gateway"].rsplit(":", 1))) as client:
+            data = json.dumps({"model": "m", "prompt": "x"}).encode()
+            client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                           % len(data) + data)
+            until(lambda: run.status()["inFlight"] == 1, "the request hangs in the engine")
+            run.process.send_signal(signal.SIGTERM)
+            until(lambda: "a second signal" in run.tail(), "it drains")
+            self.assertIsNone(run.process.poll(), "what runs may finish")
+            run.process.send_signal(signal.SIGTERM)
+            self.assertEqual(run.process.wait(WAIT), 0)
+        until(lambda: not any(alive(pid) for pid in engines), "engines gone")
+
+    def test_an_explanation_needs_no_running_controller(self):
+        run = self.run_spec(spec())
+        run.ready(1)
+        run.stop()
+        done = subprocess.run([BINARY, "explain", "m", "--state", str(self.dir / "state")],
+                              capture_output=True, text=True, cwd=self.dir)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("run again: the same answer", done.stdout)
+
     def test_aliases_and_adapters_stream_or_not(self):
         command = ('["tidegate", "engine", "--port", "{port}", "--enable-lora", "--lora-modules", '
                    '"sql-v2=/adapters/sql-v2"]')

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "core/control/controller.h"
 #include "format/codec.h"
 #include "format/spec_yaml.h"
 #include "live/admin/admin.h"
+#include "live/run/decisions.h"
 
 namespace tidegate::cli {
 namespace {
@@ -101,6 +104,25 @@ std::pair<bool, std::string> run_again(const control::Decision& d, const std::st
   return {false, "its spec does not load any more"};
 }
 
+/// From the run that answers, else from the journal it left.
+Result<Json> decisions(const ExplainOptions& options, std::optional<WallTime> until) {
+  std::string path =
+      fmt::format("/api/v1/models/{}/decisions?limit={}", options.model, options.last);
+  if (until) path += "&until=" + live::format_wall_time(*until);
+  auto answer = admin_get(options.admin, path);
+  const std::string file = options.admin.state_dir + "/journal.db";
+  if (answer || !options.admin.admin.empty() || !std::filesystem::exists(file) ||
+      std::filesystem::exists(options.admin.state_dir + "/run.json")) {
+    return answer;
+  }
+  auto journal = live::Journal::open(file, {.read_only = true});
+  if (!journal) return fail(journal.error());
+  auto json =
+      live::decisions_json(**journal, options.model, static_cast<std::size_t>(options.last), until);
+  if (!json) return fail(json.error());
+  return Json::parse(*json);
+}
+
 }  // namespace
 
 int status(const StatusOptions& options) {
@@ -139,14 +161,13 @@ int status(const StatusOptions& options) {
 }
 
 int explain(const ExplainOptions& options) {
-  std::string path =
-      fmt::format("/api/v1/models/{}/decisions?limit={}", options.model, options.last);
+  std::optional<WallTime> until;
   if (!options.at.empty()) {
     auto at = live::parse_wall_time(options.at);
     if (!at) return report(at.error().within("--at"));
-    path += "&until=" + live::format_wall_time(*at);
+    until = *at;
   }
-  auto answer = admin_get(options.admin, path);
+  auto answer = decisions(options, until);
   if (!answer) return report(answer.error());
   if (parse_format(options.format) == Format::kJson) {
     fmt::print("{}\n", answer->dump(2));

@@ -62,7 +62,8 @@ class ModelRun {
   void say(const control::OperatorSaid& said);
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
-  /// A request came and waits. With nothing running or on its way that cannot wait for the next tick.
+  /// A request came and waits. With nothing running or on its way that cannot wait for the next
+  /// tick.
   void waits();
   /// Drains and stops all replicas that are ours (options.leave: lets them run), then calls `done`.
   void shutdown(std::function<void()> done);

@@ -12,11 +12,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/policy/policy.h"
-#include "format/codec.h"
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/ports.h"
 #include "live/actuate/process/process_actuator.h"
 #include "live/net/log.h"
+#include "live/run/decisions.h"
 #include "live/run/status.h"
 
 namespace tidegate::live {
@@ -185,8 +185,10 @@ Result<void> Runner::open_admin() {
   api.metrics_text = [this] { return metrics_text(); };
   api.ready = [this] { return !closing_; };
   api.decisions_json = [this](const std::string& model, std::size_t limit,
-                              std::optional<WallTime> until) {
-    return decisions_json(model, limit, until);
+                              std::optional<WallTime> until) -> Result<std::string> {
+    if (find(model) == nullptr) return fail("no model \"" + model + "\"");
+    journal_->flush();
+    return decisions_json(*journal_, model, limit, until);
   };
   api.say = [this](const std::string& model, const control::OperatorSaid& said) {
     return say(model, said);
@@ -297,35 +299,6 @@ ModelRun* Runner::find(const std::string& model) {
     if (run->name() == model) return run.get();
   }
   return nullptr;
-}
-
-Result<std::string> Runner::decisions_json(const std::string& model, std::size_t limit,
-                                           std::optional<WallTime> until) {
-  journal_->flush();
-  auto rows = journal_->decisions(model, limit, until);
-  if (!rows) return fail(rows.error());
-  if (rows->empty() && find(model) == nullptr) return fail("no model \"" + model + "\"");
-  Json results = Json::array();
-  for (const auto& row : *rows) {
-    Json outcomes = Json::array();
-    if (auto list = journal_->outcomes(model, row.sequence); list) {
-      for (const auto& o : *list) {
-        outcomes.push_back({{"variant", o.variant},
-                            {"replicas", o.replicas},
-                            {"ok", o.ok},
-                            {"detail", o.detail},
-                            {"wall", format_wall_time(o.wall)}});
-      }
-    }
-    auto yaml = journal_->read_spec(row.decision.spec_hash);
-    results.push_back({{"sequence", row.sequence},
-                       {"wall", format_wall_time(row.wall)},
-                       {"repeats", row.repeats},
-                       {"decision", Json::parse(format::to_json(row.decision))},
-                       {"outcomes", std::move(outcomes)},
-                       {"spec", yaml ? *yaml : ""}});
-  }
-  return Json{{"schemaVersion", 1}, {"results", std::move(results)}}.dump();
 }
 
 Result<void> Runner::say(const std::string& model, const control::OperatorSaid& said) {

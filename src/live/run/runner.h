@@ -50,8 +50,6 @@ class Runner {
   void apply_reload(std::vector<format::LoadedModel> loaded);
   void watch_files();
   ModelRun* find(const std::string& model);
-  Result<std::string> decisions_json(const std::string& model, std::size_t limit,
-                                     std::optional<WallTime> until);
   Result<void> say(const std::string& model, const control::OperatorSaid& said);
   void write_run_file();
 

@@ -65,4 +65,15 @@ VariantObservation aggregate(std::string variant, const Fleet& fleet,
   return v;
 }
 
+std::optional<double> kv_capacity_tokens(const ReplicaSignals& replica) {
+  double tokens = 0;
+  if (replica.has(SignalId::kKvTotalTokens)) {
+    tokens = replica.value(SignalId::kKvTotalTokens);
+  } else if (replica.has(SignalId::kKvTotalBlocks) && replica.has(SignalId::kKvBlockTokens)) {
+    tokens = replica.value(SignalId::kKvTotalBlocks) * replica.value(SignalId::kKvBlockTokens);
+  }
+  if (!(tokens > 0 && tokens < 1e15)) return std::nullopt;
+  return tokens;
+}
+
 }  // namespace tidegate::signal

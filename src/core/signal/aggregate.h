@@ -8,6 +8,7 @@
 // were, and `at` and `freshness` are the oldest part's. Over no ready replicas a sum is a true
 // zero, a mean is absent. What no replica tells is absent. Thread-safety: a function.
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -22,5 +23,9 @@ VariantObservation aggregate(std::string variant, const Fleet& fleet,
 
 /// The engine's queue and what waits elsewhere in it.
 Signal engine_waiting(const ReplicaSignals& replica, Instant now, const FreshnessRule& rule);
+
+/// Tokens the engine's KV holds, as it reports it: the total, else blocks times block size. Nothing
+/// where it does not say.
+std::optional<double> kv_capacity_tokens(const ReplicaSignals& replica);
 
 }  // namespace tidegate::signal

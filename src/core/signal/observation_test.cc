@@ -142,5 +142,18 @@ TEST(Aggregate, OverNoReplicasASumIsATrueZeroAndAMeanIsUnknown) {
   EXPECT_TRUE(v.kv_usage.absent());
 }
 
+TEST(KvCapacity, IsWhatTheEngineSaysOrNothing) {
+  ReplicaSignals page;
+  EXPECT_FALSE(kv_capacity_tokens(page)) << "unknown is not zero";
+  page.values[index_of(SignalId::kKvTotalBlocks)] = 2588;
+  EXPECT_FALSE(kv_capacity_tokens(page)) << "blocks of unknown size";
+  page.values[index_of(SignalId::kKvBlockTokens)] = 16;
+  EXPECT_EQ(kv_capacity_tokens(page), 41408);
+  page.values[index_of(SignalId::kKvTotalTokens)] = 40000;
+  EXPECT_EQ(kv_capacity_tokens(page), 40000) << "the engine's own total wins";
+  page.values[index_of(SignalId::kKvTotalTokens)] = 0;
+  EXPECT_FALSE(kv_capacity_tokens(page)) << "a capacity of nothing is a lie";
+}
+
 }  // namespace
 }  // namespace tidegate::signal

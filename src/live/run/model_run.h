@@ -62,6 +62,8 @@ class ModelRun {
   void say(const control::OperatorSaid& said);
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
+  /// A page of one of its replicas was read.
+  void scraped(ReplicaId id, const signal::ReplicaSignals& page);
   /// A request came and waits. With nothing running or on its way that cannot wait for the next
   /// tick.
   void waits();
@@ -106,6 +108,7 @@ class ModelRun {
   void schedule();
   void replica_changed(const ReplicaInfo& info);
   void to_gateway(const ReplicaInfo& info);
+  void tell_room(const ReplicaInfo& info);
   void remember_start();
 
   RunParts parts_;
@@ -114,6 +117,7 @@ class ModelRun {
   control::Start start_;  ///< as saved last
   std::vector<VariantRun> variants_;
   std::map<ReplicaId, ReplicaInfo> replicas_;
+  std::map<ReplicaId, std::int64_t> kv_tokens_;  ///< as the engine itself reports
   std::deque<ReplicaNote> notes_;
   Ledger ledger_;
   signal::Observation last_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/route/options.h"
+#include "core/signal/aggregate.h"
 #include "core/signal/dialect.h"
 #include "live/net/log.h"
 #include "live/run/model_run.h"
@@ -36,6 +37,7 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
   }
   if (info.state == ReplicaState::kGone) {
     replicas_.erase(info.id);
+    kv_tokens_.erase(info.id);
   } else {
     replicas_[info.id] = info;
   }
@@ -46,18 +48,39 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
                                .adopted = static_cast<std::uint8_t>(info.adopted ? 1 : 0)});
 }
 
+void ModelRun::tell_room(const ReplicaInfo& info) {
+  const int index = variant_index(info.variant), in_spec = spec_index(info.variant);
+  if (index < 0 || in_spec < 0) return;  // its variant has left the spec: it is stopped
+  const engine::Profile& profile = variants_[static_cast<std::size_t>(index)].profile;
+  auto reported = kv_tokens_.find(info.id);
+  parts_.gateway.replica_up(
+      name(),
+      route::replica_up(
+          loaded_.model, static_cast<std::size_t>(in_spec), info.id,
+          {.max_num_seqs = profile.max_num_seqs,
+           .kv_tokens = reported != kv_tokens_.end() ? reported->second : profile.kv_tokens}),
+      info.address);
+}
+
+void ModelRun::scraped(ReplicaId id, const signal::ReplicaSignals& page) {
+  parts_.gateway.scraped(name(), id, page);
+  // What the engine says it can hold wins over the profile.
+  const std::optional<double> kv = signal::kv_capacity_tokens(page);
+  auto replica = replicas_.find(id);
+  if (!kv || replica == replicas_.end() || replica->second.state != ReplicaState::kReady) return;
+  std::int64_t& known = kv_tokens_[id];
+  if (known == static_cast<std::int64_t>(*kv)) return;
+  known = static_cast<std::int64_t>(*kv);
+  tell_room(replica->second);
+}
+
 void ModelRun::to_gateway(const ReplicaInfo& info) {
   switch (info.state) {
     case ReplicaState::kReady: {
-      const int index = variant_index(info.variant), in_spec = spec_index(info.variant);
-      if (index < 0 || in_spec < 0) return;  // its variant has left the spec: it is stopped
+      const int index = variant_index(info.variant);
+      if (index < 0) return;
       const VariantRun& variant = variants_[static_cast<std::size_t>(index)];
-      parts_.gateway.replica_up(
-          name(),
-          route::replica_up(loaded_.model, static_cast<std::size_t>(in_spec), info.id,
-                            {.max_num_seqs = variant.profile.max_num_seqs,
-                             .kv_tokens = variant.profile.kv_tokens}),
-          info.address);
+      tell_room(info);
       if (auto added = parts_.scraper.add({.id = info.id,
                                            .address = info.address,
                                            .path = "",

@@ -36,6 +36,11 @@ std::string TraceNotes::text() const {
   return skipped > static_cast<std::int64_t>(first.size()) ? out + "; ..." : out;
 }
 
+struct TraceReader::Row {
+  Duration time{0};  // in the trace's own time, since its start
+  TraceRequest request;
+};
+
 struct TraceReader::State {
   State(std::unique_ptr<std::istream> stream, const TraceOptions& with)
       : in(std::move(stream)),
@@ -46,10 +51,6 @@ struct TraceReader::State {
         arrivals(with.seed, "trace arrivals"),
         lengths(with.seed, "trace lengths") {}
 
-  struct Row {
-    Duration time{0};  // in the trace's own time, since its start
-    TraceRequest request;
-  };
   struct Segment {
     double start_seconds = 0;
     double rate = 0;
@@ -306,7 +307,7 @@ Result<std::unique_ptr<TraceReader>> TraceReader::read(std::unique_ptr<std::istr
 
 bool TraceReader::next(TraceRequest& out) {
   State& s = *state_;
-  State::Row row;
+  Row row;
   row.request = std::move(out);  // keeps its buffers
   bool found = s.rows.kind() == TraceKind::kRate ? s.next_arrival(row)
                : s.options.scale > 1             ? s.next_copied(row)

@@ -94,6 +94,7 @@ class TraceReader {
 
  private:
   TraceReader();
+  struct Row;
   struct State;
   std::unique_ptr<State> state_;
 };

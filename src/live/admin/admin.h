@@ -1,5 +1,5 @@
 #pragma once
-// Admin: the operator's HTTP API, /metrics, probes and dashboard (DESIGN-level ports: :8081 on
+// Admin: the operator's HTTP API, /metrics, probes and dashboard (:8081 on
 // loopback).
 //
 //   AdminServer admin(loop, api, {.token = token});

@@ -6,7 +6,7 @@
 //   order
 //
 // The sink sees every event with its time and the actions it gave, in order, inside the lock: the
-// tape. Whoever calls handle() performs the actions of the requests it owns (DESIGN: one router per
+// tape. Whoever calls handle() performs the actions of the requests it owns (one router per
 // model behind one mutex). Thread-safety: all members may be called from any thread.
 
 #include <functional>

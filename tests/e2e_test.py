@@ -349,6 +349,14 @@ class Spine(Case):
         until(lambda: "nothing changed" in run.tail(), "the error is reported")
         run.file.write_text(spec(min=2))
         run.ready(2)
+        # A model may leave the file and come back.
+        run.file.write_text(spec(name="other"))
+        until(lambda: run.status()["model"] == "other" and run.status()["variants"][0]["ready"] >= 1,
+              "the other model")
+        run.file.write_text(spec(name="other") + "---\n" + spec())
+        until(lambda: len(get(f"http://{run.info['admin']}/api/v1/status")["results"]) == 2, "both")
+        until(lambda: post(run.url("/v1/completions"), {"model": "m", "prompt": "x"})[0] == 200,
+              "the first model serves again")
 
 
 class Trouble(Case):

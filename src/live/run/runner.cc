@@ -272,11 +272,18 @@ void Runner::apply_reload(std::vector<format::LoadedModel> loaded) {
   }
   for (auto& l : loaded) {
     const std::string name = l.model.name;
-    ModelRun* run = find(name);
-    if (run != nullptr && run->loaded().hash == l.hash) continue;
+    auto has_name = [&](const auto& m) { return m->name() == name; };
+    if (std::any_of(leaving_.begin(), leaving_.end(), has_name)) {
+      net::log(Level::kWarn, "the model still drains from before: taken up when that is done",
+               {{"model", name}});
+      for (auto& [path, seen] : file_stamps_) seen = {0, -1};  // look again at the next turn
+      continue;
+    }
+    auto run = std::find_if(models_.begin(), models_.end(), has_name);
+    if (run != models_.end() && (*run)->loaded().hash == l.hash) continue;
     Result<void> done;
-    if (run != nullptr) {
-      done = run->reload(std::move(l));
+    if (run != models_.end()) {
+      done = (*run)->reload(std::move(l));
     } else if (auto created = ModelRun::create(parts(), std::move(l)); created) {
       models_.push_back(std::move(*created));
       models_.back()->begin();

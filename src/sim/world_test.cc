@@ -175,6 +175,45 @@ TEST(World, FromZeroTheFirstRequestWaitsForTheColdStart) {
       << "ordered at once, not at the next tick";
 }
 
+TEST(World, TwoVariantsServeOneQueueAndEachIsBilledAtItsPrice) {
+  spec::Model model = model_with(1, 1);
+  model.variants.push_back(model.variants[0]);
+  model.variants[1].name = "w";
+  model.variants[1].cost_per_hour_dollars = 5;
+  model.variants[1].hardware.count = 8;
+  WorldOptions options = world_of(model, one_at_a_time(seconds(10)), 1);
+  options.initial = {1, 1};
+  // Two at once: one each, neither waits; a third waits for the first to end.
+  World world(std::move(options));
+  for (int i = 0; i < 3; ++i) world.offer(request_at(seconds(1), 1, 1));
+  world.drain();
+  EXPECT_EQ(world.now(), Instant::from_nanos(0) + seconds(21));
+  world.finish(Instant::from_nanos(0) + seconds(3600));
+  EXPECT_EQ(world.totals().score.completed, 3);
+  EXPECT_EQ(world.totals().busy, seconds(30));
+  EXPECT_DOUBLE_EQ(world.totals().cost_dollars, 7);
+  EXPECT_DOUBLE_EQ(world.totals().gpu_hours, 9);
+  EXPECT_EQ(world.totals().queue_peak, 1);
+}
+
+TEST(World, SharedPrefixesAreServedFromTheCache) {
+  auto trace = poisson(0.5, 200, 4096, 10);
+  for (std::size_t i = 0; i < trace.size(); ++i) {
+    trace[i].prefix_block_tokens = 512;
+    for (std::uint64_t block = 0; block < 8; ++block) trace[i].prefix.push_back(block + 1);
+  }
+  auto mean_ttft = [&](bool shared) {
+    auto requests = trace;
+    for (std::size_t i = 0; !shared && i < requests.size(); ++i) {
+      for (auto& hash : requests[i].prefix) hash += (i + 1) << 32;
+    }
+    WorldOptions options = world_of(model_with(1, 1), engine::Profile{}, 1);
+    options.prefix_block_tokens = 512;
+    return played(std::move(options), requests).totals().score.ttft.mean();
+  };
+  EXPECT_LT(mean_ttft(true), 0.5 * mean_ttft(false));
+}
+
 TEST(World, AnOrderTakesItsActuationDelay) {
   spec::Model model = model_with(0, 1);
   model.scaling.policy = spec::PolicyKind::kConcurrency;

@@ -2,8 +2,8 @@
 // Profiles: files of how fast one replica steps (profiles/*.yaml) -> engine::Profile; see
 // load_profile in format/spec_yaml.h for finding one by name.
 //
-//   auto profile = parse_profile(text, "profiles/h100.yaml");   // error: one line a fault,
-//   file:line:column
+//   // An error is one line a fault, file:line:column.
+//   auto profile = parse_profile(text, "profiles/h100.yaml");
 //
 // Times are exact: "0.12us" is 120,000,000 femtoseconds, never a rounded double. Never throws.
 

@@ -1,6 +1,5 @@
 #pragma once
-// Fields: a value type lists its members once; every codec (JSON, MessagePack, tape) walks that
-// list.
+// Fields: a value type lists its members once; every codec (JSON, MessagePack, tape) walks it.
 //
 //   struct Arrived {
 //     static constexpr std::string_view kType = "Arrived";   // only for members of a std::variant
@@ -11,8 +10,9 @@
 //   };
 //
 // An enum lists its tokens in order of value (dense, from 0):
-//   template <> struct EnumTokens<Mode> { static constexpr std::string_view kTokens[] = {"observe",
-//   ...}; };
+//   template <> struct EnumTokens<Mode> {
+//     static constexpr std::string_view kTokens[] = {"observe", ...};
+//   };
 //
 // A member that is absent when decoding keeps its default, so a field may be added without breaking
 // old records; renaming one breaks them.

@@ -10,17 +10,15 @@
 // actions.
 //
 // What an operator may rely on:
-//   scale    is applied at once, also in observe and while paused, within [0, maxReplicas]. Paused,
-//   it
-//            stays. In auto it becomes the current target and the policy goes on from there: up as
-//            demand asks, down only after scaleDownDelay
+//   scale    is applied at once, also in observe and while paused, within [0, maxReplicas].
+//            Paused, it stays. In auto it becomes the current target and the policy goes on from
+//            there: up as demand asks, down only after scaleDownDelay
 //   pause    no Apply but the operator's own; recommendations go on
 //   resume   back to the spec's mode, or acting for as long as said, then observe
 //   restart  the targets of Start are held until complete data has asked for less for
-//   scaleDownDelay;
-//            the first decision that may act tells the actuator every target once
+//            scaleDownDelay; the first decision that may act tells the actuator every target once
 //   foreign  a number that is not ours is announced, becomes the current target, and the policy
-//   goes on
+//            goes on
 // Thread-safety: one owner; a value otherwise.
 
 #include <cstdint>

@@ -3,8 +3,8 @@
 // replicas say. One copy for live and simulator: both worlds only gather the parts.
 //
 //   std::vector<ReplicaSight> replicas = ...;                       // in order of id
-//   controller.handle(observe(model, {demand, ttft, itl}, replicas, now, wall, rule), now,
-//   actions);
+//   Observed seen = observe(model, {demand, ttft, itl}, replicas, now, wall, rule);
+//   controller.handle(seen, now, actions);
 //
 // Prometheus values are absent here; their owner fills `metrics` in. Thread-safety: a function.
 

@@ -2,9 +2,8 @@
 // knob (keda:5) as target, and KV usage at 0.8.
 //
 // Two loops, as published (keda.sh "ScaledObject specification"; pkg/scaling/executor):
-//   each 30 s (pollingInterval)  active = any metric above 0. None runs and active: to 1. Not
-//   active for
-//                                300 s (cooldownPeriod): to 0
+//   each 30 s (pollingInterval)  active = any metric above 0. None runs and active: to 1.
+//                                Not active for 300 s (cooldownPeriod): to 0
 //   each 15 s (the HPA's own)    HPA's law, never below 1
 // One departure: a metric without data is unknown, never 0 (upstream's ignoreNullValues reads it as
 // 0).

@@ -6,13 +6,12 @@
 // the replicas; a mean over replicas (KV usage) or a latency is compared with the target itself.
 // Law, from kubernetes pkg/controller/podautoscaler/replica_calculator.go (autoscaling/v2):
 //   AverageValue of a total   within tolerance of target * current: keep, else ceil(total / target)
-//   AverageValue of a mean    ceil(ratio * ready) over heard replicas; replicas not heard count as
-//   at
-//                             target on the way down and as idle on the way up; not-ready ones as
-//                             idle on the way up; keep where that turns the direction round
+//   AverageValue of a mean    ceil(ratio * ready) over heard replicas; replicas not heard count
+//                             as at target on the way down and as idle on the way up; not-ready
+//                             ones as idle on the way up; keep where that turns the direction round
 //   Value                     within tolerance: keep, else ceil(ratio * ready)
 //   Utilization               of KV: a mean; of requests: the target is that share of
-//   concurrencyTarget
+//                             concurrencyTarget
 // Two departures, both upwards: where none is ready a ratio above 1 keeps the number instead of
 // giving 0 (kubernetes #130130), and replicas not heard are added to a total on the way down.
 

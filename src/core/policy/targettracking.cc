@@ -5,8 +5,8 @@
 // alarms it creates): capacity proportional to metric / target on one-minute averages;
 //   high alarm  above the target for 3 datapoints of 1 minute: out, at once and in one step
 //   low alarm   below 0.9 of the target for 15 datapoints: in, but not within 300 s of the last
-//   change warm-up     300 s: what was ordered counts as capacity, so the same need is not ordered
-//   twice
+//               change
+//   warm-up     300 s: what was ordered counts as capacity, so the same need is not ordered twice
 //
 // A metric without data leaves its alarm in INSUFFICIENT_DATA: no change on its account.
 

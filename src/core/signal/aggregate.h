@@ -1,8 +1,8 @@
 #pragma once
 // Aggregate: the signals of a variant's ready replicas -> its part of the Observation.
 //
-//   VariantObservation v = aggregate("h100-fp8", fleet, replicas, now, rule);   // nullptr: never
-//   heard
+//   // A replica that is nullptr was never heard.
+//   VariantObservation v = aggregate("h100-fp8", fleet, replicas, now, rule);
 //
 // A sum is over the replicas heard, not scaled up to those that were not; `coverage` says how many
 // were, and `at` and `freshness` are the oldest part's. Over no ready replicas a sum is a true

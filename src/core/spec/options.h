@@ -10,8 +10,8 @@
 //
 //   const Section& spec = model_section();
 //   const Option* row = find(spec, "queue");
-//   for_each_option(spec, "spec", [](std::string_view path, const Section&, const Option& row) {
-//   ... });
+//   for_each_option(spec, "spec",
+//                   [](std::string_view path, const Section&, const Option& row) { ... });
 
 #include <cstddef>
 #include <cstdint>

@@ -2,8 +2,7 @@
 // RouterHost: one model's router with its lock and its clock.
 //
 //   RouterHost host(clock, options);
-//   host.handle(Arrived{...}, actions);     // `now` is read inside the lock: events keep their
-//   order
+//   host.handle(Arrived{...}, actions);  // `now` is read inside the lock: events keep their order
 //
 // The sink sees every event with its time and the actions it gave, in order, inside the lock: the
 // tape. Whoever calls handle() performs the actions of the requests it owns (one router per

@@ -4,9 +4,10 @@
 // and dropped.
 //
 //   ChunkReader chunks;
-//   std::size_t used = chunks.feed(bytes, [&](std::string_view data) { body.append(data); return
-//   true; }); if (chunks.bad()) ...; if (chunks.done()) ...   // bytes.substr(used) belongs to the
-//   next message
+//   auto sink = [&](std::string_view data) { body.append(data); return true; };
+//   std::size_t used = chunks.feed(bytes, sink);
+//   if (chunks.bad()) ...
+//   if (chunks.done()) ...   // bytes.substr(used) belongs to the next message
 //
 // Internal to live/net. A value; no thread-safety.
 

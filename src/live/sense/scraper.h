@@ -4,8 +4,7 @@
 //   Scraper scraper(loop, client, clock, {.histograms = HistogramSet().with(SignalId::kTtft)},
 //                   [&](const ScrapeReport& r) { if (r.signals) tell_router(r.id, *r.signals); });
 //   scraper.add({.id = id, .address = address, .dialect = signal::DialectId::kVllm});
-//   if (auto* s = scraper.signals(id, clock.now())) use(s->signal(kRunningRequests, now,
-//   scraper.rule()));
+//   if (auto* s = scraper.signals(id, now)) use(s->signal(kRunningRequests, now, scraper.rule()));
 //
 // Promises: one callback for each scrape, good or failed; a target is never asked twice at once,
 // and at most max_concurrent are asked at a time, the one waiting longest first; every scrape ends

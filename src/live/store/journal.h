@@ -4,8 +4,7 @@
 //
 //   auto journal = Journal::open("./.tidegate/journal.db").value();
 //   journal->record(model, decision, repeats);         // asynchronous, bounded queue
-//   journal->intent(replica_row);                      // durable before it returns: before each
-//   fork
+//   journal->intent(replica_row);          // before each fork: durable before it returns
 //
 // Bounded: at most Options::max_bytes on disk; the oldest decisions go first, replica rows never.
 // Records are MessagePack (format/codec.h). `Instant` goes on after a restart: resume_instant().

@@ -2,8 +2,8 @@
 // EndpointsActuator: engines that already run. We route and recommend; how many there are is not
 // ours.
 //
-//   auto actuator = EndpointsActuator::create({loop, client, clock, journal}, model, variant,
-//   sink);
+//   EndpointWorld world{loop, client, clock, journal};
+//   auto actuator = EndpointsActuator::create(world, model, variant, sink);
 //   (*actuator)->adopt();      // each URL becomes a replica, probed once a second
 //
 // apply() is refused unless it asks for what is there. sleep() and wake() do nothing.

@@ -2,8 +2,8 @@
 // PortPool: a free TCP port on loopback for each replica; one for all models of a process.
 //
 //   PortPool ports;
-//   std::uint16_t port = ports.take().value();    // ... ports.release(port) when the engine is
-//   gone
+//   std::uint16_t port = ports.take().value();
+//   ports.release(port);                          // when the engine is gone
 //
 // Below the kernel's ephemeral range, so that no outgoing connection takes a port between our check
 // and the engine's bind(). A port is given out once until released, and only if a bind succeeds

@@ -1,9 +1,8 @@
 #pragma once
 // What /proc tells about processes: who is alive, whose they are.
 //
-//   if (process_alive(pid, start_ticks)) ...     // the same process, not a later one with its
-//   number for (auto& p : processes_of("/state")) ...   // all that were started from one state
-//   directory
+//   if (process_alive(pid, start_ticks)) ...    // the same process, not a later one of its number
+//   for (auto& p : processes_of("/state")) ...  // all that were started from one state directory
 //
 // Source: proc(5). Zombies count as dead: they hold neither memory nor devices. Thread-safety:
 // values.

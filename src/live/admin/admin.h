@@ -1,5 +1,6 @@
 #pragma once
-// Admin: the operator's HTTP API, /metrics, probes and dashboard, on loopback unless told otherwise.
+// Admin: the operator's HTTP API, /metrics, probes and dashboard, on loopback unless told
+// otherwise.
 //
 //   AdminServer admin(loop, api, {.token = token});
 //   Address bound = admin.listen({"127.0.0.1", 8081}).value();

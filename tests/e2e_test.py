@@ -422,6 +422,31 @@ class Trouble(Case):
         self.assertIn("/no/such", none.stderr)
 
 
+class Demo(Case):
+    def demo(self, *flags):
+        return subprocess.Popen([BINARY, "demo", *flags], cwd=self.dir, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True,
+                                env={**os.environ, "TMPDIR": str(self.dir)})
+
+    def test_it_plays_its_day_and_leaves_nothing_behind(self):
+        with self.demo("--seconds", "10") as demo:
+            out, _ = demo.communicate(timeout=2 * WAIT)
+        self.assertEqual(demo.returncode, 0, out)
+        self.assertIn(" 0 lost", out)
+        self.assertIn("for a fleet fixed at the peak", out)
+        self.assertEqual(engine_pids(self.dir), [])
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+    def test_interrupted_it_leaves_nothing_behind_either(self):
+        with self.demo("--seconds", "60") as demo:
+            until(lambda: engine_pids(self.dir), "an engine runs", alive=demo)
+            demo.send_signal(signal.SIGINT)
+            out, _ = demo.communicate(timeout=WAIT)
+        self.assertEqual(demo.returncode, 130, out)
+        until(lambda: not engine_pids(self.dir), "engines gone")
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
 if __name__ == "__main__":
     BINARY = str(pathlib.Path(sys.argv.pop(1)).resolve())
     unittest.main(verbosity=2)

@@ -158,7 +158,7 @@ void ModelRun::drained(ReplicaId id) {
   if (index >= 0) variants_[static_cast<std::size_t>(index)].actuator->drained(id);
 }
 
-void ModelRun::shutdown(std::function<void()> done) {
+void ModelRun::shutdown(const std::function<void()>& done) {
   closing_ = true;
   parts_.loop.cancel(tick_timer_);
   parts_.loop.cancel(wake_timer_);

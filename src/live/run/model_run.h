@@ -68,7 +68,7 @@ class ModelRun {
   /// tick.
   void waits();
   /// Drains and stops all replicas that are ours (options.leave: lets them run), then calls `done`.
-  void shutdown(std::function<void()> done);
+  void shutdown(const std::function<void()>& done);
 
   const std::string& name() const { return loaded_.model.name; }
   const spec::Model& model() const { return loaded_.model; }

@@ -4,19 +4,38 @@
 
 namespace tidegate::engine {
 
+LengthMoments LengthMoments::of(const Lengths& all_alike) {
+  const double prompt = std::max(1.0, all_alike.prompt_tokens);
+  const double output = std::max(1.0, all_alike.output_tokens);
+  return {prompt, output, prompt * prompt, prompt * output, output * output};
+}
+
+double held_tokens(const LengthMoments& lengths) {
+  return (lengths.prompt_output + lengths.output_squared / 2) / lengths.output;
+}
+
+StepLaw step_law(const Profile& profile, double step_factor, const LengthMoments& lengths) {
+  const double second = 1e-15 * step_factor;
+  StepLaw law;
+  law.prefilled_tokens = lengths.prompt / lengths.output;
+  law.held_tokens = held_tokens(lengths);
+  const double attended = lengths.prompt_squared / 2 / lengths.output;  // a step, each sequence
+  law.fixed_seconds = static_cast<double>(profile.c0_fs) * second;
+  law.each_seconds =
+      (static_cast<double>(profile.c1_fs) * law.prefilled_tokens +
+       static_cast<double>(profile.c2_fs) + static_cast<double>(profile.c3_fs) * law.held_tokens +
+       static_cast<double>(profile.c4_fs) * attended) *
+      second;
+  return law;
+}
+
 Capacity capacity(const Profile& profile, const CapacityLimits& limits, const Lengths& lengths) {
-  constexpr double kFemto = 1e-15;
-  const double prompt = std::max(1.0, lengths.prompt_tokens);
-  const double output = std::max(1.0, lengths.output_tokens);
-  const double held = prompt + output / 2;   // KV tokens of a sequence, mean over its life
-  const double prefilled = prompt / output;  // prompt tokens a step, for each sequence
-  // Step time = fixed + each * sequences.
-  const double fixed = static_cast<double>(profile.c0_fs) * kFemto * limits.step_factor;
-  const double each =
-      (static_cast<double>(profile.c1_fs) * prefilled + static_cast<double>(profile.c2_fs) +
-       static_cast<double>(profile.c3_fs) * held +
-       static_cast<double>(profile.c4_fs) * prefilled * prompt / 2) *
-      kFemto * limits.step_factor;
+  return capacity_of(profile, limits, LengthMoments::of(lengths));
+}
+
+Capacity capacity_of(const Profile& profile, const CapacityLimits& limits,
+                     const LengthMoments& lengths) {
+  const StepLaw law = step_law(profile, limits.step_factor, lengths);
   Capacity out;
   double n = static_cast<double>(std::max<std::int64_t>(1, limits.max_num_seqs));
   auto bound = [&](double most, Binding binding) {
@@ -24,17 +43,20 @@ Capacity capacity(const Profile& profile, const CapacityLimits& limits, const Le
     n = most;
     out.binding = binding;
   };
-  bound(static_cast<double>(profile.kv_tokens) / held, Binding::kKv);
-  bound(static_cast<double>(limits.max_num_batched_tokens) / (1 + prefilled),
+  bound(static_cast<double>(profile.kv_tokens) / law.held_tokens, Binding::kKv);
+  bound(static_cast<double>(limits.max_num_batched_tokens) / (1 + law.prefilled_tokens),
         Binding::kBatchedTokens);
-  if (limits.itl > Duration(0) && each > 0) {
+  if (limits.itl > Duration(0) && law.each_seconds > 0) {
     // One sequence is served whatever it takes.
-    bound(std::max(1.0, (to_seconds(limits.itl) - fixed) / each), Binding::kItl);
+    bound(std::max(1.0, (to_seconds(limits.itl) - law.fixed_seconds) / law.each_seconds),
+          Binding::kItl);
   }
   auto ranks = static_cast<double>(std::max<std::int64_t>(1, limits.data_parallel_size));
-  out.step_seconds = fixed + each * n;
+  out.step_seconds = law.fixed_seconds + law.each_seconds * n;
   out.sequences = n * ranks;
-  if (out.step_seconds > 0) out.requests_per_second = ranks * n / (output * out.step_seconds);
+  if (out.step_seconds > 0) {
+    out.requests_per_second = ranks * n / (lengths.output * out.step_seconds);
+  }
   return out;
 }
 

@@ -116,7 +116,7 @@ Sized size_case(SizeCase asked, const LengthMix& lengths, const engine::PriceAsk
   out.answer = engine::size(asked.profile, asked.ask, lengths);
   const engine::SizeAsk& ask = asked.ask;
   out.little.ask = {ask.requests_per_second,
-                    out.answer.latency_seconds,
+                    out.answer.latency_at_slots_seconds,
                     ask.max_num_seqs * ask.data_parallel_size,
                     static_cast<double>(asked.profile.kv_tokens * ask.data_parallel_size),
                     engine::held_tokens(lengths.moments),
@@ -188,12 +188,15 @@ void print_zero(const Sized& s) {
     return;
   }
   row("scale to zero",
-      fmt::format("pays in gaps over {} (scaleDownDelay + cold start {}): {:.2g} of the gaps at "
-                  "this rate; {:.2g} of a day idle for each wake",
-                  time_text(z.gap_seconds), start, z.gap_share, z.idle_share_per_wake));
+      fmt::format(
+          "pays in gaps over {} (scaleDownDelay + cold start {}), {:.2g} % of a day each; {}",
+          time_text(z.gap_seconds), start, z.idle_share_per_wake * 100,
+          z.gap_share < 0.001
+              ? "at a steady rate none is that long: only for traffic that stops"
+              : fmt::format("{:.2g} % of the gaps are that long", z.gap_share * 100)));
   if (z.misses_per_wake <= 0) return;
   row("",
-      fmt::format("each wake makes {:.3g} requests miss TTFT: p{:g} allows {:.3g} a day at this "
+      fmt::format("each wake makes {:.0f} requests miss TTFT: p{:g} allows {:.2g} a day at this "
                   "rate",
                   z.misses_per_wake, s.asked.zero.ttft_percentile * 100, z.wakes_per_day));
 }
@@ -249,7 +252,6 @@ Json to_json(const Sized& s, const LengthMix& lengths, bool priced) {
            {"runningPerReplica", a.running},
            {"itl", a.itl_seconds},
            {"ttft", {{"percentile", s.asked.ask.ttft_percentile}, {"seconds", a.ttft_seconds}}},
-           {"latency", a.latency_seconds},
            {"little", to_json(s.little)}});
   if (s.asked.cost_per_hour > 0) {
     out["costPerMonth"] = s.pay.own_month_dollars;

@@ -190,11 +190,13 @@ SizeAnswer size(const Profile& profile, const SizeAsk& ask, const LengthMix& len
   const StepLaw law = step_law(profile, ask.step_factor, lengths.moments);
   const Capacity full = capacity_of(profile, limits_of(ask, ask.itl_seconds), lengths.moments);
   const auto ranks = static_cast<double>(std::max<std::int64_t>(1, ask.data_parallel_size));
-  const double slots = capacity_of(profile, limits_of(ask, 0), lengths.moments).sequences /
-                       ranks;  // ITL refuses none
+  // A bound on ITL refuses nobody: slots are what the engine holds.
+  const Capacity held = capacity_of(profile, limits_of(ask, 0), lengths.moments);
+  const double slots = held.sequences / ranks;
+  out.slots = held.sequences;
+  out.latency_at_slots_seconds = lengths.moments.output * held.step_seconds;
   out.binding = static_cast<SizeBinding>(full.binding);
   out.requests_per_second = full.requests_per_second;
-  out.sequences = full.sequences;
   auto refuse = [&](Infeasible why) {
     out.infeasible = why;
     return out;
@@ -245,7 +247,6 @@ SizeAnswer size(const Profile& profile, const SizeAsk& ask, const LengthMix& len
   out.running = loaded.running() * ranks;
   out.itl_seconds = loaded.step_seconds();
   out.ttft_seconds = loaded.ttft(ask.ttft_percentile);
-  out.latency_seconds = loaded.ttft(0.5) + lengths.moments.output * out.itl_seconds;
   return out;
 }
 

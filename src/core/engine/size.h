@@ -82,15 +82,15 @@ struct SizeAnswer {
   Infeasible infeasible = Infeasible::kNot;
   std::int64_t replicas = 0;
   SizeBinding binding = SizeBinding::kSequences;
-  double requests_per_second = 0;  ///< one replica within the ITL bound, full
-  double sequences = 0;            ///< one replica, full: Little's c
-  double utilization = 0;          ///< of requests_per_second, with these replicas
-  double headroom = 0;             ///< more requests/s, as a share, before the bound is reached
-  double running = 0;              ///< sequences of one replica at this load
-  double itl_seconds = 0;          ///< at this load
-  double ttft_seconds = 0;         ///< at this load, at the percentile
-  double ttft_alone_seconds = 0;   ///< the same with nothing else running
-  double latency_seconds = 0;      ///< mean of a whole request, at this load
+  double requests_per_second = 0;       ///< one replica within the ITL bound, full
+  double slots = 0;                     ///< sequences a replica holds whatever the ITL: Little's c
+  double latency_at_slots_seconds = 0;  ///< of a mean request with all of them taken
+  double utilization = 0;               ///< of requests_per_second, with these replicas
+  double headroom = 0;            ///< more requests/s, as a share, before the bound is reached
+  double running = 0;             ///< sequences of one replica at this load
+  double itl_seconds = 0;         ///< at this load
+  double ttft_seconds = 0;        ///< at this load, at the percentile
+  double ttft_alone_seconds = 0;  ///< the same with nothing else running
 };
 SizeAnswer size(const Profile& profile, const SizeAsk& ask, const LengthMix& lengths);
 

@@ -118,6 +118,14 @@ TEST(Size, FillsToTheTargetAndNamesWhatBinds) {
                     row.lengths.output_tokens * s.itl_seconds,
                 1e-6)
         << row.label << ": Little's Law at the load";
+    // Little's coarse answer, with the latency at full slots, is what the sequences alone ask for.
+    LittleAnswer l = little({.requests_per_second = row.ask.requests_per_second,
+                             .latency_seconds = s.latency_at_slots_seconds,
+                             .max_num_seqs = static_cast<std::int64_t>(s.slots)});
+    EXPECT_LE(static_cast<std::int64_t>(l.replicas), s.replicas + 1) << row.label;
+    if (s.binding == SizeBinding::kSequences) {
+      EXPECT_EQ(l.replicas, s.replicas) << row.label;
+    }
   }
 }
 

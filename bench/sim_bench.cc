@@ -30,7 +30,6 @@ void world(benchmark::State& bench, spec::PolicyKind policy) {
   variant.name = "v";
   variant.min_replicas = variant.max_replicas = Replicas(replicas);
   options.model.variants = {variant};
-  options.profiles = {engine::Profile{}};
   options.initial = {replicas};
   World world(std::move(options));
   Rng rng(1, "arrivals");

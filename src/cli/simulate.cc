@@ -52,6 +52,8 @@ Result<spec::Model> load_model(const SimulateFlags& flags) {
   std::string names;
   for (auto& loaded : file.models) {
     if (loaded.model.name == flags.model || (flags.model.empty() && file.models.size() == 1)) {
+      auto found = format::resolve_profiles(loaded, format::profile_directories());
+      if (!found) return fail(found.error().within(flags.spec));
       return std::move(loaded.model);
     }
     names += (names.empty() ? "" : ", ") + loaded.model.name;
@@ -81,11 +83,6 @@ Result<sim::SimulateOptions> options_of(const SimulateFlags& flags) {
   auto model = load_model(flags);
   if (!model) return fail(model.error());
   options.model = std::move(*model);
-  for (const spec::Variant& variant : options.model.variants) {
-    auto profile = format::load_profile(variant.engine.profile, format::profile_directories());
-    if (!profile) return fail(profile.error().within("variant " + variant.name));
-    options.profiles.push_back(std::move(*profile));
-  }
   auto policies = policies_of(flags, options.model);
   if (!policies) return fail(policies.error());
   options.policies = std::move(*policies);
@@ -122,7 +119,7 @@ void warn(const SimulateFlags& flags, const sim::SimulateResult& result) {
   auto line = [&](const std::string& text) {
     fmt::print(stderr, "tidegate: warning: {}: {}\n", flags.trace, text);
   };
-  if (auto notes = result.notes.text(); !notes.empty()) line(notes);
+  if (!result.skipped.empty()) line(result.skipped);
   if (result.other_models > 0) {
     line(fmt::format("{} requests name other models (\"{}\") and are left out", result.other_models,
                      result.other_model));

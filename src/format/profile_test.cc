@@ -104,5 +104,30 @@ TEST(Profile, IsFoundByNameThenByPath) {
             "profile ./nobody.yaml: no such file");
 }
 
+TEST(Profile, TravelsWithTheSpecItWasResolvedFor) {
+  const std::string directory = ::testing::TempDir();
+  engine::Profile mine;
+  mine.name = "mine";
+  mine.c0_fs = 7;
+  std::ofstream(directory + "/mine.yaml") << profile_yaml(mine);
+  const std::string spec =
+      "apiVersion: tidegate.dev/v1alpha1\nkind: Model\nmetadata: {name: m}\n"
+      "spec:\n  variants:\n    - {name: a, engine: {profile: mine}}\n    - {name: b}\n"
+      "    - {name: c, engine: {profile: mine}}";
+  SpecFile file = load_spec(spec, "m.yaml");
+  ASSERT_TRUE(file.ok());
+  LoadedModel& loaded = file.models[0];
+  const std::uint64_t before = loaded.hash;
+  EXPECT_EQ(resolve_profiles(loaded, {}).error().message,
+            "variant a: there is no profile \"mine\" in ; built in: reference");
+  ASSERT_TRUE(resolve_profiles(loaded, {directory}).has_value());
+  EXPECT_NE(loaded.hash, before) << "another profile is another spec";
+  SpecFile again = load_recorded_spec(loaded.yaml, "journal");
+  ASSERT_TRUE(again.ok()) << again.diagnostics.front().text();
+  EXPECT_EQ(again.models[0].model, loaded.model);
+  EXPECT_EQ(again.models[0].model.variants[2].profile, mine);
+  EXPECT_EQ(again.models[0].model.variants[1].profile, engine::Profile{});
+}
+
 }  // namespace
 }  // namespace tidegate::format

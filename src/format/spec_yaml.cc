@@ -7,9 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "core/spec/cron.h"
 #include "core/spec/validate.h"
+#include "format/profile.h"
+#include "format/spec_document.h"
 #include "format/spec_reader.h"
 #include "format/spec_value.h"
 #include "format/spec_zone.h"
@@ -17,66 +20,19 @@
 namespace tidegate::format {
 namespace {
 
-constexpr std::string_view kApiVersion = "tidegate.dev/v1alpha1";
 constexpr std::size_t kMaxDiagnostics = 100;
 
 /// What loading may read besides the text: nothing for load_spec, files for load_spec_file.
 struct Surroundings {
   LoadSamples samples;
   bool profiles = false;
+  bool recorded = false;   ///< documents may be followed by their profiles
+  bool scenarios = false;  ///< are left to format/scenario.h
 };
 
-void read_metadata(const Node* node, Position root, spec::Model& model, Reader& reader) {
-  if (node == nullptr || node->kind != NodeKind::kMap) {
-    reader.fault(node != nullptr ? node->at : root,
-                 "metadata: expected a map with name, such as {name: qwen3-32b}");
-    return;
-  }
-  const spec::Option row{.key = "name", .kind = spec::Kind::kLabel, .example = "qwen3-32b"};
-  const std::vector<std::string_view> known{"name", "namespace", "labels", "annotations"};
-  for (std::size_t i = 0; i < node->keys.size(); ++i) {
-    const auto& [key, at] = node->keys[i];
-    if (std::find(known.begin(), known.end(), key) == known.end())
-      reader.unknown_key(key, at, "metadata", known);
-  }
-  const Node* name = node->find("name");
-  if (name == nullptr || name->kind == NodeKind::kNull) {
-    reader.fault(node->at, "metadata: \"name\" is missing; expected a name of a-z, 0-9 and '-'");
-    return;
-  }
-  reader.mark("metadata.name", name->at);
-  std::string fault = describe(*name) + " is not text";
-  if (name->kind == NodeKind::kScalar) {
-    auto value = parse_scalar(row, *name);
-    std::string wrong = value ? spec::check(row, *value) : "";
-    fault = !value ? value.error().message : wrong.empty() ? "" : describe(*name) + " " + wrong;
-    if (fault.empty()) model.name = std::get<std::string>(*value);
-  }
-  if (!fault.empty()) {
-    reader.fault(name->at, "metadata.name: " + fault + "; expected a name such as qwen3-32b");
-  }
-}
-
-void check_head(const Node& root, Reader& reader) {
-  const std::vector<std::string_view> known{"apiVersion", "kind", "metadata", "spec"};
-  auto expect = [&](std::string_view key, std::string_view wanted) {
-    const Node* node = root.find(key);
-    if (node == nullptr) {
-      reader.fault(root.at, "\"" + std::string(key) + "\" is missing; write " + std::string(key) +
-                                ": " + std::string(wanted));
-    } else if (node->kind != NodeKind::kScalar || node->text != wanted) {
-      reader.fault(node->at, std::string(key) + ": " + describe(*node) +
-                                 " is not known here; accepted: " + std::string(wanted));
-    }
-  };
-  expect("apiVersion", kApiVersion);
-  expect("kind", "Model");
-  for (const auto& [key, at] : root.keys) {
-    if (key != "status" && std::find(known.begin(), known.end(), key) == known.end()) {
-      reader.unknown_key(key, at, "document", known);
-    }
-  }
-}
+/// Begins a profile that follows the document of a model; then what the variants call it. Four
+/// blanks stand in a document's text for "--- ".
+constexpr std::string_view kRecordedProfile = "    # profile of the variants above: ";
 
 /// What stands between the values as read and the model in force: names, cron masks, zones.
 void complete(spec::Model& model, Reader& reader) {
@@ -100,17 +56,6 @@ void complete(spec::Model& model, Reader& reader) {
                    path + ".timeZone: " + zone.error().message);
     }
   }
-}
-
-/// The place of the nearest key that was written, from `path` outwards.
-Position place(const std::map<std::string, Position>& positions, std::string path,
-               Position otherwise) {
-  while (!path.empty()) {
-    if (auto at = positions.find(path); at != positions.end()) return at->second;
-    auto cut = path.find_last_of(".[");
-    path.resize(cut == std::string::npos ? 0 : cut);
-  }
-  return otherwise;
 }
 
 spec::Facts gather_facts(const spec::Model& model, const Surroundings& around,
@@ -141,7 +86,12 @@ class Loader {
     for (Document& document : documents) {
       for (const TreeError& error : document.errors) add(Severity::kError, error.at, error.message);
       any = any || !document.errors.empty() || document.root.kind != NodeKind::kNull;
-      if (document.errors.empty() && document.root.kind != NodeKind::kNull) load_document(document);
+      if (!document.errors.empty() || document.root.kind == NodeKind::kNull) continue;
+      if (around_.recorded && document.text.starts_with(kRecordedProfile)) {
+        load_profile_of_above(document);
+      } else {
+        load_document(document);
+      }
     }
     if (!any)
       add(Severity::kError, {},
@@ -158,12 +108,13 @@ class Loader {
               describe(document.root));
       return;
     }
+    if (around_.scenarios && is_kind(document.root, kScenarioKind)) return;
     Reader reader(around_.samples);
     LoadedModel loaded;
-    check_head(document.root, reader);
+    check_head(document.root, kModelKind, reader);
     // Of a kind that is not ours nothing else would make sense.
     if (reader.faults().empty()) {
-      read_metadata(document.root.find("metadata"), document.root.at, loaded.model, reader);
+      read_metadata(document.root, loaded.model.name, reader);
       const Node* spec = document.root.find("spec");
       if (spec == nullptr || spec->kind == NodeKind::kNull) {
         reader.fault(document.root.at,
@@ -187,6 +138,17 @@ class Loader {
     loaded.hash = XXH3_64bits(loaded.yaml.data(), loaded.yaml.size());
     roots_.push_back(document.root.at);
     file_.models.push_back(std::move(loaded));
+  }
+
+  void load_profile_of_above(const Document& document) {
+    auto profile = parse_profile(document.text, filename_);
+    if (!profile) return add(Severity::kError, document.root.at, profile.error().message);
+    if (file_.models.empty()) return;
+    std::string_view name = std::string_view(document.text).substr(kRecordedProfile.size());
+    name = name.substr(0, name.find('\n'));
+    for (spec::Variant& variant : file_.models.back().model.variants) {
+      if (variant.engine.profile == name) variant.profile = *profile;
+    }
   }
 
   void check_names() {
@@ -233,21 +195,15 @@ class Loader {
   std::vector<Position> roots_;
 };
 
-Result<std::string> read_file(const std::string& path) {
-  std::error_code error;
-  auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) return fail("no such file");
-  if (std::filesystem::is_directory(status)) return fail("is a directory");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail("cannot be read; check its permissions");
-  std::string text;
-  char buffer[65'536];
-  while (file.read(buffer, sizeof buffer), file.gcount() > 0) {
-    text.append(buffer, static_cast<std::size_t>(file.gcount()));
-    if (text.size() > kMaxSpecBytes) break;  // refused by size afterwards
-  }
-  if (file.bad()) return fail("cannot be read to its end");
-  return text;
+Surroundings around_file(const std::string& path) {
+  Surroundings around;
+  around.profiles = true;
+  around.samples = [path](const std::string& name) -> Result<std::vector<Duration>> {
+    auto samples = read_file((std::filesystem::path(path).parent_path() / name).string());
+    if (!samples) return fail(samples.error());
+    return parse_samples(*samples);
+  };
+  return around;
 }
 
 }  // namespace
@@ -272,7 +228,7 @@ SpecFile load_spec(std::string_view text, std::string_view filename) {
 }
 
 SpecFile load_recorded_spec(std::string_view text, std::string_view filename) {
-  Surroundings recorded;
+  Surroundings recorded{.recorded = true};
   recorded.samples = [](const std::string&) -> Result<std::vector<Duration>> {
     return std::vector<Duration>{Duration(0)};
   };
@@ -286,14 +242,29 @@ SpecFile load_spec_file(const std::string& path) {
     out.diagnostics.push_back({Severity::kError, path, 0, 0, text.error().message});
     return out;
   }
-  Surroundings around;
-  around.profiles = true;
-  around.samples = [&path](const std::string& name) -> Result<std::vector<Duration>> {
-    auto samples = read_file((std::filesystem::path(path).parent_path() / name).string());
-    if (!samples) return fail(samples.error());
-    return parse_samples(*samples);
-  };
-  return Loader(path, around).load(*text);
+  return Loader(path, around_file(path)).load(*text);
+}
+
+SpecFile load_models_beside_scenario(std::string_view text, const std::string& path) {
+  Surroundings around = around_file(path);
+  around.scenarios = true;
+  return Loader(path, around).load(text);
+}
+
+Result<void> resolve_profiles(LoadedModel& loaded, const std::vector<std::string>& directories) {
+  std::set<std::string> carried;
+  for (spec::Variant& variant : loaded.model.variants) {
+    const std::string& name = variant.engine.profile;
+    auto profile = load_profile(name, directories);
+    if (!profile) return fail(profile.error().within("variant " + variant.name));
+    variant.profile = std::move(*profile);
+    if (variant.profile == spec::Profile{} || !carried.insert(name).second) continue;
+    if (!loaded.yaml.ends_with('\n')) loaded.yaml += '\n';
+    loaded.yaml += "---" + std::string(kRecordedProfile.substr(3)) + name + "\n" +
+                   profile_yaml(variant.profile);
+  }
+  loaded.hash = XXH3_64bits(loaded.yaml.data(), loaded.yaml.size());
+  return {};
 }
 
 std::vector<Diagnostic> check_together(const std::vector<const SpecFile*>& files) {

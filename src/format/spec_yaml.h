@@ -36,7 +36,7 @@ struct Diagnostic {
 struct LoadedModel {
   spec::Model model;
   std::string file;        ///< as named to load_spec
-  std::string yaml;        ///< the document alone, as written
+  std::string yaml;        ///< the document alone, as written, and the profiles it was resolved to
   std::uint64_t hash = 0;  ///< xxh3 of `yaml`
   /// Where each key that was given stands, by path ("spec.variants[0].maxReplicas"): its value.
   std::map<std::string, Position> positions;
@@ -50,11 +50,17 @@ struct SpecFile {
 
 /// Reads no file: {samples: FILE} is an error here.
 SpecFile load_spec(std::string_view text, std::string_view filename);
+/// Finds the profile of every variant; the document then carries those that are not built in, so
+/// that a journal or tape can run its decisions again wherever it is read. Error: none of that
+/// name.
+Result<void> resolve_profiles(LoadedModel& loaded, const std::vector<std::string>& directories);
 /// A document as a journal or tape keeps it, away from its directory: {samples: FILE} stands for
 /// no time at all. Decisions do not look at them; whoever draws cold starts must not use this.
 SpecFile load_recorded_spec(std::string_view text, std::string_view filename);
 /// Reads the file too, and what it refers to; an unreadable file is a Diagnostic.
 SpecFile load_spec_file(const std::string& path);
+/// The same of `text`, read from `path`; a document of kind Scenario is left to format/scenario.h.
+SpecFile load_models_beside_scenario(std::string_view text, const std::string& path);
 /// Names used by two models of different files, as errors at the place of the later one.
 std::vector<Diagnostic> check_together(const std::vector<const SpecFile*>& files);
 

@@ -32,7 +32,7 @@
 
 #include "core/base/result.h"
 #include "core/base/time.h"
-#include "core/workload/workload.h"
+#include "core/workload/stream.h"
 
 namespace tidegate::format {
 
@@ -76,7 +76,7 @@ struct TraceNotes {
   std::string text() const;
 };
 
-class TraceReader {
+class TraceReader : public workload::Stream {
  public:
   static Result<std::unique_ptr<TraceReader>> open(const std::string& path,
                                                    const TraceOptions& options);
@@ -84,13 +84,13 @@ class TraceReader {
   static Result<std::unique_ptr<TraceReader>> read(std::unique_ptr<std::istream> in,
                                                    std::string name, std::int64_t size_bytes,
                                                    const TraceOptions& options);
-  ~TraceReader();
-  /// False at the end.
-  bool next(workload::TraceRequest& out);
+  ~TraceReader() override;
+  bool next(workload::TraceRequest& out) override;
   const TraceNotes& notes() const;
   TraceKind kind() const;
   /// Share of the trace that has been handed out, 0..1; by bytes, or by time for a rate series.
-  double progress() const;
+  double progress() const override;
+  std::string skipped() const override { return notes().text(); }
 
  private:
   TraceReader();

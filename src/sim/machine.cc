@@ -31,8 +31,8 @@ const signal::Page& PageWriter::write(const engine::Stats& stats) {
   return page_;
 }
 
-engine::Options engine_options(const spec::Variant& variant, const engine::Profile& profile,
-                               std::int64_t prefix_block_tokens) {
+engine::Options engine_options(const spec::Variant& variant, std::int64_t prefix_block_tokens) {
+  const spec::Profile& profile = variant.profile;
   engine::Options options;
   options.profile = profile;
   options.max_num_seqs = variant.engine.max_num_seqs.value_or(profile.max_num_seqs);

@@ -42,7 +42,6 @@ class PageWriter {
 };
 
 /// What the engine of a replica of this variant is.
-engine::Options engine_options(const spec::Variant& variant, const engine::Profile& profile,
-                               std::int64_t prefix_block_tokens);
+engine::Options engine_options(const spec::Variant& variant, std::int64_t prefix_block_tokens);
 
 }  // namespace tidegate::sim

@@ -41,7 +41,7 @@ Result<std::vector<std::int64_t>> first_fleet(const SimulateOptions& options) {
   for (workload::TraceRequest r; (*reader)->next(r) && r.at < kSizedFor;) {
     if (serves(options.model, r.model)) minute.add(r);
   }
-  return size_fleet(options.model, options.profiles, minute);
+  return size_fleet(options.model, minute);
 }
 
 /// One policy on its way: its world outlives its own trace, to be billed to the common end.
@@ -56,7 +56,6 @@ Result<Run> play(const SimulateOptions& options, std::size_t policy, SimulateRes
   auto reader = options.open();
   if (!reader) return fail(reader.error());
   World world({.model = under_policy(options.model, options.policies[policy].choice),
-               .profiles = options.profiles,
                .initial = result.initial,
                .seed = options.seed,
                .prefix_block_tokens = options.prefix_block_tokens});
@@ -71,10 +70,10 @@ Result<Run> play(const SimulateOptions& options, std::size_t policy, SimulateRes
       options.progress({policy, (*reader)->progress(), requests});
     }
   }
-  result.notes = (*reader)->notes();
+  result.skipped = (*reader)->skipped();
   result.other_models = others;
   if (requests == 0) {
-    std::string why = result.notes.text();
+    std::string why = result.skipped;
     if (others > 0) {
       why = fmt::format("its {} requests name other models (\"{}\"), and the spec serves \"{}\"",
                         others, result.other_model, options.model.name);

@@ -1,7 +1,7 @@
 #pragma once
 // simulate(): one trace against several policies, each in a World of its own, side by side.
 //
-//   auto results = simulate({.model = model, .profiles = profiles, .policies = asked,
+//   auto results = simulate({.model = model, .policies = asked,
 //                            .open = [&] { return format::TraceReader::open(path, options); },
 //                            .clock = [] { return now; }});
 //
@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/engine/profile.h"
 #include "core/spec/model.h"
 #include "core/spec/options.h"
 #include "format/trace.h"
@@ -42,9 +41,8 @@ struct Progress {
 
 struct SimulateOptions {
   spec::Model model;
-  std::vector<engine::Profile> profiles;  ///< one a variant
   std::vector<PolicyAsked> policies;
-  std::function<Result<std::unique_ptr<format::TraceReader>>()> open;
+  std::function<Result<std::unique_ptr<workload::Stream>>()> open;
   std::function<Instant()> clock;                      ///< real time, for the wall figures alone
   std::function<void(const Progress&)> progress = {};  ///< now and then; may be empty
   std::uint64_t seed = 1;
@@ -60,7 +58,7 @@ struct PolicyResult {
 
 struct SimulateResult {
   std::vector<PolicyResult> policies;  ///< in the order asked
-  format::TraceNotes notes;            ///< rows that could not be read
+  std::string skipped;                 ///< what of the trace could not be used, for people
   std::int64_t other_models = 0;       ///< requests that name another model: left out
   std::string other_model;             ///< the first such name
   std::vector<std::int64_t> initial;   ///< replicas at the start, one a variant

@@ -35,7 +35,6 @@ SimulateOptions options_for(const std::vector<std::string>& policies, const std:
   options.model.scaling.concurrency_target = 32;
   options.model.scaling.scale_down_delay = seconds(120);
   options.model.variants[0].cold_start.engine = {.p50 = seconds(40), .p90 = seconds(70)};
-  options.profiles = {engine::Profile{}};
   for (const auto& policy : policies) {
     options.policies.push_back({policy, *format::parse_policy(policy)});
   }

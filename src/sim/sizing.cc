@@ -7,11 +7,11 @@
 #include "core/engine/capacity.h"
 
 namespace tidegate::sim {
-namespace {
 
 double sustained(const spec::Model& model, const spec::Variant& variant,
-                 const engine::Profile& profile, const engine::Lengths& lengths) {
+                 const engine::Lengths& lengths) {
   const spec::Engine& e = variant.engine;
+  const spec::Profile& profile = variant.profile;
   std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
   if (model.scaling.concurrency_target) {
     // It holds for the replica as a whole, the engine's limit for each of its ranks.
@@ -27,17 +27,13 @@ double sustained(const spec::Model& model, const spec::Variant& variant,
   return engine::capacity(profile, limits, lengths).requests_per_second;
 }
 
-}  // namespace
-
 void FirstMinute::add(const workload::TraceRequest& request) {
   ++requests;
   prompt_tokens += request.prompt.value();
   output_tokens += request.output.value();
 }
 
-std::vector<std::int64_t> size_fleet(const spec::Model& model,
-                                     const std::vector<engine::Profile>& profiles,
-                                     const FirstMinute& minute) {
+std::vector<std::int64_t> size_fleet(const spec::Model& model, const FirstMinute& minute) {
   std::vector<std::int64_t> replicas;
   for (const spec::Variant& variant : model.variants) {
     replicas.push_back(spec::min_replicas(model, variant).value());
@@ -50,8 +46,7 @@ std::vector<std::int64_t> size_fleet(const spec::Model& model,
   std::vector<std::size_t> order;
   double left = requests / to_seconds(kSizedFor);
   for (std::size_t v = 0; v < model.variants.size(); ++v) {
-    each.push_back(sustained(model, model.variants[v], profiles[v], lengths) *
-                   model.scaling.target_utilization);
+    each.push_back(sustained(model, model.variants[v], lengths) * model.scaling.target_utilization);
     order.push_back(v);
     left -= each[v] * static_cast<double>(replicas[v]);
   }

@@ -1,7 +1,7 @@
 #pragma once
 // Sizing of the fleet a simulation starts with: max(minReplicas, replicas for the first minute).
 //
-//   std::vector<std::int64_t> initial = size_fleet(model, profiles, first_minute);
+//   std::vector<std::int64_t> initial = size_fleet(model, first_minute);
 //
 // Replicas for a minute: its requests a second over what a replica sustains at its mean lengths
 // within the ITL bound (core/engine/capacity.h) and within concurrencyTarget, filled up to
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/base/time.h"
-#include "core/engine/profile.h"
+#include "core/engine/capacity.h"
 #include "core/spec/model.h"
 #include "core/workload/workload.h"
 
@@ -26,8 +26,10 @@ struct FirstMinute {
   void add(const workload::TraceRequest& request);
 };
 
-std::vector<std::int64_t> size_fleet(const spec::Model& model,
-                                     const std::vector<engine::Profile>& profiles,
-                                     const FirstMinute& minute);
+/// Requests a second one full replica sustains at these lengths, within the bounds named above.
+double sustained(const spec::Model& model, const spec::Variant& variant,
+                 const engine::Lengths& lengths);
+
+std::vector<std::int64_t> size_fleet(const spec::Model& model, const FirstMinute& minute);
 
 }  // namespace tidegate::sim

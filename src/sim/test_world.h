@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/rng.h"
+#include "core/engine/profile.h"
 #include "sim/world.h"
 
 namespace tidegate::sim {
@@ -42,7 +43,7 @@ inline engine::Profile one_at_a_time(Duration service) {
 inline WorldOptions world_of(spec::Model model, const engine::Profile& profile,
                              std::int64_t replicas) {
   WorldOptions options;
-  options.profiles.assign(model.variants.size(), profile);
+  for (spec::Variant& variant : model.variants) variant.profile = profile;
   options.initial.assign(model.variants.size(), 0);
   options.initial.front() = replicas;
   options.model = std::move(model);

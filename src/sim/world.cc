@@ -10,9 +10,6 @@
 namespace tidegate::sim {
 namespace {
 
-/// A request's id is its number in order of arrival, then its slot: ids grow, slots are found.
-constexpr int kSlotBits = 24;
-constexpr std::uint64_t kSlotMask = (1ULL << kSlotBits) - 1;
 /// Bytes a prompt holds at the gateway: as `load` would send it.
 constexpr std::int64_t kBytesPerToken = 4, kBytesAround = 256;
 
@@ -44,6 +41,13 @@ workload::Ending ending_of(route::Outcome outcome) {
   return workload::Ending::kLost;
 }
 
+/// A plain proxy holds nothing back and keeps no queue.
+route::Options router_of(const WorldOptions& options) {
+  route::Options out = route::router_options(options.model);
+  if (options.front == Front::kProxy) out.max_requests = 0;
+  return out;
+}
+
 control::Start start_of(const WorldOptions& options) {
   control::Start start;
   for (std::size_t v = 0; v < options.model.variants.size(); ++v) {
@@ -65,18 +69,19 @@ struct World::State::WakeOrder {
 
 World::State::State(WorldOptions given)
     : options(std::move(given)),
-      router(route::router_options(options.model)),
+      router(router_of(options)),
       controller(options.model, 0, start_of(options)),
       fleet(options.model, options.seed),
       applied(options.initial) {
-  TIDEGATE_CHECK(options.profiles.size() == options.model.variants.size());
   TIDEGATE_CHECK(options.initial.size() == options.model.variants.size());
-  options.scrape_delay = std::min(options.scrape_delay, options.scrape_period);
+  Duration& delay = options.faults.scrape_delay;
+  delay = std::min(delay, options.scrape_period);
   for (std::size_t v = 0; v < options.initial.size(); ++v) {
     fleet.adopt(v, options.initial[v], changes);
   }
   settle();
   queue.push(now, Kind::kTick);
+  plan_schedule();
   // Halfway between two ticks: as old as a page of a random phase is on average.
   queue.push(now + options.scrape_period / 2, Kind::kScrape);
 }
@@ -115,13 +120,15 @@ void World::State::happen(Kind kind) {
   switch (kind) {
     case Kind::kTick:
       queue.push(now + options.tick, Kind::kTick);
-      return observe();
+      look();
+      if (options.recorder != nullptr) sample();
+      return;
     case Kind::kLook:
       look_pending = false;
-      return observe();
+      return look();
     case Kind::kScrape:
       queue.push(now + options.scrape_period, Kind::kScrape);
-      queue.push(now + options.scrape_delay, Kind::kPages);
+      queue.push(now + options.faults.scrape_delay, Kind::kPages);
       return scrape();
     case Kind::kPages:
       return pages_arrive();
@@ -129,6 +136,11 @@ void World::State::happen(Kind kind) {
       control::Apply due = std::move(applies.front());
       applies.pop_front();
       return apply(due);
+    }
+    case Kind::kSchedule: {
+      const ScheduleStep& due = (*options.schedule)[schedule_next++];
+      plan_schedule();
+      return apply({options.model.variants[due.variant].name, Replicas(due.replicas), due.victims});
     }
   }
 }
@@ -182,6 +194,8 @@ void World::State::arrive(const workload::TraceRequest& request) {
   o.prompt = request.prompt.value();
   o.output = request.output.value();
   o.cached = 0;
+  o.served = false;
+  o.dispatched = Instant::never();
   o.priority = request.priority;
   o.waits = true;
   o.prefix.clear();
@@ -204,7 +218,7 @@ void World::State::arrive(const workload::TraceRequest& request) {
   event.adapter = request.adapter;
   event.prefix = o.prefix;
   say(arrived_event);
-  if (route_actions.empty() && active_replicas == 0 && !look_pending) {
+  if (route_actions.empty() && active_replicas == 0 && !look_pending && !options.schedule) {
     // It waits and nothing runs: looked at without waiting for the tick, as in production.
     look_pending = true;
     queue.push(now, Kind::kLook);
@@ -234,6 +248,7 @@ void World::State::dispatch(const route::Dispatch& action) {
   Open& o = open_of(action.id);
   o.waits = false;
   --waiting;
+  o.dispatched = now;
   o.machine = static_cast<std::size_t>(action.replica.value() - 1);
   Machine& machine = *machines[o.machine];
   hold(machine, 1);
@@ -254,6 +269,7 @@ void World::State::deliver(const engine::EngineEvent& event) {
       return;
     case engine::EventKind::kFirstToken:
       o.first = event.at;
+      o.served = true;
       return say(route::FirstByte{event.id});
     case engine::EventKind::kFinished:
     case engine::EventKind::kRejected: {
@@ -283,6 +299,7 @@ void World::State::end(Open& o, workload::Ending ending) {
     }
   }
   totals.score.add(options.model.slo, served);
+  if (options.recorder != nullptr) record(o, ending, workload::met(options.model.slo, served));
   if (o.waits) --waiting;
   --in_flight;
   free_slots.push_back(static_cast<std::uint32_t>(o.id.value() & kSlotMask));
@@ -356,6 +373,7 @@ void World::finish(Instant end) {
 
 Instant World::now() const { return state_->now; }
 std::int64_t World::in_flight() const { return state_->in_flight; }
+const Schedule& World::realised() const { return state_->realised; }
 control::View World::view() const { return state_->controller.view(); }
 
 Totals World::totals() const {

@@ -9,7 +9,7 @@
 //   print(world.totals().score.attainment());
 //
 // The controller is shown an observation each `tick`, engines are read each `scrape_period`, and
-// what was read is known `scrape_delay` later; an order reaches the cluster `actuation_delay` after
+// what was read is known a delay later; an order reaches the cluster another delay after
 // it was given. The router hears of progress once a scrape, never per token, and each engine has
 // one next wake. Things happen in order of time; at one instant engines come first (by replica),
 // then the cluster, then what was scheduled (in the order it was), the router's deadlines, the
@@ -19,25 +19,45 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/control/controller.h"
-#include "core/engine/profile.h"
 #include "core/spec/model.h"
+#include "core/workload/faults.h"
 #include "core/workload/workload.h"
+#include "sim/recorder.h"
 
 namespace tidegate::sim {
 
+/// What stands in front of the engines.
+enum class Front : std::uint8_t {
+  kGateway,  ///< ours: it queues, binds late, and counts arrivals for the policy
+  kProxy,    ///< a plain proxy: least requests, no queue (503 where nothing is ready), engines
+             ///< queue; a policy knows only what the engines say
+};
+
+/// An order at a time. A schedule is in order of time.
+struct ScheduleStep {
+  Duration at{0};
+  std::size_t variant = 0;
+  std::int64_t replicas = 0;
+  std::vector<ReplicaId> victims = {};  ///< who stops first, where it lowers
+  bool operator==(const ScheduleStep&) const = default;
+};
+using Schedule = std::vector<ScheduleStep>;
+
 struct WorldOptions {
-  spec::Model model;                      ///< with the policy to run
-  std::vector<engine::Profile> profiles;  ///< one a variant
-  std::vector<std::int64_t> initial;      ///< replicas ready at the start, one a variant
+  spec::Model model;                  ///< with the policy to run, its profiles resolved
+  std::vector<std::int64_t> initial;  ///< replicas ready at the start, one a variant
   std::uint64_t seed = 1;
   std::int64_t prefix_block_tokens = 16;  ///< what a hash of a request's prefix covers
   Duration tick = seconds(1);
   Duration scrape_period = seconds(1);
-  Duration scrape_delay = millis(500);
-  Duration actuation_delay{0};
+  workload::Faults faults;
+  Front front = Front::kGateway;
+  std::optional<Schedule> schedule = {};  ///< the fleet follows it, no policy is asked
+  Recorder* recorder = nullptr;           ///< must outlive the world
 };
 
 struct Totals {
@@ -70,6 +90,9 @@ class World {
   std::int64_t in_flight() const;
   Totals totals() const;
   control::View view() const;
+  /// What the cluster was told so far, order by order: played again as a schedule it gives the same
+  /// fleet.
+  const Schedule& realised() const;
 
  private:
   struct State;

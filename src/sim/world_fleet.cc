@@ -14,12 +14,15 @@ using control::ReplicaState;
 
 /// The controller is never woken more often than this, as in production.
 constexpr Duration kLeastWake = millis(1);
+/// Requests a plain proxy gives one replica at most.
+constexpr std::int64_t kNoLimit = 1LL << 40;
 /// Instant 0 on the calendar: Monday 2024-01-01 00:00 UTC.
 constexpr WallTime kBeginning = WallTime::from_unix_nanos(1'704'067'200'000'000'000);
 
 }  // namespace
 
 void World::State::on_change(const Change& change) {
+  if (options.recorder != nullptr) options.recorder->replica(now, change);
   switch (change.state) {
     case ReplicaState::kReady:
       bring_up(change);
@@ -47,15 +50,20 @@ void World::State::on_change(const Change& change) {
 void World::State::bring_up(const Change& change) {
   auto index = static_cast<std::size_t>(change.id.value() - 1);
   if (machines.size() <= index) machines.resize(index + 1);
-  const engine::Profile& profile = options.profiles[change.variant];
+  const spec::Variant& variant = options.model.variants[change.variant];
   auto machine = std::make_unique<Machine>();
   machine->id = change.id;
-  machine->engine.emplace(
-      engine_options(options.model.variants[change.variant], profile, options.prefix_block_tokens));
+  machine->engine.emplace(engine_options(variant, options.prefix_block_tokens));
   machines[index] = std::move(machine);
   up.insert(std::lower_bound(up.begin(), up.end(), index), index);
-  say(route::replica_up(options.model, change.variant, change.id,
-                        {.max_num_seqs = profile.max_num_seqs, .kv_tokens = profile.kv_tokens}));
+  route::ReplicaUp event = route::replica_up(
+      options.model, change.variant, change.id,
+      {.max_num_seqs = variant.profile.max_num_seqs, .kv_tokens = variant.profile.kv_tokens});
+  if (options.front == Front::kProxy) {
+    event.max_requests = kNoLimit;
+    event.kv_tokens = 0;
+  }
+  say(event);
 }
 
 void World::State::take_down(ReplicaId id) {
@@ -69,6 +77,7 @@ void World::State::take_down(ReplicaId id) {
 }
 
 void World::State::control_event(const control::Event& event) {
+  if (options.schedule) return;
   control_actions.clear();
   controller.handle(event, now, control_actions);
   for (const control::Action& action : control_actions) perform(action);
@@ -76,14 +85,17 @@ void World::State::control_event(const control::Event& event) {
   controller_wake = wake.is_never() ? wake : std::max(wake, now + kLeastWake);
 }
 
-/// Wake and Sleep are for replicas that sleep; none does here. Records and announcements are for
-/// people.
+/// Wake and Sleep are for replicas that sleep; none does here. Announcements are for people.
 void World::State::perform(const control::Action& action) {
+  if (const auto* kept = std::get_if<control::Record>(&action)) {
+    if (options.recorder != nullptr) options.recorder->decision(kept->decision, kept->repeats);
+    return;
+  }
   const auto* order = std::get_if<control::Apply>(&action);
   if (order == nullptr) return;
-  if (options.actuation_delay > Duration(0)) {
+  if (options.faults.actuation_delay > Duration(0)) {
     applies.push_back(*order);
-    queue.push(now + options.actuation_delay, Kind::kApply);
+    queue.push(now + options.faults.actuation_delay, Kind::kApply);
   } else {
     apply(*order);
   }
@@ -99,6 +111,7 @@ void World::State::apply(const control::Apply& order) {
   totals.scale_ups += wanted > before ? 1 : 0;
   totals.scale_downs += wanted < before ? 1 : 0;
   applied[variant] = wanted;
+  realised.push_back({now - Instant(), variant, wanted, order.victims});
   pending_control.push_back(control::Applied{order.variant, wanted, 1, ""});
   fleet.apply(variant, order, now, changes);
 }
@@ -123,12 +136,17 @@ void World::State::pages_arrive() {
     machine.signals = *machine.read;
     machine.read.reset();
     const signal::ReplicaSignals& page = *machine.signals;
+    if (options.front == Front::kProxy) continue;
     say(route::ReplicaProgress{machine.id, Tokens(machine.output_tokens)});
     say(route::Scraped{machine.id,
                        static_cast<std::int64_t>(page.value(SignalId::kRunningRequests)),
                        static_cast<std::int64_t>(page.value(SignalId::kWaitingRequests)),
                        page.value(SignalId::kKvUsage)});
   }
+}
+
+void World::State::look() {
+  if (!options.schedule) observe();
 }
 
 void World::State::observe() {
@@ -152,11 +170,13 @@ void World::State::observe() {
     }
     sights.push_back(sight);
   }
-  control::GatewaySight gateway{.demand = router.demand(now)};
+  control::GatewaySight gateway{.there = options.front == Front::kGateway,
+                                .demand = router.demand(now)};
   auto recent = [&](const workload::RecentQuantile& of, signal::Signal& signal) {
     std::int64_t seen = 0;
     double value = of.quantile(0.99, now, options.model.scaling.window, seen);
-    if (seen > 0) signal = {value, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+    if (seen > 0 && gateway.there)
+      signal = {value, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
   };
   recent(recent_ttft, gateway.ttft_p99_seconds);
   recent(recent_itl, gateway.itl_p99_seconds);

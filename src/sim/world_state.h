@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/control/observe.h"
+#include "core/control/replicas.h"
 #include "core/route/router.h"
 #include "core/route/slab.h"
 #include "core/workload/recent.h"
@@ -17,14 +18,19 @@
 
 namespace tidegate::sim {
 
+/// A request's id is its number in order of arrival, then its slot: ids grow, slots are found.
+constexpr int kSlotBits = 24;
+constexpr std::uint64_t kSlotMask = (1ULL << kSlotBits) - 1;
+
 /// A request between arrival and its end.
 struct Open {
   RequestId id;
-  Instant arrived, first;
+  Instant arrived, dispatched, first;
   std::int64_t prompt = 0, output = 0, cached = 0;
   std::int64_t priority = 0;
   std::size_t machine = 0;
-  bool waits = false;
+  bool waits = false;   ///< at the gateway
+  bool served = false;  ///< its first token is out
   std::vector<std::uint64_t> prefix;
 };
 
@@ -32,12 +38,13 @@ struct World::State {
   explicit State(WorldOptions given);
 
   // ---- clockwork ----
-  enum class Kind : std::uint8_t { kTick, kLook, kScrape, kPages, kApply };
+  enum class Kind : std::uint8_t { kTick, kLook, kScrape, kPages, kApply, kSchedule };
   Instant next() const;
   void step(Instant at);
   void run_until(Instant to);
   void happen(Kind kind);
   void settle();
+  void plan_schedule();
 
   // ---- requests ----
   void arrive(const workload::TraceRequest& request);
@@ -66,7 +73,12 @@ struct World::State {
   void apply(const control::Apply& apply);
   void scrape();
   void pages_arrive();
+  void look();
   void observe();
+
+  // ---- for the recorder ----
+  void record(const Open& open, workload::Ending ending, bool met);
+  void sample();
 
   WorldOptions options;
   route::Router router;
@@ -76,6 +88,8 @@ struct World::State {
 
   EventQueue<Kind> queue;
   std::deque<control::Apply> applies;  ///< on their way, in order
+  std::size_t schedule_next = 0;       ///< of options.schedule
+  Schedule realised;
   Instant router_wake = Instant::never(), controller_wake = Instant::never();
 
   std::vector<std::unique_ptr<Machine>> machines;  ///< by replica id - 1

@@ -218,7 +218,7 @@ TEST(World, AnOrderTakesItsActuationDelay) {
   spec::Model model = model_with(0, 1);
   model.scaling.policy = spec::PolicyKind::kConcurrency;
   WorldOptions options = world_of(model, engine::Profile{}, 0);
-  options.actuation_delay = seconds(30);
+  options.faults.actuation_delay = seconds(30);
   World world = played(options, {request_at(seconds(5), 100, 10)});
   EXPECT_NEAR(world.totals().score.ttft.quantile(1), 90.01, 0.6);
 }

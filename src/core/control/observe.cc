@@ -17,10 +17,12 @@ Observed observe(const spec::Model& model, const GatewaySight& gateway,
   o.model = model.name;
   o.at = now;
   o.wall = wall;
-  o.gateway = {1, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
-  o.demand = gateway.demand;
-  o.ttft_p99_seconds = gateway.ttft_p99_seconds;
-  o.itl_p99_seconds = gateway.itl_p99_seconds;
+  if (gateway.there) {
+    o.gateway = {1, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+    o.demand = gateway.demand;
+    o.ttft_p99_seconds = gateway.ttft_p99_seconds;
+    o.itl_p99_seconds = gateway.itl_p99_seconds;
+  }
   o.variants.reserve(model.variants.size());
   std::vector<const signal::ReplicaSignals*> ready;
   for (std::size_t v = 0; v < model.variants.size(); ++v) {

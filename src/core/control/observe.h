@@ -29,6 +29,7 @@ struct ReplicaSight {
 
 /// What the gateway in front knows.
 struct GatewaySight {
+  bool there = true;  ///< false: none is in front, and the rest means nothing
   signal::Demand demand;
   signal::Signal ttft_p99_seconds;  ///< absent: nothing ended within the window
   signal::Signal itl_p99_seconds;

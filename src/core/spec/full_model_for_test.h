@@ -86,7 +86,9 @@ inline ProcessTarget full_process() {
 
 inline Variant full_variant(const std::string& variant_name, Target variant_target) {
   Variant variant;
-  auto& [name, cost, hardware, least, most, engine, cold, target] = variant;
+  // `resolved` is not written in a spec: it is what engine.profile names.
+  auto& [name, cost, hardware, least, most, engine, resolved, cold, target] = variant;
+  (void)resolved;
   name = variant_name;
   cost = 3.9;
   auto& [accelerator, count, fraction, interference] = hardware;

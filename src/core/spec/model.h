@@ -17,6 +17,7 @@
 #include "core/base/fields.h"
 #include "core/base/strong.h"
 #include "core/base/time.h"
+#include "core/spec/profile.h"
 
 namespace tidegate::spec {
 
@@ -255,6 +256,7 @@ struct Variant {
   std::optional<Replicas> min_replicas;  ///< default: the environment's floor (ha 2, dev 1, cost 0)
   Replicas max_replicas{1};
   Engine engine;
+  Profile profile;  ///< what engine.profile names; reference until format::resolve_profiles
   ColdStart cold_start;
   Target target;
   bool operator==(const Variant&) const = default;

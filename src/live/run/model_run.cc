@@ -67,11 +67,9 @@ ModelRun::~ModelRun() {
 }
 
 Result<void> ModelRun::open_variant(const spec::Variant& variant) {
-  auto profile = format::load_profile(variant.engine.profile, parts_.options.profile_dirs);
-  if (!profile) return fail(profile.error());
   auto actuator = make_actuator(parts_, loaded_.model, variant, sink());
   if (!actuator) return fail(actuator.error());
-  variants_.push_back({variant, std::move(*profile), std::move(*actuator)});
+  variants_.push_back({variant, std::move(*actuator)});
   return {};
 }
 

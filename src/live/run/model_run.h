@@ -88,7 +88,6 @@ class ModelRun {
   ModelRun(RunParts parts, format::LoadedModel loaded, control::Start start);
   struct VariantRun {
     spec::Variant spec;
-    engine::Profile profile;
     std::unique_ptr<Actuator> actuator;
   };
   Result<void> open_variant(const spec::Variant& variant);

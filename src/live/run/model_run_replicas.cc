@@ -51,7 +51,7 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
 void ModelRun::tell_room(const ReplicaInfo& info) {
   const int index = variant_index(info.variant), in_spec = spec_index(info.variant);
   if (index < 0 || in_spec < 0) return;  // its variant has left the spec: it is stopped
-  const engine::Profile& profile = variants_[static_cast<std::size_t>(index)].profile;
+  const spec::Profile& profile = loaded_.model.variants[static_cast<std::size_t>(in_spec)].profile;
   auto reported = kv_tokens_.find(info.id);
   parts_.gateway.replica_up(
       name(),

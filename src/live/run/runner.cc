@@ -152,8 +152,11 @@ Result<std::vector<format::LoadedModel>> Runner::load_files() {
   }
   if (all.empty())
     return fail("no model in the files given: a file holds documents of kind: Model");
-  for (const auto& loaded : all) {
+  for (auto& loaded : all) {
     if (auto built = check_built(loaded.model); !built) return fail(built.error());
+    if (auto found = format::resolve_profiles(loaded, options_.profile_dirs); !found) {
+      return fail(found.error().within(loaded.file));
+    }
   }
   return all;
 }

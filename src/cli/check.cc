@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/policy/policy.h"
+#include "format/scenario.h"
 #include "format/spec_explain.h"
 #include "format/spec_yaml.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using format::Diagnostic;
+using format::ScenarioFile;
 using format::Severity;
 using format::SpecFile;
 
@@ -32,17 +34,42 @@ void warn_unbuilt(SpecFile& file) {
   }
 }
 
-std::vector<SpecFile> load_all(const std::vector<std::string>& paths) {
-  std::vector<SpecFile> files;
-  for (const std::string& path : paths) {
-    files.push_back(format::load_spec_file(path));
-    warn_unbuilt(files.back());
+void warn(ScenarioFile& file, const std::string& path, std::string message) {
+  auto at = file.positions.find(path);
+  format::Position place = at == file.positions.end() ? format::Position{} : at->second;
+  file.spec.diagnostics.push_back(
+      {Severity::kWarning, file.path, place.line, place.column, path + ": " + std::move(message)});
+}
+
+/// Traces may lie elsewhere than here, so one that cannot be read is no fault of the file.
+void warn_scenario(ScenarioFile& file) {
+  if (!file.scenario) return;
+  const auto& policies = file.scenario->policies;
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    auto choice = format::parse_policy(policies[i]);
+    if (!choice || policy::is_built(choice->policy)) continue;
+    warn(file, fmt::format("spec.policies[{}]", i),
+         fmt::format("{} is not built yet; simulate refuses it", policies[i]));
   }
-  std::vector<const SpecFile*> together;
-  for (const SpecFile& file : files) together.push_back(&file);
+  if (auto requests = format::open_workload(*file.scenario, file.folder); !requests) {
+    warn(file, "spec.workload", requests.error().message);
+  }
+}
+
+std::vector<ScenarioFile> load_all(const std::vector<std::string>& paths) {
+  std::vector<ScenarioFile> files;
+  for (const std::string& path : paths) {
+    files.push_back(format::load_scenario_file(path));
+    warn_unbuilt(files.back().spec);
+    warn_scenario(files.back());
+  }
+  std::vector<const SpecFile*> together;  // a scenario is a world of its own
+  for (const ScenarioFile& file : files) {
+    if (!file.scenario) together.push_back(&file.spec);
+  }
   for (Diagnostic& d : format::check_together(together)) {
     auto owner = std::find(paths.begin(), paths.end(), d.file);
-    files[static_cast<std::size_t>(owner - paths.begin())].diagnostics.push_back(std::move(d));
+    files[static_cast<std::size_t>(owner - paths.begin())].spec.diagnostics.push_back(std::move(d));
   }
   return files;
 }
@@ -57,30 +84,44 @@ std::size_t count_of(const SpecFile& file, Severity severity) {
                     [&](const Diagnostic& d) { return d.severity == severity; }));
 }
 
-void print_table(const std::string& path, const SpecFile& file, bool explain) {
-  for (const Diagnostic& d : file.diagnostics) fmt::print(stderr, "{}\n", d.text());
-  std::string found = fmt::format("{}, {}", count(count_of(file, Severity::kError), "error"),
-                                  count(count_of(file, Severity::kWarning), "warning"));
-  if (!file.ok()) {
+void print_values(const std::string& name, const std::vector<format::Explained>& rows) {
+  std::size_t keys = 0, values = 0;
+  for (const auto& row : rows) {
+    keys = std::max(keys, row.path.size());
+    values = std::max(values, std::min<std::size_t>(row.value.size(), 40));
+  }
+  fmt::print("\n{}\n", name);
+  for (const auto& row : rows)
+    fmt::print("  {:<{}}  {:<{}}  {}\n", row.path, keys, row.value, values, row.origin);
+}
+
+void print_table(const std::string& path, const ScenarioFile& file, bool explain) {
+  const SpecFile& spec = file.spec;
+  for (const Diagnostic& d : spec.diagnostics) fmt::print(stderr, "{}\n", d.text());
+  std::string found = fmt::format("{}, {}", count(count_of(spec, Severity::kError), "error"),
+                                  count(count_of(spec, Severity::kWarning), "warning"));
+  if (!spec.ok()) {
     fmt::print(stderr, "{}: {}\n", path, found);
     return;
   }
-  fmt::print("{}: ok, {}, {}\n", path, count(file.models.size(), "model"), found);
-  for (const format::LoadedModel& loaded : file.models) {
-    if (!explain) break;
-    auto rows = format::explain(loaded);
-    std::size_t keys = 0, values = 0;
-    for (const auto& row : rows) {
-      keys = std::max(keys, row.path.size());
-      values = std::max(values, std::min<std::size_t>(row.value.size(), 40));
-    }
-    fmt::print("\n{}\n", loaded.model.name);
-    for (const auto& row : rows)
-      fmt::print("  {:<{}}  {:<{}}  {}\n", row.path, keys, row.value, values, row.origin);
-  }
+  std::string scenario = file.scenario ? "scenario " + file.scenario->name + ", " : "";
+  fmt::print("{}: ok, {}{}, {}\n", path, scenario, count(spec.models.size(), "model"), found);
+  if (!explain) return;
+  if (file.scenario) print_values("scenario " + file.scenario->name, format::explain(file));
+  for (const format::LoadedModel& loaded : spec.models)
+    print_values(loaded.model.name, format::explain(loaded));
 }
 
-Json to_json(const std::string& path, const SpecFile& file, bool explain) {
+Json values_of(const std::vector<format::Explained>& rows) {
+  Json out = Json::array();
+  for (const auto& row : rows) {
+    out.push_back({{"path", row.path}, {"value", row.value}, {"origin", row.origin}});
+  }
+  return out;
+}
+
+Json to_json(const std::string& path, const ScenarioFile& scenario, bool explain) {
+  const SpecFile& file = scenario.spec;
   Json diagnostics = Json::array(), models = Json::array(), explained = Json::array();
   for (const Diagnostic& d : file.diagnostics) {
     diagnostics.push_back({{"severity", d.severity == Severity::kError ? "error" : "warning"},
@@ -90,13 +131,15 @@ Json to_json(const std::string& path, const SpecFile& file, bool explain) {
   }
   for (const format::LoadedModel& loaded : file.models) {
     models.push_back(loaded.model.name);
-    Json values = Json::array();
-    for (const auto& row : format::explain(loaded)) {
-      values.push_back({{"path", row.path}, {"value", row.value}, {"origin", row.origin}});
-    }
-    explained.push_back({{"model", loaded.model.name}, {"values", std::move(values)}});
+    explained.push_back(
+        {{"model", loaded.model.name}, {"values", values_of(format::explain(loaded))}});
   }
   Json out = {{"file", path}, {"ok", file.ok()}, {"models", models}, {"diagnostics", diagnostics}};
+  if (scenario.scenario) {
+    out["scenario"] = scenario.scenario->name;
+    explained.push_back(
+        {{"scenario", scenario.scenario->name}, {"values", values_of(format::explain(scenario))}});
+  }
   if (explain) out["explain"] = explained;
   return out;
 }
@@ -110,11 +153,11 @@ int check(const CheckOptions& options) {
                "table|json]\n");
     return 2;
   }
-  std::vector<SpecFile> files = load_all(options.files);
+  std::vector<ScenarioFile> files = load_all(options.files);
   Json results = Json::array();
   bool ok = true;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    ok = ok && files[i].ok();
+    ok = ok && files[i].spec.ok();
     if (options.format == OutputFormat::kJson) {
       results.push_back(to_json(options.files[i], files[i], options.explain));
     } else {

@@ -1,5 +1,7 @@
 #include "format/spec_explain.h"
 
+#include <map>
+
 #include "format/spec_value.h"
 
 namespace tidegate::format {
@@ -22,31 +24,67 @@ void add_floor(const spec::Model& model, std::string_view path, Explained& out) 
   out.origin = "environment floor";
 }
 
+/// Where the key at a path was written: "model.yaml:12", or nothing.
+class Written {
+ public:
+  Written(const std::string& file, const std::map<std::string, Position>& positions)
+      : file_(file), positions_(positions) {}
+  std::string at(const std::string& path) const {
+    auto found = positions_.find(path);
+    return found == positions_.end() ? "" : file_ + ":" + std::to_string(found->second.line);
+  }
+
+ private:
+  const std::string& file_;
+  const std::map<std::string, Position>& positions_;
+};
+
+/// Every value below `section`; `unset(row, explained)` has a last word on what was not given.
+template <class Unset>
+void add_values(const Section& section, const void* owner, const Written& written, Unset unset,
+                std::vector<Explained>& out) {
+  spec::for_each_value(
+      section, owner, "spec",
+      [&](std::string_view path, const Section& of, const Option& row, const Value& value) {
+        bool absent = std::holds_alternative<std::monostate>(value);
+        // Targets and sources not chosen are not in force.
+        if (absent && of.choice != spec::Choice::kAny) return;
+        Explained e{std::string(path), value_text(row, value), written.at(std::string(path))};
+        bool given = !e.origin.empty();
+        if (!given) e.origin = "default";
+        bool empty = absent || is_empty(e.value);
+        if (empty && !given)
+          e.value = "(" + std::string(row.unset.empty() ? "none" : row.unset) + ")";
+        if (!given) unset(row, empty, e);
+        out.push_back(std::move(e));
+      });
+}
+
 }  // namespace
 
 std::vector<Explained> explain(const LoadedModel& loaded) {
-  std::vector<Explained> out;
-  auto where = [&](const std::string& path) -> std::string {
-    auto at = loaded.positions.find(path);
-    return at == loaded.positions.end() ? "" : loaded.file + ":" + std::to_string(at->second.line);
-  };
-  out.push_back({"metadata.name", loaded.model.name, where("metadata.name")});
-  spec::for_each_value(
-      spec::model_section(), &loaded.model, "spec",
-      [&](std::string_view path, const Section& section, const Option& row, const Value& value) {
-        bool absent = std::holds_alternative<std::monostate>(value);
-        // Targets and sources not chosen are not in force.
-        if (absent && section.choice != spec::Choice::kAny) return;
-        Explained e{std::string(path), value_text(row, value), where(std::string(path))};
-        bool given = !e.origin.empty();
-        if (!given) e.origin = "default";
-        if (!given && row.key == "servedNames") e.origin = "metadata.name";
-        bool unset = absent || is_empty(e.value);
-        if (unset && !given)
-          e.value = "(" + std::string(row.unset.empty() ? "none" : row.unset) + ")";
-        if (unset && !given) add_floor(loaded.model, path, e);
-        out.push_back(std::move(e));
-      });
+  Written written(loaded.file, loaded.positions);
+  std::vector<Explained> out{{"metadata.name", loaded.model.name, written.at("metadata.name")}};
+  add_values(
+      spec::model_section(), &loaded.model, written,
+      [&](const Option& row, bool empty, Explained& e) {
+        if (row.key == "servedNames") e.origin = "metadata.name";
+        if (empty) add_floor(loaded.model, e.path, e);
+      },
+      out);
+  return out;
+}
+
+std::vector<Explained> explain(const ScenarioFile& file) {
+  if (!file.scenario) return {};
+  Written written(file.path, file.positions);
+  std::vector<Explained> out{{"metadata.name", file.scenario->name, written.at("metadata.name")}};
+  add_values(
+      workload::scenario_section(), &*file.scenario, written,
+      [](const Option& row, bool, Explained& e) {
+        if (row.key == "until") e.value = "(" + std::string(row.unset) + ")";
+      },
+      out);
   return out;
 }
 

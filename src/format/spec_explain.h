@@ -1,5 +1,5 @@
 #pragma once
-// Explain: every value of a model in force, and where it comes from.
+// Explain: every value of a model or scenario in force, and where it comes from.
 //
 //   for (const Explained& e : explain(loaded)) print(e.path, e.value, e.origin);
 //
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "format/scenario.h"
 #include "format/spec_yaml.h"
 
 namespace tidegate::format {
@@ -19,5 +20,7 @@ struct Explained {
 };
 
 std::vector<Explained> explain(const LoadedModel& loaded);
+/// Of the scenario alone; nothing where there is none.
+std::vector<Explained> explain(const ScenarioFile& file);
 
 }  // namespace tidegate::format

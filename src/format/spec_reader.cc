@@ -35,15 +35,15 @@ std::string shown(std::string_view text) {
 }
 
 /// Where in the whole spec a key of this name lives; empty where nowhere or in several places.
-std::string home_of(std::string_view key) {
+std::string home_of(const Section& section, std::string_view key) {
   std::string home;
   int homes = 0;
-  spec::for_each_option(spec::model_section(), "spec",
+  spec::for_each_option(section, "spec",
                         [&](std::string_view path, const Section&, const Option& row) {
                           if (row.key != key || homes++ > 0) return;
                           home = path.substr(0, path.size() - key.size() - 1);
                         });
-  if (key == "minReplicas" || key == "maxReplicas")
+  if (homes > 1 && (key == "minReplicas" || key == "maxReplicas"))
     return "spec.variants[]";  // and in schedule, rarely meant
   return homes == 1 ? home : "";
 }
@@ -66,7 +66,7 @@ void Reader::unknown_key(std::string_view key, Position at, const std::string& p
   std::string message = path + ": unknown key \"" + shown(key) + "\"";
   if (std::string meant = suggest(key, known); !meant.empty()) {
     message += "; did you mean \"" + meant + "\"?";
-  } else if (std::string home = home_of(key); !home.empty()) {
+  } else if (std::string home = home_of(*home_, key); !home.empty()) {
     message += "; it belongs under " + home + ".";
   } else {
     message += ".";

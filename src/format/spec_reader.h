@@ -30,7 +30,9 @@ using LoadSamples = std::function<Result<std::vector<Duration>>(const std::strin
 
 class Reader {
  public:
-  explicit Reader(LoadSamples load_samples) : load_samples_(std::move(load_samples)) {}
+  /// `home` is where a misplaced key is looked for.
+  explicit Reader(LoadSamples load_samples, const spec::Section& home = spec::model_section())
+      : load_samples_(std::move(load_samples)), home_(&home) {}
 
   void read(const Node& node, const spec::Section& section, void* owner, const std::string& path);
   /// An unknown key, with what was probably meant and where it belongs.
@@ -56,6 +58,7 @@ class Reader {
                                   const std::string& path);
 
   LoadSamples load_samples_;
+  const spec::Section* home_;
   std::vector<Fault> faults_;
   std::map<std::string, Position> positions_;
 };

@@ -26,7 +26,8 @@ struct Engine::State {
 };
 
 Engine::Engine(Options options) : state_(std::make_unique<State>()) {
-  std::int64_t ranks = std::max<std::int64_t>(1, options.data_parallel_size);
+  std::int64_t ranks =
+      std::max<std::int64_t>({1, options.data_parallel_size, options.profile.data_parallel_size});
   for (std::int64_t i = 0; i < ranks; ++i) state_->ranks.emplace_back(options);
 }
 Engine::~Engine() = default;
@@ -37,8 +38,7 @@ void Engine::submit(const EngineRequest& request, Instant now) {
   state_->catch_up(now);
   std::vector<Rank>& ranks = state_->ranks;
   if (!ranks.front().fits(request)) {
-    state_->told.push_back(
-        {EventKind::kRejected, request.id, Instant::from_nanos(state_->now), 0, Instant{}});
+    state_->told.push_back({EventKind::kRejected, request.id, Instant::from_nanos(state_->now)});
     return;
   }
   Rank* least = &ranks.front();

@@ -40,9 +40,9 @@ struct Options {
   Profile profile;
   std::int64_t max_num_seqs = 256;
   std::int64_t max_num_batched_tokens = 2'048;
-  std::int64_t data_parallel_size =
-      1;                       ///< ranks; a request goes to the one with least waiting+running
-  std::int64_t max_loras = 0;  ///< 0: LoRA off
+  /// Ranks, at least the profile's; a request goes to the one with least waiting + running.
+  std::int64_t data_parallel_size = 1;
+  std::int64_t max_loras = 0;             ///< 0: LoRA off
   std::int64_t prefix_block_tokens = 16;  ///< what one hash of EngineRequest::prefix covers
   std::uint8_t prefix_caching = 1;
   std::uint8_t priority_scheduling = 0;
@@ -59,6 +59,8 @@ struct EngineEvent {
   Instant at;                      ///< end of the step it became visible in
   std::int64_t cached_tokens = 0;  ///< kScheduled: prompt tokens served from the prefix cache
   Instant began{};                 ///< kScheduled: start of that step, i.e. when its queueing ended
+  Instant queued{};  ///< kScheduled: when the scheduler saw it, the first boundary after submit()
+  Instant chosen{};  ///< kScheduled: when it was put into that step: `began`, or a step earlier
 };
 
 /// Gauges and cumulative counters, as an engine would expose them.

@@ -21,7 +21,8 @@ std::string text(const EngineEvent& e) {
   static constexpr const char* kKinds[] = {"scheduled", "first", "finished", "rejected"};
   return std::to_string(e.at.nanos()) + " " + std::to_string(e.id.value()) + " " +
          kKinds[static_cast<int>(e.kind)] + " cached " + std::to_string(e.cached_tokens) +
-         " began " + std::to_string(e.began.nanos());
+         " began " + std::to_string(e.began.nanos()) + " seen " + std::to_string(e.queued.nanos()) +
+         " chosen " + std::to_string(e.chosen.nanos());
 }
 std::vector<std::string> texts(std::vector<EngineEvent> events) {
   std::stable_sort(events.begin(), events.end(), [](const EngineEvent& a, const EngineEvent& b) {
@@ -48,6 +49,7 @@ struct World {
   std::string label;
   std::int64_t blocks_most = 60;
   bool prefixes = false, loras = false, priorities = false, aborts = true, many_tokens = false;
+  bool asynchronous = false, reserves = false;
   std::int64_t page_factor = 1;  ///< hashes cover this many blocks
   spec::BatchingKind batching = spec::BatchingKind::kContinuous;
 };
@@ -64,6 +66,8 @@ Options random_options(const World& world, Rng& rng) {
   o.profile.c2_fs = static_cast<std::int64_t>(rng.below(500'000'000));
   o.profile.c3_fs = static_cast<std::int64_t>(rng.below(9'000'001));
   o.profile.c4_fs = static_cast<std::int64_t>(rng.below(90'001));
+  o.profile.async_scheduling = world.asynchronous;
+  o.profile.reserve_full_prompt = world.reserves;
   o.max_num_seqs = 1 + static_cast<std::int64_t>(rng.below(8));
   o.max_num_batched_tokens = 1 + static_cast<std::int64_t>(rng.below(40));
   o.max_loras = world.loras ? 1 + static_cast<std::int64_t>(rng.below(3)) : 0;
@@ -200,6 +204,24 @@ INSTANTIATE_TEST_SUITE_P(
         World{.label = "priorities and adapters", .loras = true, .priorities = true},
         World{.label = "static batches", .batching = spec::BatchingKind::kStatic},
         World{.label = "dynamic batches", .batching = spec::BatchingKind::kDynamic},
+        World{.label = "whole prompts fit or wait",
+              .blocks_most = 30,
+              .prefixes = true,
+              .reserves = true},
+        World{.label = "steps chosen ahead, KV tight", .blocks_most = 30, .asynchronous = true},
+        World{.label = "steps chosen ahead, KV ample",
+              .blocks_most = 900,
+              .many_tokens = true,
+              .asynchronous = true},
+        World{.label = "steps chosen ahead, prefixes, whole prompts",
+              .blocks_most = 40,
+              .prefixes = true,
+              .asynchronous = true,
+              .reserves = true},
+        World{.label = "steps chosen ahead, priorities and adapters",
+              .loras = true,
+              .priorities = true,
+              .asynchronous = true},
         World{.label = "nobody aborts", .blocks_most = 25, .aborts = false}),
     [](const testing::TestParamInfo<World>& info) {
       std::string name;

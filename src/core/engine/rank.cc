@@ -38,6 +38,9 @@ Rank::Rank(const Options& options)
       batching_(options.batching),
       prefix_caching_(options.prefix_caching != 0),
       by_priority_(options.priority_scheduling != 0),
+      async_(options.profile.async_scheduling != 0 &&
+             options.batching == spec::BatchingKind::kContinuous),
+      reserve_full_(options.profile.reserve_full_prompt != 0),
       factor_(factor_of(options.step_factor)),
       waiting_(by_priority_),
       // A page must be whole in hashes and in blocks.
@@ -87,6 +90,9 @@ void Rank::submit(const EngineRequest& request, std::int64_t now) {
   q.priority = request.priority;
   q.arrival = ++arrivals_;
   q.submitted = now;
+  q.queued = doing_ == Doing::kStepping ? time_after(1) : now;
+  q.eligible = steps_ + (async_ && doing_ == Doing::kStepping ? 3 : 1);
+  eligible_ = q.eligible;
   q.adapter = max_loras_ > 0 ? request.adapter : -1;
   q.phase = Phase::kWaiting;
   q.aborted = q.scheduled_once = 0;
@@ -210,24 +216,28 @@ void Rank::count_steps(std::int64_t steps) {
 }
 
 void Rank::finish_plan(std::vector<EngineEvent>& events) {
+  const std::int64_t last_began = async_ ? time_after(left_ - 1) : 0;
   spent_ += cost_of(left_);
   kv_.take(blocks_needed(steps_ + 2, left_ - 1));
   count_steps(left_);
   end_prefills(events);
   end_finished(events);
   for (Slot slot : aborting_) {
-    if (pool_[slot].phase != Phase::kFree) remove(slot);
+    if (pool_[slot].phase == Phase::kPrefill || pool_[slot].phase == Phase::kDecode) remove(slot);
   }
   aborting_.clear();
+  chosen_ = async_ ? last_began : end_;
   plan(end_);
 }
 
 void Rank::tell(EventKind kind, const Sequence& q, std::vector<EngineEvent>& events) const {
   if (q.aborted) return;
-  EngineEvent event{kind, q.id, Instant::from_nanos(end_), 0, Instant{}};
+  EngineEvent event{kind, q.id, Instant::from_nanos(end_)};
   if (kind == EventKind::kScheduled) {
     event.cached_tokens = q.cached;
     event.began = Instant::from_nanos(began_);
+    event.queued = Instant::from_nanos(q.queued);
+    event.chosen = Instant::from_nanos(chosen_);
   }
   events.push_back(event);
 }
@@ -257,7 +267,15 @@ void Rank::end_finished(std::vector<EngineEvent>& events) {
     const Sequence& q = pool_[slot];
     tell(EventKind::kFinished, q, events);
     if (!q.aborted) slots_.erase(q.id.value());
-    remove(slot);
+    if (async_) {
+      pool_[slot].computed = q.goal + steps_ - q.joined;
+      stop_decoding(slot);
+      adapters_.add(q.adapter, -1, 0);
+      pool_[slot].phase = Phase::kLeaving;
+      leaving_.push_back(slot);
+    } else {
+      remove(slot);
+    }
   }
 }
 
@@ -267,19 +285,29 @@ void Rank::remove(Slot slot) {
   spare_.push_back(slot);
 }
 
+void Rank::release_leaving() {
+  for (Slot slot : leaving_) remove(slot);
+  leaving_.clear();
+}
+
+void Rank::stop_decoding(Slot slot) {
+  const Sequence& q = pool_[slot];
+  --decoding_;
+  offset_sum_ -= q.goal - q.joined;
+  --joiners(q);
+  finishing_.erase(pool_, slot);
+}
+
 void Rank::leave_batch(Slot slot) {
   Sequence& q = pool_[slot];
   kv_.release(q.node, anonymous_blocks(q));
   if (q.phase == Phase::kDecode) {
-    --decoding_;
-    offset_sum_ -= q.goal - q.joined;
-    --joiners(q);
-    finishing_.erase(pool_, slot);
+    stop_decoding(slot);
   } else if (partial_ == slot) {
     partial_ = kNoSlot;
   }
   running_.erase(pool_, slot);
-  adapters_.add(q.adapter, -1, 0);
+  if (q.phase != Phase::kLeaving) adapters_.add(q.adapter, -1, 0);
 }
 
 }  // namespace tidegate::engine

@@ -61,6 +61,8 @@ class Rank {
   void end_finished(std::vector<EngineEvent>& events);
   void remove(Slot slot);
   void leave_batch(Slot slot);
+  void stop_decoding(Slot slot);
+  void release_leaving();
   void cut_run();
   __int128 cost_of(std::int64_t steps) const;
   std::int64_t time_after(std::int64_t steps) const;
@@ -68,10 +70,12 @@ class Rank {
   // rank_plan.cc: what the next plan is
   void begin(std::int64_t now);
   void plan(std::int64_t now);
+  bool choose();
   bool gather(std::int64_t now);
   bool make_room();
   Slot victim() const;
   void preempt(Slot slot);
+  void keep_content(Sequence& sequence);
   void admit();
   bool admit_one(Slot slot);
   void prefill(Slot slot, std::int64_t tokens);
@@ -86,7 +90,7 @@ class Rank {
   std::int64_t max_seqs_, budget_, max_loras_, block_, page_tokens_, hash_stride_;
   std::int64_t batch_size_, batch_delay_;
   spec::BatchingKind batching_;
-  bool prefix_caching_, by_priority_;
+  bool prefix_caching_, by_priority_, async_, reserve_full_;
   std::int64_t factor_;
 
   // the requests
@@ -111,6 +115,7 @@ class Rank {
   __int128 spent_ = 0;            ///< since base_, to the start of the step in progress
   std::int64_t end_ = kNever;     ///< when the plan, or the gathering, ends
   std::int64_t began_ = 0;        ///< when the plan began
+  std::int64_t chosen_ = 0;       ///< when it was made; async scheduling: a step before it began
   std::int64_t left_ = 0;         ///< steps left of it, the one in progress included
   __int128 first_cost_ = 0;       ///< of the step in progress
   __int128 cost_slope_ = 0;       ///< what each further step costs more
@@ -118,6 +123,8 @@ class Rank {
   std::vector<Slot> admitted_;    ///< for the first time, in this step
   std::vector<Slot> completing_;  ///< prefills that end with this step
   std::vector<Slot> aborting_;    ///< running, to leave with this step
+  std::vector<Slot> leaving_;     ///< async scheduling: finished, released when the next is planned
+  std::int64_t eligible_ = 0;     ///< async scheduling: the step in which all that wait may run
   std::int64_t prefill_tokens_ = 0;
   __int128 prefill_context_ = 0;
   std::int64_t budget_left_ = 0;

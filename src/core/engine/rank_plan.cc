@@ -14,6 +14,14 @@ std::size_t residue_of(std::int64_t step, std::int64_t block) {
   return static_cast<std::size_t>((block - (step - 1) % block) % block);
 }
 
+/// The name of a page nobody else can have.
+std::uint64_t own_page(std::int64_t arrival, std::int64_t page) {
+  std::uint64_t x = static_cast<std::uint64_t>(arrival) * 0x9E3779B97F4A7C15ULL +
+                    static_cast<std::uint64_t>(page) * 0xD6E8FEB86659FD93ULL;
+  x = (x ^ (x >> 32)) * 0xBF58476D1CE4E5B9ULL;
+  return x ^ (x >> 29);
+}
+
 }  // namespace
 
 std::int64_t& Rank::joiners(const Sequence& q) {
@@ -36,7 +44,7 @@ std::int64_t Rank::blocks_needed(std::int64_t first_step, std::int64_t steps) co
 }
 
 void Rank::begin(std::int64_t now) {
-  base_ = now;
+  base_ = chosen_ = now;
   spent_ = 0;
   plan(now);
 }
@@ -47,18 +55,39 @@ void Rank::plan(std::int64_t now) {
   prefill_tokens_ = 0;
   prefill_context_ = 0;
   began_ = now;
-  blocked_on_cached_ = false;
   if (running_.empty() && gather(now)) return;
-  ++plans_;
-  bool calm = make_room();
-  if (calm) admit();
+  bool calm = choose();
+  // Async scheduling: this step was chosen before the last one ended; what ended with it is free
+  // for the next.
+  bool all_known = leaving_.empty() && eligible_ <= steps_ + 1;
+  release_leaving();
+  if (decoding_ == 0 && prefill_tokens_ == 0) {
+    // Nothing could be chosen ahead: it is chosen now.
+    for (Slot slot = waiting_.front(); slot != kNoSlot; slot = waiting_.after(pool_, slot)) {
+      pool_[slot].eligible = 0;
+    }
+    eligible_ = 0;
+    chosen_ = now;
+    if (running_.empty() && gather(now)) return;
+    calm = choose();
+  }
   doing_ = Doing::kStepping;
   __int128 cost = step_femtos(profile_, prefill_tokens_, decoding_,
                               offset_sum_ + decoding_ * (steps_ + 1), prefill_context_);
   first_cost_ = std::max<__int128>(cost, 1) * factor_;  // time always moves
   cost_slope_ = __int128{profile_.c3_fs} * decoding_ * factor_;
-  left_ = calm && prefill_tokens_ == 0 && !blocked_on_cached_ ? run_length() : 1;
+  bool jumps = calm && all_known && prefill_tokens_ == 0 && !blocked_on_cached_;
+  left_ = jumps ? run_length() : 1;
   end_ = time_after(left_);
+}
+
+/// Who runs in the next step. False where something was preempted.
+bool Rank::choose() {
+  ++plans_;
+  blocked_on_cached_ = false;
+  bool calm = make_room();
+  if (calm) admit();
+  return calm;
 }
 
 /// With nothing running: true where no step begins now.
@@ -103,9 +132,11 @@ bool Rank::make_room() {
 
 Slot Rank::victim() const {
   Slot worst = running_.back();
+  while (pool_[worst].phase == Phase::kLeaving) worst = pool_[worst].prev;
   if (!by_priority_) return worst;
   for (Slot slot = worst; slot != kNoSlot; slot = pool_[slot].prev) {
     const Sequence &a = pool_[slot], &b = pool_[worst];
+    if (a.phase == Phase::kLeaving) continue;
     if (a.priority > b.priority || (a.priority == b.priority && a.arrival > b.arrival))
       worst = slot;
   }
@@ -114,8 +145,9 @@ Slot Rank::victim() const {
 
 void Rank::preempt(Slot slot) {
   TIDEGATE_CHECK(running_.size() > 1);  // one alone always fits (see fits())
-  leave_batch(slot);
   Sequence& q = pool_[slot];
+  keep_content(q);
+  leave_batch(slot);
   if (q.phase == Phase::kDecode) q.generated += steps_ - q.joined + 1;
   q.phase = Phase::kWaiting;
   waiting_.put_back(pool_, slot);
@@ -123,11 +155,27 @@ void Rank::preempt(Slot slot) {
   ++preemptions_;
 }
 
+/// What a preempted request computed, its own answer included, stays cached until it is evicted.
+void Rank::keep_content(Sequence& q) {
+  if (!q.publishes) return;
+  const std::int64_t tokens = q.phase == Phase::kDecode ? q.goal + steps_ - q.joined : q.computed;
+  const std::int64_t whole = tokens / page_tokens_;
+  if (whole <= q.shared_pages) return;
+  for (auto i = static_cast<std::int64_t>(q.pages.size()); i < whole; ++i) {
+    q.pages.push_back(own_page(q.arrival, i));
+  }
+  KvStock::NodeIndex node = kv_.publish(q.node, q.pages, q.shared_pages, whole);
+  if (node == KvStock::kRoot) return;
+  q.node = node;
+  q.shared_pages = whole;
+}
+
 void Rank::admit() {
   for (Slot slot = waiting_.front(), next; slot != kNoSlot; slot = next) {
     if (budget_left_ == 0 || running_.size() == max_seqs_) return;
     if (batching_ != spec::BatchingKind::kContinuous && batch_left_ == 0) return;
     next = waiting_.after(pool_, slot);
+    if (pool_[slot].eligible > steps_ + 1) continue;  // not seen yet
     // One whose adapter has no slot lets the others pass.
     if (adapters_.admits(pool_[slot].adapter, max_loras_) && !admit_one(slot)) return;
   }
@@ -141,8 +189,9 @@ bool Rank::admit_one(Slot slot) {
   std::int64_t cached = hit.pages * page_tokens_;
   std::int64_t tokens = std::min(q.goal - cached, budget_left_);
   std::int64_t need = blocks_of(cached + tokens) - cached / block_;
-  if (hit.idle_blocks + need > kv_.free()) {
-    blocked_on_cached_ = hit.idle_blocks > 0;
+  std::int64_t reserve = reserve_full_ ? blocks_of(q.goal) - cached / block_ : need;
+  if (hit.idle_blocks + reserve > kv_.free()) {
+    blocked_on_cached_ = hit.idle_blocks > 0 && !reserve_full_;
     return false;
   }
   waiting_.erase(pool_, slot);
@@ -154,7 +203,7 @@ bool Rank::admit_one(Slot slot) {
   kv_.take(need);
   q.phase = Phase::kPrefill;
   q.shared_pages = hit.pages;
-  q.publishes = !q.pages.empty();
+  q.publishes = prefix_caching_;
   q.computed = cached;
   if (!q.scheduled_once) {
     q.scheduled_once = 1;

@@ -44,8 +44,7 @@ class ReferenceEngine {
     }
     std::int64_t p = input.request.prompt.value(), o = input.request.output.value();
     if (p < 1 || o < 1 || p + o > o_.profile.max_model_len || blocks_for(p + o) > total_) {
-      events.push_back(
-          {EventKind::kRejected, input.request.id, Instant::from_nanos(input.at), 0, {}});
+      events.push_back({EventKind::kRejected, input.request.id, Instant::from_nanos(input.at)});
       return;
     }
     known.insert(id);
@@ -53,6 +52,8 @@ class ReferenceEngine {
     job.r = input.request;
     job.at = input.at;
     job.order = ++order_;
+    job.seen = busy_ ? step_end_ : input.at;
+    job.eligible = steps_ + (busy_ && ahead() ? 3 : 1);
     if (o_.max_loras == 0) job.r.adapter = -1;
     insert_waiting(job, false);
     if (!busy_ && (!gathering_ || full())) start(input.at);
@@ -117,6 +118,8 @@ class ReferenceEngine {
     EngineRequest r;
     std::int64_t at = 0, order = 0;
     std::int64_t generated = 0, computed = 0, chunk = 0, cached = 0;
+    std::int64_t seen = 0, eligible = 0;  ///< when the scheduler saw it; first step it may run in
+    std::int64_t own_pages = 0;           ///< once preempted: all its pages have a content
     std::int64_t pages = 0;  ///< of its blocks, how many pages have a content others may use
     bool publishes = true, decodes = false, told = false, aborted = false;
     std::vector<int> held;
@@ -133,11 +136,18 @@ class ReferenceEngine {
   }
   std::int64_t page_count(const Job& j) const {
     auto hashed = static_cast<std::int64_t>(j.r.prefix.size()) * o_.prefix_block_tokens;
-    return o_.prefix_caching ? std::min(j.r.prompt.value(), hashed) / page() : 0;
+    std::int64_t given = std::min(j.r.prompt.value(), hashed) / page();
+    return o_.prefix_caching ? std::max(given, j.own_pages) : 0;
   }
   Prefix prefix_of(const Job& j, std::int64_t pages) const {
+    auto hashed = static_cast<std::int64_t>(j.r.prefix.size()) * o_.prefix_block_tokens;
+    std::int64_t given = std::min(j.r.prompt.value(), hashed) / page();
     Prefix p{static_cast<std::uint64_t>(j.r.adapter + 1)};
     for (std::int64_t i = 1; i <= pages; ++i) {
+      if (i > given) {  // nobody else's
+        p.push_back(~(static_cast<std::uint64_t>(j.order) << 20) - static_cast<std::uint64_t>(i));
+        continue;
+      }
       p.push_back(j.r.prefix[static_cast<std::size_t>(i * page() / o_.prefix_block_tokens - 1)]);
     }
     return p;
@@ -154,6 +164,9 @@ class ReferenceEngine {
                         [&](const Job& other) { return later(other, job); });
     }
     waiting_.insert(at, job);
+  }
+  bool ahead() const {
+    return o_.profile.async_scheduling && o_.batching == spec::BatchingKind::kContinuous;
   }
   bool full() const { return static_cast<std::int64_t>(waiting_.size()) >= o_.batch_size; }
 
@@ -202,13 +215,26 @@ class ReferenceEngine {
   }
 
   void start(std::int64_t now) {
-    base_ = now;
+    base_ = chosen_ = now;
     spent_ = 0;
     schedule(now);
   }
   void schedule(std::int64_t now) {
     busy_ = gathering_ = false;
-    if (running_.empty()) {
+    choose(now);
+    for (Job& j : leaving_) free_blocks(j);
+    leaving_.clear();
+    bool any = false;
+    for (const Job& j : running_) any = any || j.chunk > 0;
+    if (!any && !gathering_) {
+      for (Job& j : waiting_) j.eligible = 0;
+      chosen_ = now;
+      choose(now);
+    }
+    if (!running_.empty()) begin_step(now);
+  }
+  void choose(std::int64_t now) {
+    if (running_.empty() && leaving_.empty()) {
       if (waiting_.empty()) return;
       if (o_.batching == spec::BatchingKind::kDynamic && !full() &&
           waiting_.front().at + o_.batch_delay.count() > now) {
@@ -240,11 +266,14 @@ class ReferenceEngine {
       if (worst < i) --i;
     }
     if (!preempted) admit(budget);
-    begin_step(now);
   }
   void preempt(std::size_t index) {
     Job job = running_[index];
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (o_.prefix_caching && job.publishes) {
+      job.own_pages = std::max(job.own_pages, job.computed / page());
+      publish(job, job.computed);
+    }
     free_blocks(job);
     job.computed = job.pages = job.chunk = 0;
     job.publishes = true;
@@ -255,12 +284,16 @@ class ReferenceEngine {
   void admit(std::int64_t budget) {
     std::size_t i = 0;
     while (i < waiting_.size() && budget > 0) {
-      if (static_cast<std::int64_t>(running_.size()) >=
+      if (static_cast<std::int64_t>(running_.size() + leaving_.size()) >=
           std::min(o_.max_num_seqs, o_.max_num_batched_tokens)) {
         return;
       }
       if (o_.batching != spec::BatchingKind::kContinuous && quota_ == 0) return;
       Job& j = waiting_[i];
+      if (j.eligible > steps_ + 1) {
+        ++i;
+        continue;
+      }
       std::set<std::int32_t> loras;
       for (const Job& r : running_) loras.insert(r.r.adapter);
       loras.erase(-1);
@@ -286,6 +319,8 @@ class ReferenceEngine {
     std::int64_t cached = hit * page();
     std::int64_t tokens = std::min(j.target() - cached, budget);
     std::int64_t need = blocks_for(cached + tokens) - blocks_for(cached);
+    std::int64_t whole = blocks_for(j.target()) - blocks_for(cached);
+    if (o_.profile.reserve_full_prompt) need = whole;
     if (need + idle > static_cast<std::int64_t>(free_.size())) return false;
     for (std::int64_t p = 1; p <= hit; ++p) {
       for (int b : cache_.at(prefix_of(j, p))) {
@@ -326,7 +361,9 @@ class ReferenceEngine {
     if (j.aborted) return;
     bool scheduled = kind == EventKind::kScheduled;
     events.push_back({kind, j.r.id, Instant::from_nanos(step_end_), scheduled ? j.cached : 0,
-                      Instant::from_nanos(scheduled ? step_began_ : 0)});
+                      Instant::from_nanos(scheduled ? step_began_ : 0),
+                      Instant::from_nanos(scheduled ? j.seen : 0),
+                      Instant::from_nanos(scheduled ? chosen_ : 0)});
   }
   void end_step() {
     ++steps_;
@@ -347,7 +384,11 @@ class ReferenceEngine {
       if (j.generated < j.r.output.value()) return false;
       tell(EventKind::kFinished, j);
       if (!j.aborted) known.erase(j.r.id.value());
-      free_blocks(j);
+      if (ahead()) {
+        leaving_.push_back(j);
+      } else {
+        free_blocks(j);
+      }
       return true;
     });
     for (std::int64_t order : aborting_) {
@@ -358,6 +399,7 @@ class ReferenceEngine {
       });
     }
     aborting_.clear();
+    chosen_ = ahead() ? step_began_ : step_end_;
     schedule(step_end_);
   }
   void abort(std::uint64_t id) {
@@ -377,9 +419,11 @@ class ReferenceEngine {
   std::deque<int> free_;
   std::map<Prefix, std::vector<int>> cache_;
   std::vector<Job> running_, waiting_;
+  std::vector<Job> leaving_;  ///< finished, and free only once the next step is chosen
   std::vector<std::int64_t> aborting_;
   bool busy_ = false, gathering_ = false;
-  std::int64_t base_ = 0, step_began_ = 0, step_end_ = 0, gather_until_ = 0, quota_ = 0;
+  std::int64_t base_ = 0, step_began_ = 0, step_end_ = 0, gather_until_ = 0, quota_ = 0,
+               chosen_ = 0;
   __int128 spent_ = 0;
   std::int64_t preemptions_ = 0, prompts_ = 0, generations_ = 0, queries_ = 0, hits_ = 0,
                steps_ = 0;

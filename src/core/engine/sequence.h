@@ -17,7 +17,8 @@ namespace tidegate::engine {
 using Slot = std::uint32_t;  ///< index into the pool
 inline constexpr Slot kNoSlot = ~Slot{0};
 
-enum class Phase : std::uint8_t { kFree, kWaiting, kPrefill, kDecode };
+/// kLeaving: finished, and what it holds is not free yet (async scheduling).
+enum class Phase : std::uint8_t { kFree, kWaiting, kPrefill, kDecode, kLeaving };
 
 struct Sequence {
   RequestId id;
@@ -25,6 +26,8 @@ struct Sequence {
   std::int64_t priority = 0;
   std::int64_t arrival = 0;    ///< running number: the order of submission
   std::int64_t submitted = 0;  ///< ns
+  std::int64_t queued = 0;     ///< ns, the step boundary at which it was seen
+  std::int64_t eligible = 0;   ///< first step it may run in
   std::int32_t adapter = -1;
   Phase phase = Phase::kFree;
   std::uint8_t aborted = 0;          ///< leaves at the end of the step in progress
@@ -34,7 +37,7 @@ struct Sequence {
 
   std::int64_t generated = 0;  ///< before its present prefill; kept over a preemption
   std::int64_t goal = 0;       ///< tokens to prefill: prompt + generated
-  std::int64_t computed = 0;   ///< of goal, while kPrefill
+  std::int64_t computed = 0;   ///< of goal, while kPrefill; all its tokens, while kLeaving
   std::int64_t joined = 0;     ///< step in which the prefill ended (its first new token)
   std::int64_t finish_step = 0;
   std::int64_t admission = 0;  ///< running number: the order in the batch

@@ -23,6 +23,14 @@ struct Profile {
   std::int64_t max_model_len = 131'072;
   std::int64_t max_num_batched_tokens = 2'048;
   std::int64_t max_num_seqs = 256;
+  std::int64_t data_parallel_size = 1;  ///< ranks measured together: the numbers above are of one
+  /// The step after next is chosen while the next one runs (vLLM from 0.14 on): an arrival waits
+  /// one whole step more, and what a finished request held is free one step later. Continuous
+  /// batching only.
+  std::uint8_t async_scheduling = 0;
+  /// A request is admitted only where all it has to prefill fits, not its first chunk alone (vLLM's
+  /// scheduler_reserve_full_isl, from 0.19 on).
+  std::uint8_t reserve_full_prompt = 0;
   bool operator==(const Profile&) const = default;
 };
 

@@ -95,6 +95,14 @@ std::pair<Plan, Memory> run(const spec::Model& model, const signal::Observation&
                             const policy::Recommendation& recommended,
                             const std::vector<ReplicaRow>& replicas, Memory memory, Instant now);
 
+/// What binds a variant's replicas at a time: its own bounds, or those of an open window.
+struct BoundsInForce {
+  std::int64_t min = 0, max = 0;
+  bool operator==(const BoundsInForce&) const = default;
+};
+/// One a variant, in the order of the spec.
+std::vector<BoundsInForce> bounds_at(const spec::Model& model, WallTime wall);
+
 /// Whom to stop so that `variant` goes from `active` replicas to `target`, worst first: booting
 /// ones, the youngest order first; then the fewest tokens in flight, the fewest requests, the
 /// youngest ready.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "core/plan/draft.h"
 #include "core/policy/mix.h"
@@ -81,6 +82,17 @@ Draft schedule(const Context& context, Draft draft) {
   if (window.min) set_minimum(context, draft, *window.min);
   if (window.max) set_maximum(context, draft, *window.max);
   return draft;
+}
+
+std::vector<BoundsInForce> bounds_at(const spec::Model& model, WallTime wall) {
+  signal::Observation seen;
+  seen.wall = wall;
+  Draft draft;
+  draft.bounds.resize(model.variants.size());
+  draft = schedule({model, seen, {}, {}, {}}, std::move(draft));
+  std::vector<BoundsInForce> out;
+  for (const Bounds& bounds : draft.bounds) out.push_back({bounds.min, bounds.max});
+  return out;
 }
 
 }  // namespace tidegate::plan

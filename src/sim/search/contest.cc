@@ -11,6 +11,8 @@ namespace {
 
 constexpr Duration kLeastSlot = seconds(5);
 constexpr std::int64_t kSlots = 512;
+/// Instant 0 of a World on the calendar (sim/world.h): a Monday, 00:00 UTC.
+constexpr WallTime kBeginning = WallTime::from_unix_nanos(1'704'067'200'000'000'000);
 
 std::vector<double> weights_of(const spec::Model& model) {
   std::vector<double> devices, dollars;
@@ -45,6 +47,14 @@ Contest::Contest(const OracleOptions& options, const Arrivals& arrivals)
          static_cast<double>(arrivals.count() - allowed_ - 1) / n >= options.attainment) {
     ++allowed_;
   }
+  // Cron lines know no less than a minute.
+  for (Duration at{0}; at <= end(); at += seconds(60)) {
+    auto bounds = plan::bounds_at(model(), kBeginning + at);
+    if (!windows_.empty() && windows_.back().bounds == bounds) continue;
+    if (!windows_.empty()) windows_.back().span.until = at;
+    windows_.push_back({{at, Duration::max()}, std::move(bounds)});
+    if (model().scaling.schedule.empty()) break;
+  }
 }
 
 bool Contest::reaches(const Totals& totals) const {
@@ -70,9 +80,13 @@ bool Contest::spent() const {
 
 Duration Contest::end() const { return std::max(options_.end - Instant(), arrivals_.last()); }
 
-CountBounds Contest::bounds(std::size_t variant) const {
-  const spec::Variant& v = model().variants[variant];
-  return {spec::min_replicas(model(), v).value(), v.max_replicas.value()};
+Timeline Contest::fitted(Timeline line) const {
+  for (const Window& window : windows_) {
+    for (std::size_t v = 0; v < window.bounds.size(); ++v) {
+      line.clamp(v, window.span, window.bounds[v]);
+    }
+  }
+  return line;
 }
 
 void Contest::enter(const OracleCandidate& candidate) {

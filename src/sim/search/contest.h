@@ -63,9 +63,14 @@ class Contest {
   Duration end() const;
   /// What a replica-hour of each variant counts in the sum that is made small.
   const std::vector<double>& weights() const { return weights_; }
-  CountBounds bounds(std::size_t variant) const;
+  /// The line within the bounds in force at each time: the spec's, or those of its windows.
+  Timeline fitted(Timeline line) const;
 
  private:
+  struct Window {
+    Span span;
+    std::vector<plan::BoundsInForce> bounds;  ///< one a variant
+  };
   bool better(const Totals& a, const Totals& b) const;
   void keep(const Timeline& line, const Played& played, const std::string& name);
 
@@ -74,6 +79,7 @@ class Contest {
   Duration slot_;
   std::int64_t allowed_ = 0;
   std::vector<double> weights_;
+  std::vector<Window> windows_;  ///< from the start on, without gaps
   OracleResult best_;
   bool any_ = false;
   std::optional<Base> base_;

@@ -40,8 +40,8 @@ Duration start_time(const spec::Model& model) {
 }
 
 std::string Follow::name() const {
-  return fmt::format("demand {} ahead {} x {:.2f}", spec::duration_text(window),
-                     spec::duration_text(ahead), headroom);
+  return fmt::format("demand {} ahead {:.0f}s x {:.2f}", spec::duration_text(window),
+                     to_seconds(ahead), headroom);
 }
 
 Demand::Demand(const Arrivals& arrivals, const spec::Model& model,

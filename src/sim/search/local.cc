@@ -29,8 +29,8 @@ struct Move {
 std::int64_t slots_of(const Contest& contest) { return contest.end() / contest.slot() + 1; }
 
 Timeline with(const Contest& contest, Timeline line, const Move& move) {
-  line.add(move.variant, move.span, move.change, contest.bounds(move.variant));
-  return line;
+  line.add(move.variant, move.span, move.change);
+  return contest.fitted(std::move(line));
 }
 
 double weight_of(const Contest& contest, const Timeline& line) {

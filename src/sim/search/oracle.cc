@@ -48,6 +48,7 @@ Result<void> least(Contest& contest, std::int64_t count,
                       : -1;
     for (std::int64_t at : asked) {
       Entry one = entry(at);
+      one.line = contest.fitted(std::move(one.line));
       if (most >= 0 && one.line.weight(contest.weights(), contest.end()) > most) {
         high = std::min(high, at);
         break;

@@ -38,16 +38,21 @@ void Timeline::set(std::size_t variant, Duration at, std::int64_t replicas) {
   join(steps);
 }
 
-void Timeline::add(std::size_t variant, Span span, std::int64_t change, CountBounds bounds) {
+template <class Value>
+void Timeline::change(std::size_t variant, Span span, Value value) {
   if (span.from >= span.until) return;
   auto& steps = steps_[variant];
   std::size_t first = split(steps, span.from), last = split(steps, span.until);
-  for (std::size_t i = first; i < last; ++i) {
-    std::int64_t& n = steps[i].replicas;
-    std::int64_t least = std::min(n, bounds.least), most = std::max(n, bounds.most);
-    n = std::clamp(n + change, least, most);
-  }
+  for (std::size_t i = first; i < last; ++i) steps[i].replicas = value(steps[i].replicas);
   join(steps);
+}
+
+void Timeline::add(std::size_t variant, Span span, std::int64_t change_by) {
+  change(variant, span, [=](std::int64_t n) { return n + change_by; });
+}
+
+void Timeline::clamp(std::size_t variant, Span span, plan::BoundsInForce bounds) {
+  change(variant, span, [=](std::int64_t n) { return std::clamp(n, bounds.min, bounds.max); });
 }
 
 Schedule Timeline::schedule() const {

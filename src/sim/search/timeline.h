@@ -2,7 +2,7 @@
 // Timeline: a schedule one can edit: for each variant, how many replicas from when on.
 //
 //   Timeline line = Timeline::of({2}, schedule);
-//   line.add(0, {seconds(60), seconds(120)}, -1, {1, 8});   // one fewer for that minute
+//   line.add(0, {seconds(60), seconds(120)}, -1);   // one fewer for that minute
 //   world.schedule = line.schedule();
 //
 // Equal neighbours are one stretch, so equal fleets compare equal. Times count from the start.
@@ -12,15 +12,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/plan/plan.h"
 #include "sim/world.h"
 
 namespace tidegate::sim {
 
 struct Span {
   Duration from{0}, until{0};
-};
-struct CountBounds {
-  std::int64_t least = 0, most = 0;
 };
 
 class Timeline {
@@ -30,9 +28,10 @@ class Timeline {
 
   /// From `at` on, until the next step that is there.
   void set(std::size_t variant, Duration at, std::int64_t replicas);
-  /// Within the span `change` more, as far as the bounds let it; a stretch that is out of them
-  /// already stays.
-  void add(std::size_t variant, Span span, std::int64_t change, CountBounds bounds);
+  /// Within the span `change` more.
+  void add(std::size_t variant, Span span, std::int64_t change);
+  /// Within the span no count is out of the bounds.
+  void clamp(std::size_t variant, Span span, plan::BoundsInForce bounds);
 
   /// What a cluster with the initial fleet is to be told.
   Schedule schedule() const;
@@ -50,7 +49,10 @@ class Timeline {
     bool operator==(const Step&) const = default;
   };
   /// The index of the step that begins at `at`, made if there is none.
-  std::size_t split(std::vector<Step>& steps, Duration at);
+  static std::size_t split(std::vector<Step>& steps, Duration at);
+  /// Its steps within the span become what `value` makes of them.
+  template <class Value>
+  void change(std::size_t variant, Span span, Value value);
   static void join(std::vector<Step>& steps);
 
   std::vector<std::int64_t> initial_;

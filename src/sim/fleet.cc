@@ -8,7 +8,11 @@ namespace tidegate::sim {
 
 using control::ReplicaState;
 
-Fleet::Fleet(const spec::Model& model, std::uint64_t seed) : starts_(model, seed), bill_(model) {}
+Fleet::Fleet(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Supply> supply,
+             double start_failures)
+    : starts_(model, seed, std::move(supply), start_failures),
+      bill_(model),
+      wanted_(model.variants.size()) {}
 
 void Fleet::change(ReplicaId id, Replica& replica, ReplicaState state, std::vector<Change>& changes,
                    const control::StageTimes& stages) {
@@ -18,6 +22,7 @@ void Fleet::change(ReplicaId id, Replica& replica, ReplicaState state, std::vect
 
 void Fleet::adopt(std::size_t variant, std::int64_t n, std::vector<Change>& changes) {
   const Instant beginning;
+  wanted_[variant] += n;
   for (std::int64_t i = 0; i < n; ++i) {
     ReplicaId id(++last_id_);
     starts_.adopt(id, variant);
@@ -30,14 +35,26 @@ void Fleet::adopt(std::size_t variant, std::int64_t n, std::vector<Change>& chan
 
 void Fleet::apply(std::size_t variant, const control::Apply& wanted, Instant now,
                   std::vector<Change>& changes) {
-  std::int64_t surplus = -wanted.replicas.value();
-  for (const auto& [id, replica] : replicas_) {
-    if (replica.variant == variant && control::is_active(replica.state)) ++surplus;
-  }
-  for (; surplus < 0; ++surplus) order(variant, now, changes);
+  wanted_[variant] = wanted.replicas.value();
+  top_up(variant, now, changes);
+  std::int64_t left = surplus(variant);
   for (ReplicaId id : stop_order(variant, wanted.victims)) {
-    if (surplus-- <= 0) break;
+    if (left-- <= 0) break;
     stop(id, now, changes);
+  }
+}
+
+std::int64_t Fleet::surplus(std::size_t variant) const {
+  std::int64_t out = -wanted_[variant];
+  for (const auto& [id, replica] : replicas_) {
+    if (replica.variant == variant && control::is_active(replica.state)) ++out;
+  }
+  return out;
+}
+
+void Fleet::top_up(std::size_t variant, Instant now, std::vector<Change>& changes) {
+  for (std::int64_t missing = -surplus(variant); missing > 0; --missing) {
+    order(variant, now, changes);
   }
 }
 
@@ -69,14 +86,24 @@ void Fleet::advance(Instant now, std::vector<Change>& changes) {
   starts_.advance(now, steps_);
   for (const Started& step : steps_) {
     Replica& replica = replicas_.at(step.id);
-    if (step.step == StartStep::kGranted) {
-      replica.billed = true;
-      bill_.granted(replica.variant, step.at);
-      change(step.id, replica, ReplicaState::kStarting, changes);
-    } else {
-      replica.ready_at = step.at;
-      ++cold_starts_;
-      change(step.id, replica, ReplicaState::kReady, changes, step.stages);
+    switch (step.step) {
+      case StartStep::kBlocked:
+        blocked_.push_back(replica.variant);
+        break;
+      case StartStep::kGranted:
+        replica.billed = true;
+        bill_.granted(replica.variant, step.at);
+        change(step.id, replica, ReplicaState::kStarting, changes);
+        break;
+      case StartStep::kReady:
+        replica.ready_at = step.at;
+        ++cold_starts_;
+        change(step.id, replica, ReplicaState::kReady, changes, step.stages);
+        break;
+      case StartStep::kFailed:
+        change(step.id, replica, ReplicaState::kFailed, changes, step.stages);
+        lose(step.id, step.at, changes);
+        break;
     }
   }
 }
@@ -93,6 +120,22 @@ void Fleet::drained(ReplicaId id, Instant now, std::vector<Change>& changes) {
   if (found != replicas_.end() && found->second.state == ReplicaState::kDraining) {
     remove(id, now, changes);
   }
+}
+
+void Fleet::reclaim(ReplicaId id, Instant now, std::vector<Change>& changes) {
+  auto found = replicas_.find(id);
+  if (found == replicas_.end() || found->second.state != ReplicaState::kReady) return;
+  const std::size_t variant = found->second.variant;
+  stop(id, now, changes);
+  top_up(variant, now, changes);
+}
+
+void Fleet::lose(ReplicaId id, Instant now, std::vector<Change>& changes) {
+  auto found = replicas_.find(id);
+  if (found == replicas_.end()) return;
+  const std::size_t variant = found->second.variant;
+  remove(id, now, changes);
+  top_up(variant, now, changes);
 }
 
 void Fleet::remove(ReplicaId id, Instant now, std::vector<Change>& changes) {

@@ -8,12 +8,15 @@
 // Every change of every replica is appended to `changes` once, in the order it happens: ordered,
 // starting (granted: billing begins), ready, draining, gone. Who stops: those that boot, the
 // youngest order first, then the victims named, then the youngest. What boots is gone at once; what
-// serves drains first, however long that takes. apply() replaces what was asked before. Ids count
-// from 1 and are never used again. Thread-safety: one owner.
+// serves drains first, however long that takes. apply() replaces what was asked before; what is
+// lost against the will of whoever asked is ordered again at once. Ids count from 1 and are never
+// used again. Thread-safety: one owner.
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/control/events.h"
@@ -40,13 +43,21 @@ struct Replica {
 
 class Fleet {
  public:
-  Fleet(const spec::Model& model, std::uint64_t seed);
+  Fleet(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Supply> supply = nullptr,
+        double start_failures = 0);
 
   /// `n` replicas that are ready from the beginning.
   void adopt(std::size_t variant, std::int64_t n, std::vector<Change>& changes);
   void apply(std::size_t variant, const control::Apply& wanted, Instant now,
              std::vector<Change>& changes);
   void drained(ReplicaId id, Instant now, std::vector<Change>& changes);
+  /// The cluster wants it back: it drains, and another is ordered. Nothing where it does not serve.
+  void reclaim(ReplicaId id, Instant now, std::vector<Change>& changes);
+  /// It is there no more, with all it held.
+  void lose(ReplicaId id, Instant now, std::vector<Change>& changes);
+  /// Variants with a start that waits for a device since the last call.
+  std::vector<std::size_t> take_blocked() { return std::exchange(blocked_, {}); }
+  std::int64_t granted(std::size_t variant) const { return starts_.granted(variant); }
   Instant next_event() const { return starts_.next_event(); }
   void advance(Instant now, std::vector<Change>& changes);
 
@@ -60,6 +71,9 @@ class Fleet {
   void change(ReplicaId id, Replica& replica, control::ReplicaState state,
               std::vector<Change>& changes, const control::StageTimes& stages = {});
   void order(std::size_t variant, Instant now, std::vector<Change>& changes);
+  /// Active replicas of the variant beyond what is wanted; negative: missing.
+  std::int64_t surplus(std::size_t variant) const;
+  void top_up(std::size_t variant, Instant now, std::vector<Change>& changes);
   void stop(ReplicaId id, Instant now, std::vector<Change>& changes);
   void remove(ReplicaId id, Instant now, std::vector<Change>& changes);
   std::vector<ReplicaId> stop_order(std::size_t variant,
@@ -68,7 +82,9 @@ class Fleet {
   Starts starts_;
   Bill bill_;
   std::map<ReplicaId, Replica> replicas_;
+  std::vector<std::int64_t> wanted_;  ///< one a variant
   std::vector<Started> steps_;
+  std::vector<std::size_t> blocked_;
   std::uint64_t last_id_ = 0;
   std::int64_t cold_starts_ = 0;
 };

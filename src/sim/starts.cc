@@ -31,10 +31,14 @@ Duration transfer(std::int64_t bytes, std::int64_t bytes_per_second) {
 
 }  // namespace
 
-Starts::Starts(const spec::Model& model, std::uint64_t seed) {
+Starts::Starts(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Supply> supply,
+               double failures)
+    : supply_(std::move(supply)), failures_(failures) {
+  if (supply_) owner_ = supply_->join(model);
   for (const spec::Variant& variant : model.variants) {
     pools_.push_back({.cold = variant.cold_start,
                       .rng = Rng(seed, "cold-start/" + variant.name),
+                      .failure = Rng(seed, "start-failure/" + variant.name),
                       .procured = takes_time(variant.cold_start.procurement),
                       .nodes = {}});
   }
@@ -59,6 +63,7 @@ void Starts::begin(ReplicaId id, std::size_t variant, Instant now) {
   Pool& pool = pools_[variant];
   Start start;
   start.draw = engine::draw_start(pool.cold, node(place).state, pool.rng);
+  start.fails = failures_ > 0 && pool.failure.uniform() < failures_;
   start.ordered = now;
   Start& kept = starts_.emplace(id, start).first->second;
   enter(id, kept, Stage::kProcurement, now);
@@ -69,6 +74,7 @@ void Starts::adopt(ReplicaId id, std::size_t variant) {
   Place place = take_node(variant);
   places_.emplace(id, place);
   node(place).state = {1, 1, 1, 1};
+  if (supply_) supply_->adopt(owner_, id, variant);
 }
 
 void Starts::release(ReplicaId id, Instant now) {
@@ -82,6 +88,13 @@ void Starts::release(ReplicaId id, Instant now) {
     for (auto& [key, source] : sources_) source.cancel(id, now);
     find_next();
   }
+  if (supply_) supply_->free(owner_, id, now);
+}
+
+std::int64_t Starts::granted(std::size_t variant) const {
+  if (supply_) return supply_->granted(owner_, variant);
+  return std::count_if(places_.begin(), places_.end(),
+                       [&](const auto& place) { return place.second.variant == variant; });
 }
 
 void Starts::enter(ReplicaId id, Start& start, Stage stage, Instant now) {
@@ -144,7 +157,20 @@ void Starts::leave_stage(ReplicaId id, Start& start) {
 }
 
 void Starts::advance(Instant now, std::vector<Started>& out) {
-  while (next_ <= now && !next_.is_never()) step(next_, out);
+  for (Instant at = next_event(); at <= now && !at.is_never(); at = next_event()) step(at, out);
+}
+
+/// Its node is procured and there is no device for it: procurement goes on until there is.
+bool Starts::held_back(ReplicaId id, Start& start, Instant at, std::vector<Started>& out) {
+  if (!supply_ || start.stage != Stage::kProcurement || start.hold == Hold::kGranted) return false;
+  if (supply_->claim(owner_, id, places_.at(id).variant, at)) {
+    start.hold = Hold::kGranted;
+    return false;
+  }
+  start.hold = Hold::kWaits;
+  start.ends = Instant::never();
+  out.push_back({id, StartStep::kBlocked, at, start.stages});
+  return true;
 }
 
 void Starts::step(Instant at, std::vector<Started>& out) {
@@ -155,9 +181,19 @@ void Starts::step(Instant at, std::vector<Started>& out) {
       if (auto start = starts_.find(id); start != starts_.end()) start->second.ends = at;
     }
   }
+  if (supply_) {
+    granted_.clear();
+    supply_->advance(owner_, at, granted_);
+    for (ReplicaId id : granted_) {
+      Start& start = starts_.at(id);
+      start.hold = Hold::kGranted;
+      start.ends = at;
+    }
+  }
   for (auto it = starts_.begin(); it != starts_.end();) {
     auto& [id, start] = *it;
     while (start.ends <= at && !start.ends.is_never()) {
+      if (held_back(id, start, at, out)) break;
       leave_stage(id, start);
       if (start.stage == Stage::kProcurement) {
         out.push_back({id, StartStep::kGranted, at, start.stages});
@@ -165,7 +201,7 @@ void Starts::step(Instant at, std::vector<Started>& out) {
       enter(id, start, static_cast<Stage>(static_cast<int>(start.stage) + 1), at);
     }
     if (start.stage == Stage::kReady) {
-      out.push_back({id, StartStep::kReady, at, start.stages});
+      out.push_back({id, start.fails ? StartStep::kFailed : StartStep::kReady, at, start.stages});
       it = starts_.erase(it);
     } else {
       ++it;

@@ -6,6 +6,8 @@
 //   starts.release(id);                                   // the replica is gone: its node is free
 //
 // A start goes through procurement (then it is granted: billing begins), image, weights and engine.
+// Where a Supply is given, procurement lasts until it grants as well; kBlocked tells once that it
+// does not yet. A share of starts may be made to fail when their engine should be ready.
 // Times are drawn in order of the orders from one stream a variant. A replica stands on a node slot
 // of its variant, the lowest that is free. What a start has brought to the node (image, weights,
 // compiled engine) stays there for the next one, unless the variant has a procurement time: then a
@@ -13,8 +15,10 @@
 // billed. Weights from a hub, an object store or the datacentre's cache share that source's
 // bandwidth between all starts; NVMe and host memory are each node's own. Thread-safety: one owner.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -23,10 +27,11 @@
 #include "core/control/events.h"
 #include "core/engine/cold_start.h"
 #include "core/spec/model.h"
+#include "sim/supply.h"
 
 namespace tidegate::sim {
 
-enum class StartStep : std::uint8_t { kGranted, kReady };
+enum class StartStep : std::uint8_t { kBlocked, kGranted, kReady, kFailed };
 struct Started {
   ReplicaId id;
   StartStep step = StartStep::kGranted;
@@ -36,7 +41,9 @@ struct Started {
 
 class Starts {
  public:
-  Starts(const spec::Model& model, std::uint64_t seed);
+  /// `supply` may be null: everything is there.
+  Starts(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Supply> supply = nullptr,
+         double failures = 0);
 
   /// What takes no time is done at once: call advance(now) next.
   void begin(ReplicaId id, std::size_t variant, Instant now);
@@ -44,19 +51,24 @@ class Starts {
   void adopt(ReplicaId id, std::size_t variant);
   /// The replica is gone, its start over or not.
   void release(ReplicaId id, Instant now);
-  Instant next_event() const { return next_; }
+  Instant next_event() const {
+    return supply_ ? std::min(next_, supply_->next_event(owner_)) : next_;
+  }
+  /// Replicas of the variant that hold their devices.
+  std::int64_t granted(std::size_t variant) const;
   /// Steps up to and including `now`, in order of (time, id).
   void advance(Instant now, std::vector<Started>& out);
 
  private:
   enum class Stage : std::uint8_t { kProcurement, kImage, kWeights, kEngine, kReady };
+  enum class Hold : std::uint8_t { kUnasked, kWaits, kGranted };
   struct Node {
     engine::NodeState state;
     bool taken = false;
   };
   struct Pool {
     spec::ColdStart cold;
-    Rng rng;
+    Rng rng, failure;
     bool procured = false;  ///< a node for each start
     std::vector<Node> nodes;
   };
@@ -67,6 +79,8 @@ class Starts {
     engine::StartDraw draw;
     control::StageTimes stages;
     Stage stage = Stage::kProcurement;
+    Hold hold = Hold::kUnasked;
+    bool fails = false;
     Instant ordered, since;
     Instant ends = Instant::never();  ///< of the stage; never: the source will say
   };
@@ -76,6 +90,7 @@ class Starts {
   Node& node(const Place& place) { return pools_[place.variant].nodes[place.node]; }
   void enter(ReplicaId id, Start& start, Stage stage, Instant now);
   void leave_stage(ReplicaId id, Start& start);
+  bool held_back(ReplicaId id, Start& start, Instant at, std::vector<Started>& out);
   void step(Instant at, std::vector<Started>& out);
   void find_next();
 
@@ -83,7 +98,10 @@ class Starts {
   std::map<ReplicaId, Place> places_;
   std::map<ReplicaId, Start> starts_;
   std::map<SourceKey, engine::SharedBandwidth> sources_;
-  std::vector<ReplicaId> loaded_;
+  std::shared_ptr<Supply> supply_;
+  std::size_t owner_ = 0;
+  double failures_ = 0;
+  std::vector<ReplicaId> loaded_, granted_;
   Instant next_ = Instant::never();
 };
 

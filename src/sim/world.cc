@@ -48,6 +48,12 @@ route::Options router_of(const WorldOptions& options) {
   return out;
 }
 
+std::shared_ptr<Supply> supply_of(const WorldOptions& options) {
+  const workload::Faults& faults = options.faults;
+  if (options.supply || (faults.pools.empty() && faults.stock_outs.empty())) return options.supply;
+  return std::make_shared<Supply>(faults);
+}
+
 control::Start start_of(const WorldOptions& options) {
   control::Start start;
   for (std::size_t v = 0; v < options.model.variants.size(); ++v) {
@@ -58,20 +64,14 @@ control::Start start_of(const WorldOptions& options) {
 
 }  // namespace
 
-struct World::State::WakeOrder {
-  std::vector<std::unique_ptr<Machine>>& machines;
-  bool less(route::Slot a, route::Slot b) const {
-    Instant left = machines[a]->wake, right = machines[b]->wake;
-    return left != right ? left < right : a < b;
-  }
-  route::Slot& place(route::Slot slot) const { return machines[slot]->place; }
-};
-
 World::State::State(WorldOptions given)
     : options(std::move(given)),
       router(router_of(options)),
       controller(options.model, 0, start_of(options)),
-      fleet(options.model, options.seed),
+      fleet(options.model, options.seed, supply_of(options), options.faults.start_failure),
+      scrape_rng(options.seed, "scrape-loss/" + options.model.name),
+      actuation_rng(options.seed, "actuation-failure/" + options.model.name),
+      spot_rng(options.seed, "spot/" + options.model.name),
       applied(options.initial) {
   TIDEGATE_CHECK(options.initial.size() == options.model.variants.size());
   Duration& delay = options.faults.scrape_delay;
@@ -80,10 +80,11 @@ World::State::State(WorldOptions given)
     fleet.adopt(v, options.initial[v], changes);
   }
   settle();
-  queue.push(now, Kind::kTick);
+  queue.push(now, {Kind::kTick});
   plan_schedule();
+  plan_faults();
   // Halfway between two ticks: as old as a page of a random phase is on average.
-  queue.push(now + options.scrape_period / 2, Kind::kScrape);
+  queue.push(now + options.scrape_period / 2, {Kind::kScrape});
 }
 
 // ---- clockwork ----
@@ -101,6 +102,7 @@ void World::State::step(Instant at) {
     run_machine(wakes.top());
   } else if (fleet.next_event() <= at) {
     fleet.advance(at, changes);
+    tell_blocked();
   } else if (queue.next() <= at) {
     happen(queue.pop());
   } else if (router_wake <= at) {
@@ -116,10 +118,10 @@ void World::State::run_until(Instant to) {
   now = std::max(now, to);
 }
 
-void World::State::happen(Kind kind) {
-  switch (kind) {
+void World::State::happen(Due due) {
+  switch (due.kind) {
     case Kind::kTick:
-      queue.push(now + options.tick, Kind::kTick);
+      queue.push(now + options.tick, {Kind::kTick});
       look();
       if (options.recorder != nullptr) sample();
       return;
@@ -127,21 +129,38 @@ void World::State::happen(Kind kind) {
       look_pending = false;
       return look();
     case Kind::kScrape:
-      queue.push(now + options.scrape_period, Kind::kScrape);
-      queue.push(now + options.faults.scrape_delay, Kind::kPages);
-      return scrape();
     case Kind::kPages:
-      return pages_arrive();
-    case Kind::kApply: {
-      control::Apply due = std::move(applies.front());
-      applies.pop_front();
-      return apply(due);
-    }
-    case Kind::kSchedule: {
-      const ScheduleStep& due = (*options.schedule)[schedule_next++];
-      plan_schedule();
-      return apply({options.model.variants[due.variant].name, Replicas(due.replicas), due.victims});
-    }
+    case Kind::kApply:
+    case Kind::kSchedule:
+      return page_or_order(due);
+    case Kind::kReclaim:
+      return reclaim(options.faults.reclaims[due.what]);
+    case Kind::kSpot:
+      return spot_taken(ReplicaId(due.what));
+    case Kind::kLose:
+      return lose(ReplicaId(due.what));
+    case Kind::kSlow:
+      return slow_down(due.what);
+    case Kind::kSlowEnd:
+      return set_pace(due.what, 1);
+  }
+}
+
+void World::State::page_or_order(Due due) {
+  if (due.kind == Kind::kScrape) {
+    queue.push(now + options.scrape_period, {Kind::kScrape});
+    queue.push(now + options.faults.scrape_delay, {Kind::kPages});
+    scrape();
+  } else if (due.kind == Kind::kPages) {
+    pages_arrive();
+  } else if (due.kind == Kind::kApply) {
+    control::Apply order = std::move(applies.front());
+    applies.pop_front();
+    apply(order);
+  } else {
+    const ScheduleStep& step = (*options.schedule)[schedule_next++];
+    plan_schedule();
+    apply({options.model.variants[step.variant].name, Replicas(step.replicas), step.victims});
   }
 }
 
@@ -194,6 +213,7 @@ void World::State::arrive(const workload::TraceRequest& request) {
   o.prompt = request.prompt.value();
   o.output = request.output.value();
   o.cached = 0;
+  o.live = true;
   o.served = false;
   o.dispatched = Instant::never();
   o.priority = request.priority;
@@ -221,7 +241,7 @@ void World::State::arrive(const workload::TraceRequest& request) {
   if (route_actions.empty() && active_replicas == 0 && !look_pending && !options.schedule) {
     // It waits and nothing runs: looked at without waiting for the tick, as in production.
     look_pending = true;
-    queue.push(now, Kind::kLook);
+    queue.push(now, {Kind::kLook});
   }
   totals.queue_peak = std::max(totals.queue_peak, waiting);
   settle();
@@ -301,53 +321,9 @@ void World::State::end(Open& o, workload::Ending ending) {
   totals.score.add(options.model.slo, served);
   if (options.recorder != nullptr) record(o, ending, workload::met(options.model.slo, served));
   if (o.waits) --waiting;
+  o.live = false;
   --in_flight;
   free_slots.push_back(static_cast<std::uint32_t>(o.id.value() & kSlotMask));
-}
-
-// ---- engines ----
-
-void World::State::run_machine(std::size_t index) {
-  advance_machine(*machines[index]);
-  rewake(index);
-}
-
-void World::State::advance_machine(Machine& machine) {
-  engine_events.clear();
-  machine.engine->advance(now, engine_events);
-  for (const engine::EngineEvent& event : engine_events) deliver(event);
-}
-
-void World::State::rewake(std::size_t index) {
-  Machine& machine = *machines[index];
-  Instant wake = machine.engine->next_event();
-  if (wake == machine.wake) return;
-  WakeOrder order{machines};
-  bool listed = machine.place != route::kNil;
-  machine.wake = wake;
-  auto slot = static_cast<route::Slot>(index);
-  if (wake.is_never()) {
-    if (listed) wakes.remove(order, slot);
-  } else if (listed) {
-    wakes.update(order, slot);
-  } else {
-    wakes.push(order, slot);
-  }
-}
-
-void World::State::forget(std::size_t index) {
-  if (machines[index]->place != route::kNil) {
-    wakes.remove(WakeOrder{machines}, static_cast<route::Slot>(index));
-  }
-  machines[index].reset();
-  up.erase(std::lower_bound(up.begin(), up.end(), index));
-}
-
-/// Books a request more or less at a machine; it is busy while it holds any.
-void World::State::hold(Machine& machine, std::int64_t change) {
-  if (machine.held == 0) machine.busy_since = now;
-  machine.held += change;
-  if (machine.held == 0) totals.busy += now - machine.busy_since;
 }
 
 // ---- the public face ----
@@ -371,6 +347,8 @@ void World::finish(Instant end) {
   state_->fleet.bill().settle(end);
 }
 
+Instant World::next() const { return state_->next(); }
+void World::run_until(Instant to) { state_->run_until(to); }
 Instant World::now() const { return state_->now; }
 std::int64_t World::in_flight() const { return state_->in_flight; }
 const Schedule& World::realised() const { return state_->realised; }

@@ -27,6 +27,7 @@
 #include "core/workload/faults.h"
 #include "core/workload/workload.h"
 #include "sim/recorder.h"
+#include "sim/supply.h"
 
 namespace tidegate::sim {
 
@@ -56,6 +57,8 @@ struct WorldOptions {
   Duration scrape_period = seconds(1);
   workload::Faults faults;
   Front front = Front::kGateway;
+  /// Shared by the worlds of several models; made from `faults` where null.
+  std::shared_ptr<Supply> supply = {};
   std::optional<Schedule> schedule = {};  ///< the fleet follows it, no policy is asked
   Recorder* recorder = nullptr;           ///< must outlive the world
 };
@@ -82,6 +85,10 @@ class World {
 
   /// Requests in order of time; earlier than the last one counts as that one's.
   void offer(const workload::TraceRequest& request);
+  /// When something happens next; never() where nothing will.
+  Instant next() const;
+  /// Runs all that happens up to and including `to`.
+  void run_until(Instant to);
   /// Runs until nothing is in flight.
   void drain();
   /// Runs to `end`, not before now(), and bills.

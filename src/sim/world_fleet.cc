@@ -1,5 +1,5 @@
-// The part of World that stands where clusters and pages stand: replicas come and go, are read, and
-// the controller is shown what there is.
+// The part of World that stands where clusters, engines and pages stand: replicas come and go, run,
+// are read, and the controller is shown what there is.
 
 #include <algorithm>
 
@@ -64,6 +64,7 @@ void World::State::bring_up(const Change& change) {
     event.kv_tokens = 0;
   }
   say(event);
+  draw_life(change.id, change.variant);
 }
 
 void World::State::take_down(ReplicaId id) {
@@ -95,7 +96,7 @@ void World::State::perform(const control::Action& action) {
   if (order == nullptr) return;
   if (options.faults.actuation_delay > Duration(0)) {
     applies.push_back(*order);
-    queue.push(now + options.faults.actuation_delay, Kind::kApply);
+    queue.push(now + options.faults.actuation_delay, {Kind::kApply});
   } else {
     apply(*order);
   }
@@ -107,6 +108,11 @@ void World::State::apply(const control::Apply& order) {
                             [&](const auto& variant) { return variant.name == order.variant; });
   TIDEGATE_CHECK(found != variants.end());
   auto variant = static_cast<std::size_t>(found - variants.begin());
+  if (!options.schedule && order_refused()) {
+    pending_control.push_back(control::Applied{order.variant, order.replicas.value(), 0,
+                                               "the cluster refused the order"});
+    return;
+  }
   std::int64_t before = applied[variant], wanted = order.replicas.value();
   totals.scale_ups += wanted > before ? 1 : 0;
   totals.scale_downs += wanted < before ? 1 : 0;
@@ -116,6 +122,60 @@ void World::State::apply(const control::Apply& order) {
   fleet.apply(variant, order, now, changes);
 }
 
+// ---- engines ----
+
+struct World::State::WakeOrder {
+  std::vector<std::unique_ptr<Machine>>& machines;
+  bool less(route::Slot a, route::Slot b) const {
+    Instant left = machines[a]->wake, right = machines[b]->wake;
+    return left != right ? left < right : a < b;
+  }
+  route::Slot& place(route::Slot slot) const { return machines[slot]->place; }
+};
+
+void World::State::run_machine(std::size_t index) {
+  advance_machine(*machines[index]);
+  rewake(index);
+}
+
+void World::State::advance_machine(Machine& machine) {
+  engine_events.clear();
+  machine.engine->advance(now, engine_events);
+  for (const engine::EngineEvent& event : engine_events) deliver(event);
+}
+
+void World::State::rewake(std::size_t index) {
+  Machine& machine = *machines[index];
+  Instant wake = machine.engine->next_event();
+  if (wake == machine.wake) return;
+  WakeOrder order{machines};
+  bool listed = machine.place != route::kNil;
+  machine.wake = wake;
+  auto slot = static_cast<route::Slot>(index);
+  if (wake.is_never()) {
+    if (listed) wakes.remove(order, slot);
+  } else if (listed) {
+    wakes.update(order, slot);
+  } else {
+    wakes.push(order, slot);
+  }
+}
+
+void World::State::forget(std::size_t index) {
+  if (machines[index]->place != route::kNil) {
+    wakes.remove(WakeOrder{machines}, static_cast<route::Slot>(index));
+  }
+  machines[index].reset();
+  up.erase(std::lower_bound(up.begin(), up.end(), index));
+}
+
+/// Books a request more or less at a machine; it is busy while it holds any.
+void World::State::hold(Machine& machine, std::int64_t change) {
+  if (machine.held == 0) machine.busy_since = now;
+  machine.held += change;
+  if (machine.held == 0) totals.busy += now - machine.busy_since;
+}
+
 // ---- eyes ----
 
 void World::State::scrape() {
@@ -123,6 +183,7 @@ void World::State::scrape() {
     Machine& machine = *machines[index];
     run_machine(index);  // its counters are as of now; nothing visible was due before
     engine::Stats stats = machine.engine->stats();
+    if (page_lost()) continue;
     machine.read = machine.meter.read(page_writer.write(stats), now, {});
     machine.output_tokens = stats.generation_tokens_total;
   }

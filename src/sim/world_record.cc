@@ -6,7 +6,7 @@ namespace tidegate::sim {
 
 void World::State::plan_schedule() {
   if (!options.schedule || schedule_next >= options.schedule->size()) return;
-  queue.push(std::max(now, Instant() + (*options.schedule)[schedule_next].at), Kind::kSchedule);
+  queue.push(std::max(now, Instant() + (*options.schedule)[schedule_next].at), {Kind::kSchedule});
 }
 
 void World::State::record(const Open& o, workload::Ending ending, bool met) {

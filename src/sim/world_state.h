@@ -22,6 +22,9 @@ namespace tidegate::sim {
 constexpr int kSlotBits = 24;
 constexpr std::uint64_t kSlotMask = (1ULL << kSlotBits) - 1;
 
+/// After a start that found no device the controller asks again.
+constexpr Duration kStockRetry = seconds(30);
+
 /// A request between arrival and its end.
 struct Open {
   RequestId id;
@@ -29,6 +32,7 @@ struct Open {
   std::int64_t prompt = 0, output = 0, cached = 0;
   std::int64_t priority = 0;
   std::size_t machine = 0;
+  bool live = false;    ///< has not ended
   bool waits = false;   ///< at the gateway
   bool served = false;  ///< its first token is out
   std::vector<std::uint64_t> prefix;
@@ -38,11 +42,28 @@ struct World::State {
   explicit State(WorldOptions given);
 
   // ---- clockwork ----
-  enum class Kind : std::uint8_t { kTick, kLook, kScrape, kPages, kApply, kSchedule };
+  enum class Kind : std::uint8_t {
+    kTick,
+    kLook,
+    kScrape,
+    kPages,
+    kApply,
+    kSchedule,
+    kReclaim,
+    kSpot,
+    kLose,
+    kSlow,
+    kSlowEnd
+  };
+  struct Due {
+    Kind kind = Kind::kTick;
+    std::uint64_t what = 0;  ///< a fault, a replica
+  };
   Instant next() const;
   void step(Instant at);
   void run_until(Instant to);
-  void happen(Kind kind);
+  void happen(Due due);
+  void page_or_order(Due due);
   void settle();
   void plan_schedule();
 
@@ -76,6 +97,20 @@ struct World::State {
   void look();
   void observe();
 
+  // ---- what goes wrong ----
+  bool concerns(const std::string& model, const std::string& variant, std::size_t index) const;
+  void plan_faults();
+  void reclaim(const workload::Reclaim& order);
+  void draw_life(ReplicaId id, std::size_t variant);
+  void spot_taken(ReplicaId id);
+  void take_back(ReplicaId id, Duration notice);
+  void lose(ReplicaId id);
+  void slow_down(std::size_t index);
+  void set_pace(std::size_t index, double factor);
+  bool page_lost();
+  bool order_refused();
+  void tell_blocked();
+
   // ---- for the recorder ----
   void record(const Open& open, workload::Ending ending, bool met);
   void sample();
@@ -86,7 +121,7 @@ struct World::State {
   Fleet fleet;
   Instant now;
 
-  EventQueue<Kind> queue;
+  EventQueue<Due> queue;
   std::deque<control::Apply> applies;  ///< on their way, in order
   std::size_t schedule_next = 0;       ///< of options.schedule
   Schedule realised;
@@ -111,6 +146,9 @@ struct World::State {
   std::deque<control::Event> pending_control;
   std::vector<control::Action> control_actions;
   std::vector<control::ReplicaSight> sights;
+
+  Rng scrape_rng, actuation_rng, spot_rng;
+  std::vector<std::vector<ReplicaId>> slowed;  ///< one a slowdown
 
   workload::RecentQuantile recent_ttft, recent_itl;
   signal::FreshnessRule freshness;

@@ -152,6 +152,15 @@ void decisions(Digest& d, spec::PolicyKind policy) {
     o.variants[0].kv_usage = fresh(rng.uniform());
     o.variants[0].running_requests = fresh(static_cast<double>(load));
     o.variants[0].engine_waiting_requests = fresh(rng.uniform() * 10);
+    o.variants[0].kv_usage_min = fresh(rng.uniform() / 2);
+    o.variants[0].kv_usage_max = fresh(0.5 + rng.uniform() / 2);
+    o.variants[0].engine_waiting_min = o.variants[0].engine_waiting_max = fresh(rng.uniform() * 5);
+    o.variants[0].unsaturated_replicas = fresh(static_cast<double>(upto(rng, ready + 1)));
+    o.variants[0].spare_kv_usage = fresh(rng.uniform() * 0.8);
+    o.variants[0].spare_waiting = fresh(rng.uniform() * 5);
+    o.demand.finished_total = i * 38;
+    o.demand.prompt_tokens_total = i * 40 * upto(rng, 900);
+    o.demand.output_tokens_total = i * 38 * 200;
     actions.clear();
     controller.handle(seen, now, actions);
     d.add(actions);

@@ -20,6 +20,16 @@ std::string_view sentence(ReasonCode code) {
       return "no request arrived over the window";
     case ReasonCode::kActivation:
       return "requests wait and no replica runs";
+    case ReasonCode::kSaturation:
+      return "too little spare KV or queue room on the replicas that have any";
+    case ReasonCode::kConsolidation:
+      return "one replica fewer would hold the load with room to spare";
+    case ReasonCode::kScalingInProgress:
+      return "replicas are on their way: nothing is decided until they are ready";
+    case ReasonCode::kPredictedLatency:
+      return "every replica is predicted to miss the TTFT or ITL bound";
+    case ReasonCode::kPredictedLoad:
+      return "predicted requests over what a replica sustains within the SLO";
     case ReasonCode::kPrewarm:
       return "the queue reached the prewarm threshold";
     case ReasonCode::kSchedule:

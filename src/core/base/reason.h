@@ -21,8 +21,13 @@ enum class ReasonCode : std::uint8_t {
   kWithinTolerance,
   kPanic,  // kpa: panic window
   kMaxOfMetrics,
-  kNoTraffic,   // known at the gateway: a true zero
-  kActivation,  // from zero: something waits
+  kNoTraffic,          // known at the gateway: a true zero
+  kActivation,         // from zero: something waits
+  kSaturation,         // saturation: too little spare KV or queue room
+  kConsolidation,      // saturation, planner: one fewer would still have room
+  kScalingInProgress,  // saturation, planner: replicas are on their way
+  kPredictedLatency,   // planner: the load loop
+  kPredictedLoad,      // planner: the throughput loop
   // plan stages
   kPrewarm,
   kSchedule,
@@ -54,13 +59,43 @@ enum class ReasonCode : std::uint8_t {
 template <>
 struct EnumTokens<ReasonCode> {
   static constexpr std::string_view kTokens[] = {
-      "Static",         "Concurrency",     "Metric",           "WithinTolerance", "Panic",
-      "MaxOfMetrics",   "NoTraffic",       "Activation",       "Prewarm",         "Schedule",
-      "MinReplicas",    "MaxReplicas",     "EnvironmentFloor", "ScaleUpRate",     "ScaleDownRate",
-      "Stabilization",  "ScaleDownDelay",  "MissingData",      "CheapestMix",     "Quota",
-      "CapacityFailed", "PendingCapacity", "ObserveMode",      "Paused",          "TimedModeOver",
-      "NotLeader",      "Operator",        "ForeignWrite",     "SpecChanged",     "Adopted",
-      "NoChange",       "Refused",
+      "Static",
+      "Concurrency",
+      "Metric",
+      "WithinTolerance",
+      "Panic",
+      "MaxOfMetrics",
+      "NoTraffic",
+      "Activation",
+      "Saturation",
+      "Consolidation",
+      "ScalingInProgress",
+      "PredictedLatency",
+      "PredictedLoad",
+      "Prewarm",
+      "Schedule",
+      "MinReplicas",
+      "MaxReplicas",
+      "EnvironmentFloor",
+      "ScaleUpRate",
+      "ScaleDownRate",
+      "Stabilization",
+      "ScaleDownDelay",
+      "MissingData",
+      "CheapestMix",
+      "Quota",
+      "CapacityFailed",
+      "PendingCapacity",
+      "ObserveMode",
+      "Paused",
+      "TimedModeOver",
+      "NotLeader",
+      "Operator",
+      "ForeignWrite",
+      "SpecChanged",
+      "Adopted",
+      "NoChange",
+      "Refused",
   };
 };
 

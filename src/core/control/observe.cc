@@ -33,7 +33,8 @@ Observed observe(const spec::Model& model, const GatewaySight& gateway,
       if (Replicas* count = count_of(fleet, replica.state)) *count += Replicas(1);
       if (replica.state == ReplicaState::kReady) ready.push_back(replica.signals);
     }
-    o.variants.push_back(signal::aggregate(model.variants[v].name, fleet, ready, now, rule));
+    o.variants.push_back(signal::aggregate(model.variants[v].name, fleet, ready, now, rule,
+                                           signal::saturation_rule(model.scaling)));
   }
   o.metrics.resize(model.scaling.metrics.size());
   for (const ReplicaSight& replica : replicas) {

@@ -25,6 +25,8 @@ Decided decide_hpa(const Input& in, State state);
 Decided decide_keda(const Input& in, State state);
 Decided decide_kpa(const Input& in, State state);
 Decided decide_target_tracking(const Input& in, State state);
+Decided decide_saturation(const Input& in, State state);
+Decided decide_planner(const Input& in, State state);
 
 /// Fresh at the gateway: the only source that knows a zero.
 bool gateway_known(const signal::Observation& seen);

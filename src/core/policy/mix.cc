@@ -80,16 +80,22 @@ std::vector<std::int64_t> split(const spec::Model& model, std::int64_t replicas)
   });
 }
 
-signal::Fleet fleet_of(const spec::Model& model, const signal::Observation& seen,
-                       std::size_t variant) {
+const signal::VariantObservation* seen_of(const spec::Model& model, const signal::Observation& seen,
+                                          std::size_t variant) {
   const std::string& name = model.variants[variant].name;
   if (variant < seen.variants.size() && seen.variants[variant].variant == name) {
-    return seen.variants[variant].fleet;
+    return &seen.variants[variant];
   }
   for (const signal::VariantObservation& one : seen.variants) {
-    if (one.variant == name) return one.fleet;
+    if (one.variant == name) return &one;
   }
-  return {};
+  return nullptr;
+}
+
+signal::Fleet fleet_of(const spec::Model& model, const signal::Observation& seen,
+                       std::size_t variant) {
+  const signal::VariantObservation* one = seen_of(model, seen, variant);
+  return one == nullptr ? signal::Fleet{} : one->fleet;
 }
 
 }  // namespace tidegate::policy

@@ -42,7 +42,11 @@ std::int64_t replicas_for(const spec::Model& model, double requests);
 /// `replicas` spread over the variants, in the order of the spec.
 std::vector<std::int64_t> split(const spec::Model& model, std::int64_t replicas);
 
-/// What the observation says of a variant's replicas; none where it says nothing.
+/// What the observation says of a variant; nullptr where it says nothing.
+const signal::VariantObservation* seen_of(const spec::Model& model, const signal::Observation& seen,
+                                          std::size_t variant);
+
+/// Its replicas; none where it says nothing.
 signal::Fleet fleet_of(const spec::Model& model, const signal::Observation& seen,
                        std::size_t variant);
 

@@ -1,6 +1,7 @@
 #include "core/policy/policy.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/policy/laws.h"
@@ -16,14 +17,23 @@ bool is_built(spec::PolicyKind kind) {
     case spec::PolicyKind::kKeda:
     case spec::PolicyKind::kKpa:
     case spec::PolicyKind::kTargetTracking:
-      return true;
-    case spec::PolicyKind::kTide:
     case spec::PolicyKind::kSaturation:
     case spec::PolicyKind::kPlanner:
+      return true;
+    case spec::PolicyKind::kTide:
     case spec::PolicyKind::kOracle:
       return false;
   }
   return false;
+}
+
+std::string built_policies() {
+  std::string names;
+  for (std::size_t i = 0; i < std::size(EnumTokens<spec::PolicyKind>::kTokens); ++i) {
+    auto kind = static_cast<spec::PolicyKind>(i);
+    if (is_built(kind)) names += (names.empty() ? "" : ", ") + std::string(token(kind));
+  }
+  return names;
 }
 
 std::pair<Recommendation, State> decide(const spec::Model& model, const signal::Observation& seen,
@@ -42,9 +52,11 @@ std::pair<Recommendation, State> decide(const spec::Model& model, const signal::
       return decide_kpa(in, std::move(state));
     case spec::PolicyKind::kTargetTracking:
       return decide_target_tracking(in, std::move(state));
-    case spec::PolicyKind::kTide:
     case spec::PolicyKind::kSaturation:
+      return decide_saturation(in, std::move(state));
     case spec::PolicyKind::kPlanner:
+      return decide_planner(in, std::move(state));
+    case spec::PolicyKind::kTide:
     case spec::PolicyKind::kOracle:
       break;
   }

@@ -7,6 +7,7 @@
 // are plan stages (core/plan), the same for all.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -47,6 +48,65 @@ struct Recommendation {
   bool operator==(const Recommendation&) const = default;
 };
 
+/// saturation: its cycle, and what upstream keeps in Prometheus.
+struct SaturationState {
+  Instant last_cycle;
+  std::vector<std::int64_t> answer;  ///< per variant, of the last cycle
+  std::uint8_t answer_complete = 1;
+  std::vector<Sample> queued;  ///< requests at the gateway: their largest of a minute
+  std::int64_t arrived_total = -1;
+  Instant last_arrival;  ///< when the total was last seen to grow
+  static constexpr auto fields() {
+    using S = SaturationState;
+    return std::tuple(Field{"lastCycle", &S::last_cycle}, Field{"answer", &S::answer},
+                      Field{"answerComplete", &S::answer_complete}, Field{"queued", &S::queued},
+                      Field{"arrivedTotal", &S::arrived_total},
+                      Field{"lastArrival", &S::last_arrival});
+  }
+  bool operator==(const SaturationState&) const = default;
+};
+
+/// One series forecast by a Kalman filter of level and trend, one interval ahead.
+struct Forecast {
+  double level = 0, trend = 0;
+  double var_level = 0, covariance = 0, var_trend = 0;
+  std::uint8_t began = 0;  ///< something other than zero was seen
+  static constexpr auto fields() {
+    using F = Forecast;
+    return std::tuple(Field{"level", &F::level}, Field{"trend", &F::trend},
+                      Field{"varLevel", &F::var_level}, Field{"covariance", &F::covariance},
+                      Field{"varTrend", &F::var_trend}, Field{"began", &F::began});
+  }
+  bool operator==(const Forecast&) const = default;
+};
+
+/// planner: its two loops.
+struct PlannerState {
+  Instant last_load, last_throughput;
+  std::int64_t lower_bound = 1;                                     ///< of the throughput loop
+  double bound_requests_per_second = 0, bound_each_per_second = 0;  ///< what it rests on
+  /// Totals at the start of the throughput interval.
+  std::int64_t arrived_total = -1, finished_total = 0, prompt_total = 0, output_total = 0;
+  Forecast requests, prompt, output;
+  double prompt_tokens = 0, output_tokens = 0;  ///< mean lengths seen last; 0: none yet
+  std::vector<std::int64_t> answer;             ///< per variant, of the last load loop
+  std::uint8_t answer_complete = 1;
+  static constexpr auto fields() {
+    using S = PlannerState;
+    return std::tuple(
+        Field{"lastLoad", &S::last_load}, Field{"lastThroughput", &S::last_throughput},
+        Field{"lowerBound", &S::lower_bound},
+        Field{"boundRequestsPerSecond", &S::bound_requests_per_second},
+        Field{"boundEachPerSecond", &S::bound_each_per_second},
+        Field{"arrivedTotal", &S::arrived_total}, Field{"finishedTotal", &S::finished_total},
+        Field{"promptTotal", &S::prompt_total}, Field{"outputTotal", &S::output_total},
+        Field{"requests", &S::requests}, Field{"prompt", &S::prompt}, Field{"output", &S::output},
+        Field{"promptTokens", &S::prompt_tokens}, Field{"outputTokens", &S::output_tokens},
+        Field{"answer", &S::answer}, Field{"answerComplete", &S::answer_complete});
+  }
+  bool operator==(const PlannerState&) const = default;
+};
+
 /// State shared by the reactive policies: windows of what they average, and what each remembers.
 struct ReactiveState {
   TimeAverage in_flight;             ///< requests
@@ -66,6 +126,8 @@ struct ReactiveState {
   Instant above_since = Instant::never();  ///< targettracking: since when the high alarm breaches
   Instant below_since = Instant::never();  ///< targettracking: since when the low alarm breaches
   Instant last_change;  ///< targettracking: cool-down and warm-up count from here
+  std::optional<SaturationState> saturation;
+  std::optional<PlannerState> planner;
   static constexpr auto fields() {
     using S = ReactiveState;
     return std::tuple(
@@ -76,7 +138,8 @@ struct ReactiveState {
         Field{"answer", &S::answer}, Field{"answerComplete", &S::answer_complete},
         Field{"lastPoll", &S::last_poll}, Field{"lastActive", &S::last_active},
         Field{"zeroSince", &S::zero_since}, Field{"aboveSince", &S::above_since},
-        Field{"belowSince", &S::below_since}, Field{"lastChange", &S::last_change});
+        Field{"belowSince", &S::below_since}, Field{"lastChange", &S::last_change},
+        Field{"saturation", &S::saturation}, Field{"planner", &S::planner});
   }
   bool operator==(const ReactiveState&) const = default;
 };
@@ -90,5 +153,7 @@ std::pair<Recommendation, State> decide(const spec::Model& model, const signal::
 /// The policies decide() knows; `check`, `run` and `simulate` refuse the others with "not built
 /// yet".
 bool is_built(spec::PolicyKind kind);
+/// Their names, as a message lists them: "static, concurrency, hpa".
+std::string built_policies();
 
 }  // namespace tidegate::policy

@@ -86,13 +86,13 @@ Recommendation hold_world(const spec::Model& model, const World& world, State& s
   return last;
 }
 
-TEST(Policy, KnowsExactlyTheSixThatAreBuilt) {
+TEST(Policy, KnowsExactlyThoseThatAreBuilt) {
   for (PolicyKind kind : {PolicyKind::kStatic, PolicyKind::kConcurrency, PolicyKind::kHpa,
-                          PolicyKind::kKeda, PolicyKind::kKpa, PolicyKind::kTargetTracking}) {
+                          PolicyKind::kKeda, PolicyKind::kKpa, PolicyKind::kTargetTracking,
+                          PolicyKind::kSaturation, PolicyKind::kPlanner}) {
     EXPECT_TRUE(is_built(kind)) << token(kind);
   }
-  for (PolicyKind kind :
-       {PolicyKind::kTide, PolicyKind::kSaturation, PolicyKind::kPlanner, PolicyKind::kOracle}) {
+  for (PolicyKind kind : {PolicyKind::kTide, PolicyKind::kOracle}) {
     EXPECT_FALSE(is_built(kind)) << token(kind);
     spec::Model model = model_with(kind);
     auto [held, state] = decide(model, observe(model, World{3, 1}), {}, at(0));
@@ -213,7 +213,7 @@ TEST(Policy, KpaDoesNotLowerInPanicAndLeavesItAfterOneWindow) {
 
 TEST(Policy, MissingDataHoldsAndSaysSo) {
   for (PolicyKind kind : {PolicyKind::kConcurrency, PolicyKind::kHpa, PolicyKind::kKeda,
-                          PolicyKind::kKpa, PolicyKind::kTargetTracking}) {
+                          PolicyKind::kKpa, PolicyKind::kTargetTracking, PolicyKind::kSaturation}) {
     spec::Model model = model_with(kind);
     signal::Observation nothing = observe(model, World{});
     nothing.gateway = {};

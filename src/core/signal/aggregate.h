@@ -14,12 +14,22 @@
 
 #include "core/signal/observation.h"
 #include "core/signal/replica_signals.h"
+#include "core/spec/model.h"
 
 namespace tidegate::signal {
 
+/// From these on a replica counts as saturated. Source: llm-d workload-variant-autoscaler,
+/// saturation-scaling-config (kvCacheThreshold, queueLengthThreshold).
+struct SaturationRule {
+  double kv_usage = 0.8;
+  double waiting_requests = 5;
+};
+/// The knob of policy saturation (saturation:0.8) is its KV limit.
+SaturationRule saturation_rule(const spec::Scaling& scaling);
+
 VariantObservation aggregate(std::string variant, const Fleet& fleet,
                              std::span<const ReplicaSignals* const> ready, Instant now,
-                             const FreshnessRule& rule);
+                             const FreshnessRule& rule, const SaturationRule& saturation = {});
 
 /// The engine's queue and what waits elsewhere in it.
 Signal engine_waiting(const ReplicaSignals& replica, Instant now, const FreshnessRule& rule);

@@ -56,19 +56,28 @@ struct VariantObservation {
   Signal running_requests;         ///< sum
   Signal engine_waiting_requests;  ///< sum
   Signal kv_usage;                 ///< mean share, 0..1
-  Signal kv_usage_max;
+  Signal kv_usage_min, kv_usage_max;
+  Signal engine_waiting_min, engine_waiting_max;
+  Signal unsaturated_replicas;  ///< sum; with room by SaturationRule, at their peak of a minute
+  Signal spare_kv_usage;        ///< mean over those: below the rule's limit; absent: none has room
+  Signal spare_waiting;         ///< likewise, requests
   Signal preemptions_per_second;  ///< sum
   Signal prompt_tokens_per_second;
   Signal output_tokens_per_second;
   static constexpr auto fields() {
     using V = VariantObservation;
-    return std::tuple(Field{"variant", &V::variant}, Field{"fleet", &V::fleet},
-                      Field{"runningRequests", &V::running_requests},
-                      Field{"engineWaitingRequests", &V::engine_waiting_requests},
-                      Field{"kvUsage", &V::kv_usage}, Field{"kvUsageMax", &V::kv_usage_max},
-                      Field{"preemptionsPerSecond", &V::preemptions_per_second},
-                      Field{"promptTokensPerSecond", &V::prompt_tokens_per_second},
-                      Field{"outputTokensPerSecond", &V::output_tokens_per_second});
+    return std::tuple(
+        Field{"variant", &V::variant}, Field{"fleet", &V::fleet},
+        Field{"runningRequests", &V::running_requests},
+        Field{"engineWaitingRequests", &V::engine_waiting_requests}, Field{"kvUsage", &V::kv_usage},
+        Field{"kvUsageMin", &V::kv_usage_min}, Field{"kvUsageMax", &V::kv_usage_max},
+        Field{"engineWaitingMin", &V::engine_waiting_min},
+        Field{"engineWaitingMax", &V::engine_waiting_max},
+        Field{"unsaturatedReplicas", &V::unsaturated_replicas},
+        Field{"spareKvUsage", &V::spare_kv_usage}, Field{"spareWaiting", &V::spare_waiting},
+        Field{"preemptionsPerSecond", &V::preemptions_per_second},
+        Field{"promptTokensPerSecond", &V::prompt_tokens_per_second},
+        Field{"outputTokensPerSecond", &V::output_tokens_per_second});
   }
   bool operator==(const VariantObservation&) const = default;
 };

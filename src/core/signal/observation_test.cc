@@ -106,6 +106,8 @@ ReplicaSignals replica(Instant heard, double running, double waiting, double kv)
   s.values[index_of(SignalId::kRunningRequests)] = running;
   s.values[index_of(SignalId::kWaitingRequests)] = waiting;
   s.values[index_of(SignalId::kKvUsage)] = kv;
+  s.kv_usage_peak = kv;
+  s.waiting_peak = waiting;
   s.rates[index_of(SignalId::kPreemptions) - kGaugeCount] = 2;
   return s;
 }
@@ -140,6 +142,42 @@ TEST(Aggregate, OverNoReplicasASumIsATrueZeroAndAMeanIsUnknown) {
   EXPECT_TRUE(v.running_requests.complete());
   EXPECT_EQ(v.running_requests.value, 0);
   EXPECT_TRUE(v.kv_usage.absent());
+}
+
+TEST(Aggregate, SpareIsTheMeanOverReplicasThatHaveRoom) {
+  ReplicaSignals calm = replica(at(10), 1, 0, 0.5), busy = replica(at(10), 9, 4, 0.7);
+  ReplicaSignals full = replica(at(10), 9, 0, 0.8), queued = replica(at(10), 9, 5, 0.1);
+  ReplicaSignals was_full = replica(at(10), 0, 0, 0.1);
+  was_full.kv_usage_peak = 0.95;
+  struct Row {
+    const char* sentence;
+    std::vector<const ReplicaSignals*> ready;
+    double unsaturated, coverage, spare_kv, spare_waiting;  ///< spare_kv < 0: absent
+  };
+  const Row rows[] = {
+      {"two have room", {&calm, &busy}, 2, 1, 0.2, 3},
+      {"KV at its limit is no room", {&calm, &full}, 1, 1, 0.3, 5},
+      {"a queue at its limit is no room", {&calm, &queued}, 1, 1, 0.3, 5},
+      {"nor is what was over it within the minute", {&calm, &was_full}, 1, 1, 0.3, 5},
+      {"none has room", {&full, &queued}, 0, 1, -1, -1},
+      {"one was never heard", {&calm, nullptr}, 1, 0.5, 0.3, 5},
+      {"none there", {}, 0, 1, -1, -1},
+  };
+  for (const Row& row : rows) {
+    VariantObservation v = aggregate("h100", {}, row.ready, at(10), kRule);
+    EXPECT_EQ(v.unsaturated_replicas.value, row.unsaturated) << row.sentence;
+    EXPECT_EQ(v.unsaturated_replicas.coverage, row.coverage) << row.sentence;
+    EXPECT_EQ(v.spare_kv_usage.absent(), row.spare_kv < 0) << row.sentence;
+    if (row.spare_kv < 0) continue;
+    EXPECT_DOUBLE_EQ(v.spare_kv_usage.value, row.spare_kv) << row.sentence;
+    EXPECT_DOUBLE_EQ(v.spare_waiting.value, row.spare_waiting) << row.sentence;
+  }
+  const ReplicaSignals* three[] = {&calm, &busy, &full};
+  VariantObservation v = aggregate("h100", {}, three, at(10), kRule, {0.6, 5});
+  EXPECT_EQ(v.unsaturated_replicas.value, 1) << "the limit is the policy's knob";
+  EXPECT_EQ(v.kv_usage_min.value, 0.5);
+  EXPECT_EQ(v.engine_waiting_min.value, 0);
+  EXPECT_EQ(v.engine_waiting_max.value, 4);
 }
 
 TEST(KvCapacity, IsWhatTheEngineSaysOrNothing) {

@@ -48,7 +48,27 @@ Freshness FreshnessRule::of(Instant measured, Instant now) const {
                              : Freshness::kFresh;
 }
 
-ReplicaSignals::ReplicaSignals() {
+Peak::Peak() { slots_.fill(kNan); }
+
+double Peak::note(double value, Instant now) {
+  if (now - began_ >= kSlot * static_cast<std::int64_t>(kSlots)) {
+    slots_.fill(kNan);
+    began_ = now;
+  }
+  while (now - began_ >= kSlot) {
+    began_ += kSlot;
+    current_ = (current_ + 1) % kSlots;
+    slots_[current_] = kNan;
+  }
+  if (value == value && !(slots_[current_] >= value)) slots_[current_] = value;
+  double peak = kNan;
+  for (double slot : slots_) {
+    if (!(peak >= slot) && slot == slot) peak = slot;
+  }
+  return peak;
+}
+
+ReplicaSignals::ReplicaSignals() : kv_usage_peak(kNan), waiting_peak(kNan) {
   values.fill(kNan);
   rates.fill(kNan);
 }
@@ -88,6 +108,7 @@ double histogram_quantile(std::span<const Bucket> buckets, double count, double 
 void ReplicaMeter::reset() {
   counters_ = {};
   histograms_.clear();
+  kv_usage_ = waiting_ = {};
 }
 
 double ReplicaMeter::advance(Counter& c, double value, std::uint8_t rank, Instant now,
@@ -197,6 +218,10 @@ ReplicaSignals ReplicaMeter::read(const Page& page, Instant now, const MeterOpti
   if (page.has_text(SignalId::kLoraRunning)) s.lora_running = page.text(SignalId::kLoraRunning);
   if (page.has_text(SignalId::kLoraWaiting)) s.lora_waiting = page.text(SignalId::kLoraWaiting);
   derive(s);
+  s.kv_usage_peak = kv_usage_.note(s.value(SignalId::kKvUsage), now);
+  double aside =
+      s.has(SignalId::kWaitingAsideRequests) ? s.value(SignalId::kWaitingAsideRequests) : 0;
+  s.waiting_peak = waiting_.note(s.value(SignalId::kWaitingRequests) + aside, now);
   return s;
 }
 

@@ -40,12 +40,30 @@ struct LatencyReading {
   double p50_seconds = 0, p90_seconds = 0, p99_seconds = 0;
 };
 
+/// The largest of the last minute: what was over a limit and is not any more still counts. Kept in
+/// slots of 5 s, so it covers the last 55 to 60 s. Source: Prometheus' max_over_time[1m].
+class Peak {
+ public:
+  static constexpr Duration kSlot = seconds(5);
+  static constexpr std::size_t kSlots = 12;
+  Peak();
+  /// The peak with `value` taken in; NaN is not taken in, and is the answer where nothing was.
+  double note(double value, Instant now);
+
+ private:
+  std::array<double, kSlots> slots_;
+  std::size_t current_ = 0;
+  Instant began_;  ///< of the current slot
+};
+
 struct ReplicaSignals {
   DialectId dialect = DialectId::kVllm;
   Instant at;                                              ///< when the page was read
   std::array<double, kGaugeCount + kCounterCount> values;  ///< gauges, counter totals; NaN: absent
   std::array<double, kCounterCount> rates;                 ///< per second; NaN: absent
   std::array<LatencyReading, kHistogramCount> latencies;
+  double kv_usage_peak;                     ///< of the last minute; NaN: absent
+  double waiting_peak;                      ///< requests in the engine's queue and aside, likewise
   std::optional<std::string> lora_running;  ///< comma-joined adapter names
   std::optional<std::string> lora_waiting;
 
@@ -103,6 +121,7 @@ class ReplicaMeter {
 
   std::array<Counter, kCounterCount> counters_;
   std::vector<Histogram> histograms_;  ///< only those used
+  Peak kv_usage_, waiting_;
 };
 
 /// Quantile q of cumulative `buckets` (ascending, without +Inf) with `count` in all. NaN for count

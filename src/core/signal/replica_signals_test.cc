@@ -172,6 +172,49 @@ TEST(ReplicaMeter, KeepsNothingOfHistogramsNobodyAskedFor) {
   EXPECT_EQ(s.latency(SignalId::kTtft).count, 0);
 }
 
+TEST(Peak, IsTheLargestOfTheLastMinuteToASlot) {
+  Rng rng(7, "peak");
+  Peak peak;
+  std::vector<std::pair<double, double>> noted;  // time, value
+  double t = 1'000;
+  for (int i = 0; i < 3'000; ++i) {
+    t += rng.uniform() < 0.01 ? 200 * rng.uniform() : rng.uniform() * 4;
+    bool silent = rng.uniform() < 0.1;
+    double value = silent ? std::nan("") : rng.uniform();
+    if (!silent) noted.emplace_back(t, value);
+    double got = peak.note(value, at(t)), least = -1, most = -1;
+    for (auto [when, what] : noted) {
+      if (when > t - 55) least = std::max(least, what);
+      if (when >= t - 60) most = std::max(most, what);
+    }
+    if (most < 0) {
+      EXPECT_TRUE(std::isnan(got)) << t;
+      continue;
+    }
+    EXPECT_LE(got, most) << t;
+    if (least >= 0) {
+      EXPECT_GE(got, least) << t;
+    }
+  }
+}
+
+TEST(ReplicaMeter, RemembersThePeakOfAMinuteUntilAnotherProcessAnswers) {
+  ReplicaMeter meter;
+  auto read = [&](double kv, double waiting, double t) {
+    return meter.read(
+        page_with({{"vllm:kv_cache_usage_perc", kv}, {"vllm:num_requests_waiting", waiting}}),
+        at(t), {});
+  };
+  EXPECT_EQ(read(0.9, 1, 100).kv_usage_peak, 0.9);
+  ReplicaSignals later = read(0.2, 7, 130);
+  EXPECT_EQ(later.kv_usage_peak, 0.9);
+  EXPECT_EQ(later.waiting_peak, 7);
+  EXPECT_EQ(later.value(SignalId::kKvUsage), 0.2);
+  EXPECT_EQ(read(0.3, 0, 165).kv_usage_peak, 0.3);
+  meter.reset();
+  EXPECT_EQ(read(0.1, 0, 166).waiting_peak, 0);
+}
+
 TEST(Page, TakesTheMostBucketsAndLeavesFurtherOnesOut) {
   Page page(vllm());
   std::uint16_t row = row_of(vllm(), "vllm:time_to_first_token_seconds");

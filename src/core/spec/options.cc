@@ -61,6 +61,9 @@ std::string policy_fault(const PolicyChoice& choice) {
     return knob >= 1 && knob <= 100'000 ? ""
                                         : "needs a knob from 1 to 100000, requests per replica";
   }
+  if (choice.policy == PolicyKind::kSaturation || choice.policy == PolicyKind::kPlanner) {
+    return knob > 0 && knob <= 1 ? "" : "needs a knob above 0 and at most 1, a share";
+  }
   return knob > 0 && knob <= 1e12 ? "" : "needs a knob above 0";
 }
 

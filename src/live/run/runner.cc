@@ -35,10 +35,8 @@ std::pair<std::int64_t, std::int64_t> stamp(const std::string& path) {
 /// What `run` refuses though it is legal: policies and targets that come later.
 Result<void> check_built(const spec::Model& model) {
   if (!policy::is_built(model.scaling.policy)) {
-    return fail(
-        fmt::format("model {}: policy {} is not built yet; use static, concurrency, hpa, keda, "
-                    "kpa or targettracking",
-                    model.name, token(model.scaling.policy)));
+    return fail(fmt::format("model {}: policy {} is not built yet; there are {}", model.name,
+                            token(model.scaling.policy), policy::built_policies()));
   }
   for (const auto& metric : model.scaling.metrics) {
     if (!metric.promql.empty()) {

@@ -4,12 +4,9 @@
 #include <cmath>
 #include <cstddef>
 
-#include "core/engine/capacity.h"
-
 namespace tidegate::sim {
 
-double sustained(const spec::Model& model, const spec::Variant& variant,
-                 const engine::Lengths& lengths) {
+engine::CapacityLimits limits_of(const spec::Model& model, const spec::Variant& variant) {
   const spec::Engine& e = variant.engine;
   const spec::Profile& profile = variant.profile;
   std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
@@ -18,13 +15,17 @@ double sustained(const spec::Model& model, const spec::Variant& variant,
     std::int64_t ranks = std::max<std::int64_t>(1, e.data_parallel_size);
     sequences = std::min(sequences, (*model.scaling.concurrency_target + ranks - 1) / ranks);
   }
-  engine::CapacityLimits limits{
+  return {
       .max_num_seqs = sequences,
       .max_num_batched_tokens = e.max_num_batched_tokens.value_or(profile.max_num_batched_tokens),
       .data_parallel_size = e.data_parallel_size,
       .itl = model.slo.itl ? model.slo.itl->bound : Duration(0),
       .step_factor = variant.hardware.interference};
-  return engine::capacity(profile, limits, lengths).requests_per_second;
+}
+
+double sustained(const spec::Model& model, const spec::Variant& variant,
+                 const engine::Lengths& lengths) {
+  return engine::capacity(variant.profile, limits_of(model, variant), lengths).requests_per_second;
 }
 
 void FirstMinute::add(const workload::TraceRequest& request) {

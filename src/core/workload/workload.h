@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/base/fields.h"
 #include "core/base/strong.h"
 #include "core/base/time.h"
 #include "core/spec/model.h"
@@ -72,3 +74,10 @@ struct Score {
 };
 
 }  // namespace tidegate::workload
+
+namespace tidegate {
+template <>
+struct EnumTokens<workload::Ending> {
+  static constexpr std::string_view kTokens[] = {"completed", "rejected", "timedOut", "lost"};
+};
+}  // namespace tidegate

@@ -8,9 +8,21 @@
 namespace tidegate::cli {
 
 int schema(const SchemaOptions& options) {
-  std::string text = options.output == SchemaOutput::kCrd    ? format::crd_yaml()
-                     : options.output == SchemaOutput::kDocs ? format::configuration_markdown()
-                                                             : format::json_schema();
+  std::string text;
+  switch (options.output) {
+    case SchemaOutput::kJsonSchema:
+      text = format::json_schema();
+      break;
+    case SchemaOutput::kCrd:
+      text = format::crd_yaml();
+      break;
+    case SchemaOutput::kDocs:
+      text = format::configuration_markdown();
+      break;
+    case SchemaOutput::kScenarioDocs:
+      text = format::scenario_markdown();
+      break;
+  }
   std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;
 }

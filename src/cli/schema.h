@@ -1,8 +1,10 @@
 #pragma once
-// `tidegate schema [--crd | --docs]`: what is generated from the option table, on stdout.
+// `tidegate schema [--crd | --docs | --scenario-docs]`: what is generated from the option table, on
+// stdout.
 //
-// Flags: --crd (the CustomResourceDefinition as YAML), --docs (docs/configuration.md); without
-// either the JSON Schema of a Model. Both flags together are a usage error (main.cc excludes them).
+// Flags: --crd (the CustomResourceDefinition as YAML), --docs (docs/configuration.md),
+// --scenario-docs (the keys in docs/scenarios.md); without any the JSON Schema of a Model. Two of
+// them together are a usage error (main.cc excludes them).
 // Exit code: 0. Examples: tidegate schema > model.schema.json; tidegate schema --crd | kubectl
 // apply -f -
 
@@ -10,7 +12,7 @@
 
 namespace tidegate::cli {
 
-enum class SchemaOutput : std::uint8_t { kJsonSchema, kCrd, kDocs };
+enum class SchemaOutput : std::uint8_t { kJsonSchema, kCrd, kDocs, kScenarioDocs };
 
 struct SchemaOptions {
   SchemaOutput output = SchemaOutput::kJsonSchema;

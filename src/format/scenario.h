@@ -12,6 +12,7 @@
 // with an error yields neither scenario nor models. A file without a document of kind Scenario is
 // read as load_spec_file reads it. Never throws. Thread-safety: functions.
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,5 +40,8 @@ ScenarioFile load_scenario_file(const std::string& path);
 /// paths start. Each call gives the same ones.
 Result<std::unique_ptr<workload::Stream>> open_workload(const workload::Scenario& scenario,
                                                         const std::string& folder);
+
+/// Tokens that a hash of its requests' prefixes covers: what the engines' caches are to be told.
+std::int64_t prefix_block_tokens(const workload::Scenario& scenario);
 
 }  // namespace tidegate::format

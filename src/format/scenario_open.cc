@@ -67,4 +67,12 @@ Result<std::unique_ptr<workload::Stream>> open_workload(const Scenario& scenario
       std::make_unique<workload::Generator>(std::move(made), seed));
 }
 
+std::int64_t prefix_block_tokens(const Scenario& scenario) {
+  if (scenario.trace) return kTracePrefixBlockTokens;
+  for (const workload::Part& part : scenario.parts) {
+    if (part.prefixes) return part.prefixes->block_tokens;  // validate(): the same in all
+  }
+  return workload::PrefixGroups{}.block_tokens;
+}
+
 }  // namespace tidegate::format

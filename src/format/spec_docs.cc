@@ -1,8 +1,9 @@
-// docs/configuration.md, from the option table.
+// docs/configuration.md and the keys of docs/scenarios.md, from the option tables.
 
 #include <string>
 
 #include "core/spec/options.h"
+#include "core/workload/scenario.h"
 #include "format/spec_schema.h"
 #include "format/spec_value.h"
 
@@ -90,6 +91,12 @@ void write_section(const Section& section, const std::string& path, std::string&
 std::string configuration_markdown() {
   std::string out(kHead);
   write_section(spec::model_section(), "spec", out);
+  return out;
+}
+
+std::string scenario_markdown() {
+  std::string out;
+  write_section(workload::scenario_section(), "spec", out);
   return out;
 }
 

@@ -81,10 +81,7 @@ std::vector<Explained> explain(const ScenarioFile& file) {
   std::vector<Explained> out{{"metadata.name", file.scenario->name, written.at("metadata.name")}};
   add_values(
       workload::scenario_section(), &*file.scenario, written,
-      [](const Option& row, bool, Explained& e) {
-        if (row.key == "until") e.value = "(" + std::string(row.unset) + ")";
-      },
-      out);
+      [](const Option&, bool, Explained&) {}, out);
   return out;
 }
 

@@ -251,6 +251,7 @@ std::string value_text(const Option& option, const Value& value) {
   if (auto* v = std::get_if<std::string>(&value))
     return option.kind == Kind::kEnum ? *v : text_scalar(*v);
   if (auto* v = std::get_if<Duration>(&value)) {
+    if (*v == Duration::max()) return "";  // no bound: Option::unset says what holds
     return option.kind == Kind::kSeconds ? std::to_string(v->count() / 1'000'000'000)
                                          : format_duration(*v);
   }

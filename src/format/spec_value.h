@@ -21,7 +21,8 @@ Result<spec::Value> parse_scalar(const spec::Option& option, const Node& node);
 /// "p99.9" -> 0.999 exactly.
 Result<double> parse_percentile(std::string_view text);
 
-/// One line of YAML (flow style) that reads back as the same value; empty for monostate.
+/// One line of YAML (flow style) that reads back as the same value; empty for monostate and
+/// Duration::max().
 std::string value_text(const spec::Option& option, const spec::Value& value);
 /// "a duration from 1s to 1h, such as 60s".
 std::string accepted(const spec::Section& section, const spec::Option& option);

@@ -117,8 +117,8 @@ void Generator::fill(Source& source, TraceRequest& out) const {
   const Lengths& lengths = part.lengths;
   out.at = source.at;
   if (lengths.empirical.empty()) {
-    out.prompt = draw_tokens(lengths.prompt, source.lengths);
-    out.output = draw_tokens(lengths.output, source.outputs);
+    out.prompt = draw_tokens(lengths.prompt.value_or(kPromptTokens), source.lengths);
+    out.output = draw_tokens(lengths.output.value_or(kOutputTokens), source.outputs);
   } else {
     const LengthPair& pair = lengths.empirical[source.lengths.below(lengths.empirical.size())];
     out.prompt = pair.prompt;

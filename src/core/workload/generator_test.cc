@@ -174,8 +174,8 @@ TEST(Generator, PartsAddUpInOrderOfTimeAndOfTheFile) {
 
 TEST(Generator, LengthsHaveTheirMedianAndP90) {
   Part p = part("p", Steady{20});
-  p.lengths.prompt = {.p50 = 800, .p90 = 4'000, .max = std::nullopt};
-  p.lengths.output = {.p50 = 150, .p90 = 500, .max = 600};
+  p.lengths.prompt = TokenSpread{.p50 = 800, .p90 = 4'000, .max = std::nullopt};
+  p.lengths.output = TokenSpread{.p50 = 150, .p90 = 500, .max = 600};
   auto requests = all_of(one(p, 2 * kHour));
   auto quantile = [&](auto of, double q) {
     std::vector<std::int64_t> values;
@@ -197,7 +197,8 @@ TEST(Generator, LengthsHaveTheirMedianAndP90) {
 
 TEST(Generator, WithoutP90EveryLengthIsTheSame) {
   Part p = part("p", Steady{5});
-  p.lengths.prompt = p.lengths.output = {.p50 = 321, .p90 = std::nullopt, .max = std::nullopt};
+  p.lengths.prompt = p.lengths.output =
+      TokenSpread{.p50 = 321, .p90 = std::nullopt, .max = std::nullopt};
   for (const TraceRequest& r : all_of(one(p, kHour))) {
     ASSERT_EQ(r.prompt, Tokens(321));
     ASSERT_EQ(r.output, Tokens(321));
@@ -219,7 +220,7 @@ TEST(Generator, EmpiricalLengthsStayInPairsAndAllOccur) {
 
 TEST(Generator, PrefixGroupsAreSharedByTheirRankAlone) {
   Part p = part("p", Steady{20});
-  p.lengths.prompt = {.p50 = 100, .p90 = std::nullopt, .max = std::nullopt};
+  p.lengths.prompt = TokenSpread{.p50 = 100, .p90 = std::nullopt, .max = std::nullopt};
   p.prefixes = PrefixGroups{.share = 0.75, .groups = 4, .zipf = 1, .tokens = 1'030};
   std::map<std::vector<std::uint64_t>, double> groups;
   std::set<std::uint64_t> hashes;
@@ -340,7 +341,7 @@ TEST(Generator, AChangedPartMovesNoOther) {
 
 TEST(Generator, AChangedVariableMovesNoOtherOfThePart) {
   Part p = full_part("a"), longer = full_part("a");
-  longer.lengths.prompt = {.p50 = 9, .p90 = 90, .max = 50};
+  longer.lengths.prompt = TokenSpread{.p50 = 9, .p90 = 90, .max = 50};
   longer.prefixes.reset();
   auto before = all_of(one(p, kHour)), after = all_of(one(longer, kHour));
   ASSERT_EQ(before.size(), after.size());

@@ -90,9 +90,12 @@ struct LengthPair {
   Tokens prompt, output;
   bool operator==(const LengthPair&) const = default;
 };
+/// Where nothing is said.
+inline constexpr TokenSpread kPromptTokens{.p50 = 1'000, .p90 = 3'000, .max = {}};
+inline constexpr TokenSpread kOutputTokens{.p50 = 200, .p90 = 600, .max = {}};
 struct Lengths {
-  TokenSpread prompt{.p50 = 1'000, .p90 = 3'000, .max = std::nullopt};
-  TokenSpread output{.p50 = 200, .p90 = 600, .max = std::nullopt};
+  std::optional<TokenSpread> prompt;  ///< default: kPromptTokens
+  std::optional<TokenSpread> output;  ///< default: kOutputTokens
   std::string trace;                  ///< file the pairs below were read from
   std::vector<LengthPair> empirical;  ///< not empty: drawn from these, a pair at a time
   bool operator==(const Lengths&) const = default;

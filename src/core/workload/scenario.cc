@@ -48,15 +48,16 @@ struct Names {
   std::set<std::string> models, asked, adapters, classes, variants, accelerators;
 };
 
-void check_tokens(const TokenSpread& spread, const std::string& path, Faulter& faults) {
-  if (spread.p90 && *spread.p90 < spread.p50) {
-    faults.add(path + ".p90", "p90 (" + std::to_string(*spread.p90) + ") is below p50 (" +
-                                  std::to_string(spread.p50) + ")");
-  }
-  if (spread.max && *spread.max < spread.p50) {
-    faults.add(path + ".max", "max (" + std::to_string(*spread.max) + ") is below p50 (" +
-                                  std::to_string(spread.p50) + ")");
-  }
+void check_tokens(const std::optional<TokenSpread>& given, const std::string& path,
+                  Faulter& faults) {
+  const TokenSpread spread = given.value_or(TokenSpread{});
+  auto below = [&](const std::optional<std::int64_t>& value, const std::string& key) {
+    if (!value || *value >= spread.p50) return;
+    faults.add(path + "." + key, key + " (" + std::to_string(*value) + ") is below p50 (" +
+                                     std::to_string(spread.p50) + ")");
+  };
+  below(spread.p90, "p90");
+  below(spread.max, "max");
 }
 
 void check_shares(const std::vector<Share>& shares, const std::string& path,
@@ -97,7 +98,7 @@ void check_part(const Part& part, const std::string& path, const Scenario& scena
                 const Names& names, Faulter& faults) {
   check_shape(part, path, faults);
   if (part.until <= part.from) faults.add(path + ".until", "until must be after from");
-  if (part.from >= scenario.duration) {
+  if (scenario.duration > Duration(0) && part.from >= scenario.duration) {
     faults.add(path + ".from", "the part begins after the end; duration is " +
                                    spec::duration_text(scenario.duration));
   }
@@ -123,9 +124,17 @@ void check_part(const Part& part, const std::string& path, const Scenario& scena
 
 void check_parts(const Scenario& scenario, const Names& names, Faulter& faults) {
   std::set<std::string> seen;
+  std::optional<std::int64_t> block;
   for (std::size_t i = 0; i < scenario.parts.size(); ++i) {
     const Part& part = scenario.parts[i];
     std::string path = "spec.workload.parts[" + std::to_string(i) + "]";
+    if (part.prefixes &&
+        block.value_or(part.prefixes->block_tokens) != part.prefixes->block_tokens) {
+      faults.add(path + ".prefixes.blockTokens",
+                 "all parts need the same blockTokens, that of the engine; above it is " +
+                     std::to_string(*block));
+    }
+    if (part.prefixes && !block) block = part.prefixes->block_tokens;
     if (!seen.insert(part.name).second) {
       faults.add(path + ".name", "part " + quoted(part.name) +
                                      " is there already; a part's name "

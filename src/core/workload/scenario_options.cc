@@ -122,8 +122,12 @@ constexpr Section kTokens{"tokens", "Log-normal numbers of tokens.", kTokenRows,
                           defaults_of<TokenSpread>};
 
 constexpr Option kLengthsRows[] = {
-    option<&Lengths::prompt>("prompt", kTokens).says("Of the prompt, without a shared prefix."),
-    option<&Lengths::output>("output", kTokens).says("Of the answer."),
+    option<&Lengths::prompt>("prompt", kTokens)
+        .otherwise("{p50: 1000, p90: 3000}")
+        .says("Of the prompt, without a shared prefix."),
+    option<&Lengths::output>("output", kTokens)
+        .otherwise("{p50: 200, p90: 600}")
+        .says("Of the answer."),
     option<&Lengths::trace>("trace")
         .otherwise("log-normal")
         .like("azure2023_conv.csv")
@@ -237,8 +241,9 @@ constexpr Option kScenarioRows[] = {
         .otherwise("a trace's own length")
         .like("1h")
         .says("How long requests come; needed where they are made."),
-    option<&Scenario::seed>("seed").between(0, 1e15).says(
-        "All chance is drawn from it: the same seed, the same figures."),
+    option<&Scenario::seed>("seed")
+        .between(0, 4'294'967'295)
+        .says("All chance is drawn from it: the same seed, the same figures."),
     option<&Scenario::front>("front").says(
         "Tidegate's gateway, or a plain least-request proxy with the engines' own queues."),
     option<&Scenario::policies>("policies")

@@ -56,10 +56,23 @@ constexpr CountRow kCounts[] = {
     {"maxNumBatchedTokens", &Profile::max_num_batched_tokens, 1'000'000'000},
     {"maxNumSeqs", &Profile::max_num_seqs, 1'000'000}};
 
+/// May be left out: one rank.
+constexpr CountRow kRanks = {"dataParallelSize", &Profile::data_parallel_size, 1'024};
+
+/// May be left out: false.
+struct FlagRow {
+  std::string_view key;
+  std::uint8_t Profile::*member;
+};
+constexpr FlagRow kFlags[] = {{"asyncScheduling", &Profile::async_scheduling},
+                              {"reserveFullPrompt", &Profile::reserve_full_prompt}};
+
 std::vector<std::string_view> known_keys() {
   std::vector<std::string_view> keys{"name", "provenance"};
   for (const TimeRow& row : kTimes) keys.push_back(row.key);
   for (const CountRow& row : kCounts) keys.push_back(row.key);
+  keys.push_back(kRanks.key);
+  for (const FlagRow& row : kFlags) keys.push_back(row.key);
   return keys;
 }
 
@@ -92,7 +105,9 @@ void read_times(const Node& root, Profile& profile, Reader& reader) {
 }
 
 void read_counts(const Node& root, Profile& profile, Reader& reader) {
-  for (const CountRow& row : kCounts) {
+  std::vector<CountRow> rows(std::begin(kCounts), std::end(kCounts));
+  if (root.find(kRanks.key) != nullptr) rows.push_back(kRanks);
+  for (const CountRow& row : rows) {
     const Node* node = scalar(root, row.key, reader);
     if (node == nullptr) continue;
     const spec::Option option = spec::Option{.key = row.key, .kind = spec::Kind::kInteger}.between(
@@ -104,6 +119,20 @@ void read_counts(const Node& root, Profile& profile, Reader& reader) {
     } else {
       reader.fault(node->at, std::string(row.key) + ": " + (value ? node->text + " " : "") + fault +
                                  "; expected a whole number from 1 to " + std::to_string(row.most));
+    }
+  }
+}
+
+void read_flags(const Node& root, Profile& profile, Reader& reader) {
+  for (const FlagRow& row : kFlags) {
+    if (root.find(row.key) == nullptr) continue;
+    const Node* node = scalar(root, row.key, reader);
+    if (node == nullptr) continue;
+    if (node->text == "true" || node->text == "false") {
+      profile.*row.member = node->text == "true";
+    } else {
+      reader.fault(node->at,
+                   std::string(row.key) + ": " + describe(*node) + "; expected true or false");
     }
   }
 }
@@ -202,6 +231,7 @@ Result<Profile> parse_profile(std::string_view text, std::string_view filename) 
         profile.provenance = provenance->text;
       read_times(root, profile, reader);
       read_counts(root, profile, reader);
+      read_flags(root, profile, reader);
       if (reader.faults().empty()) check_profile(root, profile, reader);
     }
   }
@@ -226,6 +256,13 @@ std::string profile_yaml(const Profile& profile) {
   }
   for (const CountRow& row : kCounts)
     out += std::string(row.key) + ": " + std::to_string(profile.*row.member) + "\n";
+  if (profile.data_parallel_size > 1) {
+    out += std::string(kRanks.key) + ": " + std::to_string(profile.data_parallel_size) +
+           "  # ranks; the numbers above are of one\n";
+  }
+  for (const FlagRow& row : kFlags) {
+    if (profile.*row.member != 0) out += std::string(row.key) + ": true\n";
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -79,6 +80,10 @@ TEST(Profile, EveryFaultOfAFileHasItsPlace) {
        "maxNumBatchedTokens is below maxNumSeqs"},
       {"less than a block", "kvTokens: 400000", "kvTokens: 15", "kvTokens is less than one block"},
       {"a missing key", "maxNumSeqs: 256", "", "p.yaml:1:1: error: \"maxNumSeqs\" is missing"},
+      {"a flag that is a number", "maxNumSeqs: 256", "maxNumSeqs: 256\nasyncScheduling: 1",
+       "asyncScheduling: \"1\"; expected true or false"},
+      {"no rank at all", "maxNumSeqs: 256", "maxNumSeqs: 256\ndataParallelSize: 0",
+       "dataParallelSize: 0 is too small; expected a whole number from 1 to 1024"},
       {"broken YAML", "c0:", "c0: [", "this list has no closing ]"},
       {"two documents", "blockSize", "---\nblockSize",
        "expected one document with the keys of a profile, found 2"},
@@ -92,6 +97,31 @@ TEST(Profile, EveryFaultOfAFileHasItsPlace) {
   }
   EXPECT_THAT(parse_profile("", "p.yaml").error().message, HasSubstr("found 0"));
   EXPECT_THAT(parse_profile("- 1", "p.yaml").error().message, HasSubstr("got a list"));
+}
+
+TEST(Profile, RanksAndSchedulingMayBeLeftOutAndReadBack) {
+  engine::Profile profile;
+  profile.provenance = "a run: \"quoted\", #5\nsecond line";
+  profile.data_parallel_size = 8;
+  profile.async_scheduling = profile.reserve_full_prompt = 1;
+  auto read = parse_profile(profile_yaml(profile), "p.yaml");
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(*read, profile);
+}
+
+TEST(Profile, EveryShippedFileReadsBackAsItself) {
+  std::size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(TIDEGATE_SOURCE_DIR) + "/profiles")) {
+    std::ifstream file(entry.path());
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    auto profile = parse_profile(text, entry.path().filename().string());
+    ASSERT_TRUE(profile.has_value()) << profile.error().message;
+    EXPECT_EQ(profile->name, entry.path().stem().string());
+    EXPECT_EQ(profile_yaml(*profile), text) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 1u);
 }
 
 TEST(Profile, IsFoundByNameThenByPath) {

@@ -26,8 +26,8 @@ Figures figures_of(std::vector<double> values) {
 
 }  // namespace
 
-Replayed replay(const Run& run, const Options& options, const std::vector<Duration>& sample_at,
-                const WarmUp& warm_up) {
+Replayed replay(const RunRequests& run, const Options& options,
+                const std::vector<Duration>& sample_at, const WarmUp& warm_up) {
   Replayed out;
   out.requests = run;
   for (RunRequest& request : out.requests) request.finished = 0;
@@ -110,7 +110,7 @@ double Comparison::error(std::size_t figure) const {
   return real == model ? 0 : model / real - 1;
 }
 
-std::array<Comparison, 3> compare(const Run& measured, const Run& predicted) {
+std::array<Comparison, 3> compare(const RunRequests& measured, const RunRequests& predicted) {
   TIDEGATE_CHECK(measured.size() == predicted.size());
   std::array<Comparison, 3> out;
   for (std::size_t which = 0; which < out.size(); ++which) {

@@ -28,7 +28,7 @@ struct RunRequest {
   std::int64_t output = 0;
   std::uint8_t finished = 1;  ///< 0: it has no times beyond `arrival`
 };
-using Run = std::vector<RunRequest>;  ///< in order of arrival
+using RunRequests = std::vector<RunRequest>;  ///< in order of arrival
 
 /// The engine's gauges at one time.
 struct RunSample {
@@ -38,7 +38,7 @@ struct RunSample {
 };
 
 struct Replayed {
-  Run requests;
+  RunRequests requests;
   std::vector<RunSample> samples;  ///< at the times asked for
   double peak_kv_usage = 0;        ///< of those samples
   std::int64_t preemptions = 0;
@@ -51,8 +51,8 @@ struct WarmUp {
 };
 
 /// Plays arrivals and lengths; the measured times are not looked at.
-Replayed replay(const Run& run, const Options& options, const std::vector<Duration>& sample_at = {},
-                const WarmUp& warm_up = {});
+Replayed replay(const RunRequests& run, const Options& options,
+                const std::vector<Duration>& sample_at = {}, const WarmUp& warm_up = {});
 
 enum class Latency : std::uint8_t { kTtft, kTpot, kE2e };
 inline constexpr std::array<std::string_view, 3> kLatencyNames{"TTFT", "TPOT", "E2E"};
@@ -71,6 +71,6 @@ struct Comparison {
   /// predicted / measured - 1; 0 where both are 0.
   double error(std::size_t figure) const;
 };
-std::array<Comparison, 3> compare(const Run& measured, const Run& predicted);
+std::array<Comparison, 3> compare(const RunRequests& measured, const RunRequests& predicted);
 
 }  // namespace tidegate::engine

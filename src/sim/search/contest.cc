@@ -90,12 +90,12 @@ Timeline Contest::fitted(Timeline line) const {
 }
 
 void Contest::enter(const OracleCandidate& candidate) {
-  if (any_ && !better(*candidate.totals, best_.totals)) return;
+  if (any_ && !better(candidate.totals, best_.totals)) return;
   any_ = true;
   ++improvements_;
-  best_.reached = reaches(*candidate.totals);
+  best_.reached = reaches(candidate.totals);
   best_.schedule = candidate.schedule;
-  best_.totals = *candidate.totals;
+  best_.totals = candidate.totals;
   best_.end = options_.end;
   best_.found_by = candidate.name;
 }
@@ -138,6 +138,7 @@ Result<std::vector<Played>> Contest::play(const std::vector<Timeline>& lines, Ne
     std::size_t i = chosen[k];
     WorldOptions world = options_.world;
     world.schedule = lines[i].schedule();
+    world.supply = nullptr;  // its own: runs must not feel each other
     auto played = sim::play(std::move(world), arrivals_, watch);
     if (played) out[i] = std::move(*played);
     if (!played) errors[i] = played.error();

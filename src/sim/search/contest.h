@@ -9,6 +9,7 @@
 // Schedules of one call are played at once and judged in the order given; what was tried before is
 // not tried again. Thread-safety: one owner.
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>

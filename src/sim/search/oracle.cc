@@ -79,24 +79,6 @@ Result<void> follow(Contest& contest, const Demand& demand, Duration window, Dur
   });
 }
 
-/// What policies did: known runs first, the others played.
-Result<void> enter_candidates(Contest& contest, const std::vector<OracleCandidate>& candidates) {
-  std::vector<Timeline> lines;
-  std::vector<std::string> names;
-  for (const OracleCandidate& candidate : candidates) {
-    if (candidate.totals) {
-      contest.enter(candidate);
-      continue;
-    }
-    lines.push_back(Timeline::of(contest.options().world.initial, candidate.schedule));
-    names.push_back(candidate.name);
-  }
-  if (lines.empty()) return {};
-  auto played = contest.play(lines, Contest::Need::kBest, names);
-  if (!played) return fail(played.error());
-  return {};
-}
-
 /// Local search starts from the best, which must have been played for that.
 Result<void> play_best(Contest& contest) {
   const OracleResult& best = contest.best();
@@ -119,8 +101,8 @@ Result<OracleResult> oracle(const OracleOptions& options) {
   Contest contest(options, *arrivals);
   Demand demand(*arrivals, contest.model(), contest.weights(), contest.slot());
   const Duration ahead = start_time(contest.model());
+  for (const OracleCandidate& candidate : options.candidates) contest.enter(candidate);
   std::vector<std::function<Result<void>()>> stages = {
-      [&] { return enter_candidates(contest, options.candidates); },
       [&] { return follow(contest, demand, seconds(kWindowsSeconds[0]), ahead); },
       [&] {
         return least(contest, demand.most() - demand.least() + 1, [&](std::int64_t i) {

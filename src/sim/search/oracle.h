@@ -26,7 +26,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,7 +37,7 @@ namespace tidegate::sim {
 struct OracleCandidate {
   std::string name;
   Schedule schedule;
-  std::optional<Totals> totals = {};  ///< of its own run, billed until `end`; none: it is played
+  Totals totals;  ///< of its own run, billed until `end`
 };
 
 struct OracleOptions {
@@ -46,7 +45,7 @@ struct OracleOptions {
   /// So many schedules are played whatever the budget: a long trace gets a bound, too.
   static constexpr std::int64_t kLeastEvaluations = 8;
 
-  WorldOptions world;  ///< schedule and recorder are set aside
+  WorldOptions world;  ///< schedule, supply and recorder are set aside
   OpenStream open;     ///< the requests of this model
   double attainment = 0.99;
   Instant end;  ///< until when the policies beside it are billed

@@ -33,6 +33,30 @@ TEST(Codec, ADecisionComesBackByteForByteFromJsonAndMessagePack) {
   EXPECT_EQ(to_json(*packed), json);
 }
 
+TEST(Codec, WhatAPolicyRemembersComesBackAndIsSmall) {
+  control::Decision d = decision();
+  const std::size_t without = to_msgpack(d).size();
+  policy::SaturationState& saturation = d.policy_before.saturation.emplace();
+  saturation.last_cycle = saturation.last_arrival = d.at;
+  saturation.arrived_total = 1'000'000'000'000;
+  saturation.answer = {3, 4, 5, 6};
+  for (int i = 12; i > 0; --i) saturation.queued.push_back({d.at, 0.1 * i});
+  auto back = from_msgpack<control::Decision>(to_msgpack(d));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->policy_before, d.policy_before);
+  EXPECT_LE(to_msgpack(d).size() - without, 2'048U);
+  d.policy_before.saturation.reset();
+  policy::PlannerState& planner = d.policy_before.planner.emplace();
+  planner.last_load = planner.last_throughput = d.at;
+  planner.requests = planner.prompt = planner.output = {0.1, 0.2, 0.3, 0.4, 0.5, 1};
+  planner.arrived_total = planner.prompt_total = planner.output_total = 1'000'000'000'000;
+  planner.answer = {3, 4, 5, 6};
+  back = from_json<control::Decision>(to_json(d));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->policy_before, d.policy_before);
+  EXPECT_LE(to_msgpack(d).size() - without, 2'048U);
+}
+
 TEST(Codec, EveryEventCarriesItsType) {
   control::Event event = control::OperatorSaid{control::Said::kPause, "h100", 0, seconds(3)};
   std::string json = to_json(event);

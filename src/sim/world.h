@@ -25,18 +25,14 @@
 #include "core/control/controller.h"
 #include "core/spec/model.h"
 #include "core/workload/faults.h"
+#include "core/workload/front.h"
 #include "core/workload/workload.h"
 #include "sim/recorder.h"
 #include "sim/supply.h"
 
 namespace tidegate::sim {
 
-/// What stands in front of the engines.
-enum class Front : std::uint8_t {
-  kGateway,  ///< ours: it queues, binds late, and counts arrivals for the policy
-  kProxy,    ///< a plain proxy: least requests, no queue (503 where nothing is ready), engines
-             ///< queue; a policy knows only what the engines say
-};
+using workload::Front;  ///< with kProxy a policy knows only what the engines say
 
 /// An order at a time. A schedule is in order of time.
 struct ScheduleStep {

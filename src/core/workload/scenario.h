@@ -20,15 +20,10 @@
 #include "core/spec/options.h"
 #include "core/spec/validate.h"
 #include "core/workload/faults.h"
+#include "core/workload/front.h"
 #include "core/workload/parts.h"
 
 namespace tidegate::workload {
-
-/// What stands between clients and engines.
-enum class Front : std::uint8_t {
-  kGateway,  ///< Tidegate's: it queues and routes
-  kProxy,    ///< a plain least-request proxy: the engines queue
-};
 
 /// Requests read from a file instead of made; the fields mean what format::TraceOptions says.
 struct TraceSource {
@@ -64,10 +59,3 @@ const spec::Section& scenario_section();
 std::vector<spec::Finding> validate(const Scenario& scenario);
 
 }  // namespace tidegate::workload
-
-namespace tidegate {
-template <>
-struct EnumTokens<workload::Front> {
-  static constexpr std::string_view kTokens[] = {"gateway", "proxy"};
-};
-}  // namespace tidegate

@@ -124,6 +124,18 @@ void Score::add(const spec::Slo& slo, const Served& served) {
   }
 }
 
+void Score::add(const Score& other) {
+  requests += other.requests;
+  completed += other.completed;
+  rejected += other.rejected;
+  timed_out += other.timed_out;
+  lost += other.lost;
+  met += other.met;
+  ttft.merge(other.ttft);
+  itl.merge(other.itl);
+  e2e.merge(other.e2e);
+}
+
 double Score::attainment() const {
   return requests == 0 ? 1.0 : static_cast<double>(met) / static_cast<double>(requests);
 }

@@ -69,6 +69,8 @@ struct Score {
   std::int64_t requests = 0, completed = 0, rejected = 0, timed_out = 0, lost = 0, met = 0;
   Sketch ttft, itl, e2e;  ///< seconds, completed requests
   void add(const spec::Slo& slo, const Served& served);
+  /// Another tally, as if its requests had been ours.
+  void add(const Score& other);
   /// Share of all arrivals that met the SLO; 1 when there were none.
   double attainment() const;
 };

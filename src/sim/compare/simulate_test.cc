@@ -1,6 +1,6 @@
 // Results: the same for the same seed, whatever the order asked, and comparable.
 
-#include "sim/simulate.h"
+#include "sim/compare/simulate.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "format/spec_yaml.h"
-#include "sim/report.h"
+#include "sim/compare/results.h"
 #include "sim/test_world.h"
 
 namespace tidegate::sim {
@@ -30,11 +30,12 @@ std::string csv() {
 
 SimulateOptions options_for(const std::vector<std::string>& policies, const std::string& text) {
   SimulateOptions options;
-  options.model = model_with(1, 8);
-  options.model.slo.ttft = {{0.99, seconds(2)}};
-  options.model.scaling.concurrency_target = 32;
-  options.model.scaling.scale_down_delay = seconds(120);
-  options.model.variants[0].cold_start.engine = {.p50 = seconds(40), .p90 = seconds(70)};
+  spec::Model model = model_with(1, 8);
+  model.slo.ttft = {{0.99, seconds(2)}};
+  model.scaling.concurrency_target = 32;
+  model.scaling.scale_down_delay = seconds(120);
+  model.variants[0].cold_start.engine = {.p50 = seconds(40), .p90 = seconds(70)};
+  options.models = {model};
   for (const auto& policy : policies) {
     options.policies.push_back({policy, *format::parse_policy(policy)});
   }
@@ -122,10 +123,60 @@ TEST(Simulate, StartsWithWhatTheFirstMinuteNeeds) {
   auto result = simulate(options_for({"static:1", "hpa"}, text));
   ASSERT_TRUE(result);
   ASSERT_EQ(result->initial.size(), 1U);
-  EXPECT_GT(result->initial[0], 1);
-  EXPECT_LE(result->initial[0], 8);
+  EXPECT_GT(result->initial[0][0], 1);
+  EXPECT_LE(result->initial[0][0], 8);
   EXPECT_EQ(result->policies[1].totals.replicas_peak, result->policies[0].totals.replicas_peak)
       << "every policy starts with the same";
+}
+
+TEST(Simulate, TheOracleNeverLosesToAPolicyBesideItThatReachesItsLevel) {
+  auto options = options_for({"oracle:0.9", "concurrency", "static:3", "static:8"}, csv());
+  options.oracle_budget = 60'000;
+  auto result = simulate(options);
+  ASSERT_TRUE(result) << result.error().message;
+  const PolicyResult& oracle = result->policies[0];
+  ASSERT_TRUE(oracle.oracle.has_value());
+  EXPECT_TRUE(oracle.oracle->reached);
+  EXPECT_GE(oracle.totals.score.attainment(), 0.9);
+  for (const PolicyResult& policy : result->policies) {
+    if (policy.totals.score.attainment() < 0.9) continue;
+    EXPECT_LE(oracle.totals.gpu_hours, policy.totals.gpu_hours) << policy.policy;
+  }
+  EXPECT_TRUE(to_json(oracle).contains("oracle"));
+  EXPECT_NE(to_table(*result, options.models).find("oracle:0.9: reached"), std::string::npos);
+}
+
+TEST(Simulate, SeveralModelsAreOneResultWithAPartForEach) {
+  std::string text = "time,prompt_tokens,output_tokens,model\n";
+  for (int i = 0; i < 600; ++i)
+    text += std::to_string(i) + (i % 3 == 0 ? ",50,50,a\n" : ",90,9,b\n");
+  auto options = options_for({"concurrency"}, text + "600,1,1,c\n600,1,1,\n");
+  options.models.push_back(options.models[0]);
+  options.models[0].name = "a";
+  options.models[1].name = "b";
+  for (auto& model : options.models) model.served_names = {model.name};
+  auto result = simulate(options);
+  ASSERT_TRUE(result) << result.error().message;
+  const PolicyResult& both = result->policies[0];
+  ASSERT_EQ(both.models.size(), 2u);
+  EXPECT_EQ(both.models[0].totals.score.requests, 200);
+  EXPECT_EQ(both.models[1].totals.score.requests, 400);
+  EXPECT_EQ(both.totals.score.requests, 600);
+  EXPECT_EQ(both.totals.gpu_hours,
+            both.models[0].totals.gpu_hours + both.models[1].totals.gpu_hours);
+  EXPECT_EQ(result->other_models, 2) << "one for c, one that names nobody";
+  EXPECT_EQ(to_json(both)["models"].size(), 2u);
+}
+
+TEST(Simulate, EveryPolicyCanStandBehindAPlainProxy) {
+  auto options = options_for({"concurrency", "hpa", "keda:5", "kpa"}, csv());
+  options.front = Front::kProxy;
+  auto result = simulate(options);
+  ASSERT_TRUE(result) << result.error().message;
+  for (const PolicyResult& policy : result->policies) {
+    EXPECT_EQ(policy.totals.queue_peak, 0) << policy.policy;
+    EXPECT_GT(policy.totals.score.completed, 0) << policy.policy;
+  }
 }
 
 TEST(Report, HasTheKeysThatAreApi) {
@@ -139,7 +190,7 @@ TEST(Report, HasTheKeysThatAreApi) {
             "replicaHours cost replicasPeak replicasMean scaleUps scaleDowns coldStarts queuePeak "
             "simulatedSeconds wallSeconds requestsPerSecond ");
   EXPECT_EQ(json["ttft"].size(), 3U);
-  EXPECT_NE(to_table(*result, model_with(1, 8)).find("hpa"), std::string::npos);
+  EXPECT_NE(to_table(*result, {model_with(1, 8)}).find("hpa"), std::string::npos);
 }
 
 }  // namespace

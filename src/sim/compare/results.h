@@ -6,11 +6,12 @@
 #include <string>
 
 #include "core/spec/model.h"
-#include "sim/simulate.h"
+#include "sim/compare/simulate.h"
 
 namespace tidegate::sim {
 
 nlohmann::ordered_json to_json(const PolicyResult& result);
-std::string to_table(const SimulateResult& result, const spec::Model& model);
+/// A row for each policy, and with several models one for each below it.
+std::string to_table(const SimulateResult& result, const std::vector<spec::Model>& models);
 
 }  // namespace tidegate::sim

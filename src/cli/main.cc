@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -16,25 +15,13 @@
 #include "cli/replay.h"
 #include "cli/run.h"
 #include "cli/schema.h"
-#include "cli/simulate.h"
+#include "cli/verbs.h"
 
 namespace {
 
 using namespace tidegate::cli;
 
 constexpr int kUsage = 2;
-
-/// A verb: its flags are bound to `options`, which live as long as the program.
-template <class Options>
-CLI::App* verb(CLI::App& app, const char* name, const char* help, const char* examples,
-               int (*action)(const Options&), int& code, Options& options) {
-  CLI::App* sub = app.add_subcommand(name, help);
-  sub->footer(std::string("Examples:\n") + examples);
-  sub->callback([action, &code, &options] { code = action(options); });
-  return sub;
-}
-
-const CLI::IsMember kFormats({"table", "json"});
 
 void admin_flags(CLI::App* sub, AdminFlags& flags) {
   sub->add_option("--admin", flags.admin,
@@ -146,9 +133,13 @@ void add_files(CLI::App& app, int& code) {
                                 schema, code, sm);
   auto* crd = s->add_flag_callback(
       "--crd", [] { sm.output = SchemaOutput::kCrd; }, "the CustomResourceDefinition as YAML");
+  auto* docs = s->add_flag_callback(
+      "--docs", [] { sm.output = SchemaOutput::kDocs; }, "docs/configuration.md");
   s->add_flag_callback(
-       "--docs", [] { sm.output = SchemaOutput::kDocs; }, "docs/configuration.md")
-      ->excludes(crd);
+       "--scenario-docs", [] { sm.output = SchemaOutput::kScenarioDocs; }, "docs/scenarios.md")
+      ->excludes(crd)
+      ->excludes(docs);
+  docs->excludes(crd);
 }
 
 void add_engine(CLI::App& app, int& code) {
@@ -226,29 +217,6 @@ void add_load(CLI::App& app, int& code) {
       ->capture_default_str();
 }
 
-void add_simulate(CLI::App& app, int& code) {
-  static SimulateFlags o;
-  auto* s = verb<SimulateFlags>(
-      app, "simulate", "Play a trace against policies in a virtual world",
-      "  tidegate simulate -f model.yaml --trace azure.csv --policy concurrency,hpa,static:4\n"
-      "  tidegate simulate -f model.yaml --trace rate.csv --lengths azure.csv --scale 0.1 "
-      "--until 1d\n",
-      simulate, code, o);
-  s->add_option("-f,--file", o.spec, "spec file; its target is ignored")->required();
-  s->add_option("--trace", o.trace, "trace file, known by its header")->required();
-  s->add_option("--lengths", o.lengths, "token lengths for a rate series");
-  s->add_option("--policy", o.policies,
-                "policies to compare, e.g. hpa,keda:5 (default: the spec's)")
-      ->delimiter(',');
-  s->add_option("--model", o.model, "where the spec has several");
-  s->add_option("--scale", o.scale, "multiplies the rate")->capture_default_str();
-  s->add_option("--speedup", o.speedup, "presses time")->capture_default_str();
-  s->add_option("--from", o.from, "where in the trace to start, e.g. 10m");
-  s->add_option("--until", o.until, "where to stop");
-  s->add_option("--seed", o.seed)->capture_default_str();
-  s->add_option("--format", o.format, "table or json")->check(kFormats);
-}
-
 void add_demo(CLI::App& app, int& code) {
   static DemoOptions o;
   auto* d = verb<DemoOptions>(app, "demo", "A fleet that scales itself, in about 90 seconds",
@@ -292,12 +260,14 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "tidegate " TIDEGATE_VERSION);
   int code = 0;
+  std::string command = "tidegate";
+  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
   add_run(app, code);
   add_operate(app, code);
   add_files(app, code);
   add_engine(app, code);
   add_load(app, code);
-  add_simulate(app, code);
+  add_simulating_verbs(app, command, code);
   add_demo(app, code);
   app.add_subcommand("completion", "Print completion for bash")->callback([&app] {
     fmt::print("{}", bash_completion(app));

@@ -1,123 +1,20 @@
 #include "cli/simulate.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/admin_client.h"
-#include "format/spec_yaml.h"
 #include "live/net/clock.h"
-#include "sim/report.h"
-#include "sim/simulate.h"
+#include "sim/compare/results.h"
 
 namespace tidegate::cli {
 namespace {
 
-constexpr Duration kProgressAfter = seconds(2);
-
-Result<void> duration_flag(std::string_view name, const std::string& text, Duration& out) {
-  if (text.empty()) return {};
-  auto parsed = format::parse_duration(text);
-  if (!parsed) return fail(parsed.error().within(name));
-  out = *parsed;
-  return {};
-}
-
-Result<format::TraceOptions> trace_options(const SimulateFlags& flags) {
-  format::TraceOptions options;
-  options.scale = flags.scale;
-  options.speedup = flags.speedup;
-  options.seed = flags.seed;
-  options.lengths = flags.lengths;
-  auto checked = duration_flag("--from", flags.from, options.from).and_then([&] {
-    return duration_flag("--until", flags.until, options.until);
-  });
-  if (!checked) return fail(checked.error());
-  return options;
-}
-
-/// The model asked for. Warnings are for `check`: here they would hide the figures.
-Result<spec::Model> load_model(const SimulateFlags& flags) {
-  format::SpecFile file = format::load_spec_file(flags.spec);
-  if (!file.ok()) {
-    std::string text;
-    for (const auto& d : file.diagnostics) {
-      if (d.severity == format::Severity::kError) text += (text.empty() ? "" : "\n") + d.text();
-    }
-    return fail(text);
-  }
-  std::string names;
-  for (auto& loaded : file.models) {
-    if (loaded.model.name == flags.model || (flags.model.empty() && file.models.size() == 1)) {
-      auto found = format::resolve_profiles(loaded, format::profile_directories());
-      if (!found) return fail(found.error().within(flags.spec));
-      return std::move(loaded.model);
-    }
-    names += (names.empty() ? "" : ", ") + loaded.model.name;
-  }
-  return fail(
-      flags.model.empty()
-          ? fmt::format("{}: more than one model ({}); choose with --model", flags.spec, names)
-          : fmt::format("{}: no model \"{}\"; there is {}", flags.spec, flags.model, names));
-}
-
-Result<std::vector<sim::PolicyAsked>> policies_of(const SimulateFlags& flags,
-                                                  const spec::Model& model) {
-  std::vector<sim::PolicyAsked> out;
-  for (const std::string& text : flags.policies) {
-    auto choice = format::parse_policy(text);
-    if (!choice) return fail(choice.error().within("--policy"));
-    out.push_back({text, *choice});
-  }
-  if (out.empty()) out.push_back(sim::policy_of(model));
-  return out;
-}
-
-Result<sim::SimulateOptions> options_of(const SimulateFlags& flags) {
-  sim::SimulateOptions options;
-  auto trace = trace_options(flags);
-  if (!trace) return fail(trace.error());
-  auto model = load_model(flags);
-  if (!model) return fail(model.error());
-  options.model = std::move(*model);
-  auto policies = policies_of(flags, options.model);
-  if (!policies) return fail(policies.error());
-  options.policies = std::move(*policies);
-  options.seed = flags.seed;
-  options.prefix_block_tokens = trace->prefix_block_tokens;
-  options.open = [path = flags.trace, trace = *trace] {
-    return format::TraceReader::open(path, trace);
-  };
-  options.clock = [] { return net::WorldClock::mono_now(); };
-  return options;
-}
-
-/// One line on the terminal, once it has taken a while.
-void show_progress(sim::SimulateOptions& options) {
-  if (::isatty(STDERR_FILENO) != 1) return;
-  const Instant began = net::WorldClock::mono_now();
-  options.progress = [began, policies = options.policies](const sim::Progress& p) {
-    Duration passed = net::WorldClock::mono_now() - began;
-    if (passed < kProgressAfter) return;
-    double share = (static_cast<double>(p.policy) + std::clamp(p.share, 0.0, 1.0)) /
-                   static_cast<double>(policies.size());
-    std::string left;
-    if (share > 0.005) {
-      double rest = to_seconds(passed) * (1 - share) / share;
-      left = ", ETA " + format::format_duration(seconds(static_cast<std::int64_t>(rest) + 1));
-    }
-    fmt::print(stderr, "\r{:3.0f}% {}: {} requests{}\x1b[K", share * 100, policies[p.policy].text,
-               p.requests, left);
-    std::fflush(stderr);
-  };
-}
-
-void warn(const SimulateFlags& flags, const sim::SimulateResult& result) {
+void warn(const SimInput& input, const sim::SimulateResult& result) {
   auto line = [&](const std::string& text) {
-    fmt::print(stderr, "tidegate: warning: {}: {}\n", flags.trace, text);
+    fmt::print(stderr, "tidegate: warning: {}: {}\n", input.trace, text);
   };
   if (!result.skipped.empty()) line(result.skipped);
   if (result.other_models > 0) {
@@ -132,25 +29,52 @@ void warn(const SimulateFlags& flags, const sim::SimulateResult& result) {
   }
 }
 
+sim::RunInfo info_of(const SimulateFlags& flags, const SimInput& input) {
+  return {.title = input.title,
+          .program = "tidegate " TIDEGATE_VERSION,
+          .command = flags.command,
+          .spec = flags.input.spec,
+          .trace = input.trace,
+          .seed = input.seed};
+}
+
 }  // namespace
 
 int simulate(const SimulateFlags& flags) {
-  auto options = options_of(flags);
-  if (!options) return report(options.error());
+  auto input = sim_input(flags.input);
+  if (!input) return report(input.error());
   const bool json = parse_format(flags.format) == Format::kJson;
-  fmt::print(json ? stderr : stdout, "seed {}\n", flags.seed);
+  auto files = sim::Files::open(flags.files, info_of(flags, *input));
+  if (!files) return report(files.error());
+  if (!json && !input->title.empty()) fmt::print("{}\n", input->title);
+  fmt::print(json ? stderr : stdout, "seed {}\n", input->seed);
   std::fflush(stdout);
-  show_progress(*options);
-  auto result = sim::simulate(*options);
-  if (options->progress) fmt::print(stderr, "\r\x1b[K");
+  sim::SimulateOptions options{.models = input->models,
+                               .policies = input->policies,
+                               .open = input->open,
+                               .clock = [] { return net::WorldClock::mono_now(); },
+                               .progress = sim_progress(input->policies),
+                               .seed = input->seed,
+                               .prefix_block_tokens = input->prefix_block_tokens,
+                               .faults = input->faults,
+                               .front = input->front,
+                               .oracle_budget = flags.oracle_budget};
+  if (flags.files.any()) {
+    options.recorder = [&](const std::string& policy, const spec::Model& model) {
+      return (*files)->recorder(policy, model);
+    };
+  }
+  auto result = sim::simulate(options);
+  if (options.progress) fmt::print(stderr, "\r\x1b[K");
   if (!result) return report(result.error());
-  warn(flags, *result);
+  warn(*input, *result);
+  auto results = nlohmann::ordered_json::array();
+  for (const auto& policy : result->policies) results.push_back(sim::to_json(policy));
+  if (auto written = (*files)->finish(results); !written) return report(written.error());
   if (json) {
-    auto results = nlohmann::ordered_json::array();
-    for (const auto& policy : result->policies) results.push_back(sim::to_json(policy));
     print_results(results);
   } else {
-    fmt::print("{}", sim::to_table(*result, options->model));
+    fmt::print("{}", sim::to_table(*result, input->models));
   }
   return 0;
 }

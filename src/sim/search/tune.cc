@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/policy/mix.h"
 #include "core/policy/policy.h"
 #include "sim/search/asked.h"
 #include "sim/search/parallel.h"
@@ -17,8 +18,8 @@
 namespace tidegate::sim {
 namespace {
 
-constexpr std::size_t kFirstStep = 4;  // values
-constexpr std::size_t kFirstFloors = 3;
+constexpr std::size_t kFirstStep = 4;    // values
+constexpr std::size_t kFirstFloors = 4;  // parts the values of minReplicas are cut into
 
 Outcome outcome_of(const Totals& t) {
   return {.requests = t.score.requests,
@@ -98,7 +99,11 @@ Result<Outcome> Tuning::play_one(const Run& run) const {
   const Arrivals& arrivals = run.part == Part::kTrain ? parts_.train : parts_.test;
   WorldOptions world;
   world.model = run.model;
-  world.initial = size_fleet(run.model, arrivals.first_minute());
+  const spec::Scaling& scaling = run.model.scaling;
+  const bool fixed = scaling.policy == spec::PolicyKind::kStatic && scaling.policy_knob;
+  // A fixed fleet has nothing to wait for: it starts as it stays.
+  world.initial = fixed ? policy::split(run.model, policy::whole_replicas(*scaling.policy_knob))
+                        : size_fleet(run.model, arrivals.first_minute());
   world.seed = options_.seed;
   world.prefix_block_tokens = options_.prefix_block_tokens;
   Duration end = run.part == Part::kTrain ? parts_.train_length : parts_.test_length;
@@ -181,9 +186,10 @@ Result<bool> Tuning::search_grid(Search& search) {
   std::size_t main = 0, floor = search.knobs.size() - 1;
   std::vector<std::size_t> floors = {from[floor]};
   if (search.knobs[floor].kind == KnobKind::kMinReplicas) {
-    for (std::size_t i = 1; i < kFirstFloors; ++i) {
-      std::size_t at = from[floor] + i * i;  // the next, and three further
-      if (at < search.knobs[floor].values.size()) floors.push_back(at);
+    std::size_t last = search.knobs[floor].values.size() - 1;
+    for (std::size_t i = 1; i <= kFirstFloors; ++i) {
+      std::size_t at = last * i / kFirstFloors;
+      if (at > floors.back()) floors.push_back(at);
     }
   }
   for (std::size_t at : floors) {

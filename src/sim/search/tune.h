@@ -60,8 +60,8 @@ struct TuneOptions {
   double train = 1.0 / 3;  ///< share of the trace's time, in (0, 1)
   std::uint64_t seed = 1;
   std::int64_t prefix_block_tokens = 16;
-  std::int64_t most_runs = 80;  ///< a policy, in training
-  std::size_t threads = 0;      ///< 0: all there are
+  std::int64_t most_runs = 120;  ///< a policy, in training
+  std::size_t threads = 0;       ///< 0: all there are
   /// A run by its name, "train keda:5, scaleDownDelay 10m, minReplicas 1", if it was done before.
   std::function<std::optional<Outcome>(const std::string& run)> known = {};
   std::function<void(const std::string& run, const Outcome& outcome)> finished = {};

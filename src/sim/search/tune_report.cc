@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/spec/options.h"
@@ -10,6 +11,8 @@ namespace tidegate::sim {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+const std::string kUntuned = " (untuned)";
 
 Json part_json(const Outcome& o) {
   return {{"requests", o.requests},
@@ -25,12 +28,13 @@ Json setting_json(const Setting& setting) {
   return {{"train", part_json(setting.train)}, {"test", part_json(setting.test)}};
 }
 
-std::string row(std::string_view name, const Setting& setting, std::string_view note) {
+std::string row(std::string_view name, std::size_t width, const Setting& setting,
+                std::string_view note) {
   auto part = [](const Outcome& o) {
     return fmt::format("{:>9.2f}%{:>10.2f}{:>10.2f}", o.attainment() * 100, o.gpu_hours,
                        o.cost_dollars);
   };
-  return fmt::format("{:<52}{} {}{}{}\n", name, part(setting.train), part(setting.test),
+  return fmt::format("{:<{}}{} {}{}{}\n", name, width, part(setting.train), part(setting.test),
                      note.empty() ? "" : "  ", note);
 }
 
@@ -56,14 +60,18 @@ nlohmann::ordered_json to_json(const Tuned& t) {
 }
 
 std::string to_table(const TuneResult& result, double attainment) {
-  std::string out = fmt::format(
-      "tuned for {:g} % on the first {}, then played on the {} after it\n\n{:<52}{:>30} {:>30}\n"
-      "{:<52}{:>10}{:>10}{:>10} {:>10}{:>10}{:>10}\n",
-      attainment * 100, whole_seconds(result.train), whole_seconds(result.test), "", "train",
-      "test", "", "met", "GPU-hours", "cost $", "met", "GPU-hours", "cost $");
+  std::size_t width = 0;
   for (const Tuned& t : result.policies) {
-    out += row(t.policy + " (untuned)", t.untuned, "");
-    out += row(t.text, t.tuned, t.reached ? "" : "does not reach it");
+    width = std::max({width, t.text.size(), (t.policy + kUntuned).size()});
+  }
+  std::string out = fmt::format(
+      "tuned for {:g} % on the first {}, then played on the {} after it\n\n{:<{}}{:>30} {:>30}\n"
+      "{:<{}}{:>10}{:>10}{:>10} {:>10}{:>10}{:>10}\n",
+      attainment * 100, whole_seconds(result.train), whole_seconds(result.test), "", width, "train",
+      "test", "", width, "met", "GPU-hours", "cost $", "met", "GPU-hours", "cost $");
+  for (const Tuned& t : result.policies) {
+    out += row(t.policy + kUntuned, width, t.untuned, "");
+    out += row(t.text, width, t.tuned, t.reached ? "" : "does not reach it");
   }
   return out;
 }

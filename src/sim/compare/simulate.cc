@@ -7,6 +7,7 @@
 
 #include "core/policy/policy.h"
 #include "sim/cluster.h"
+#include "sim/search/asked.h"
 #include "sim/sizing.h"
 
 namespace tidegate::sim {
@@ -14,20 +15,9 @@ namespace {
 
 constexpr std::int64_t kProgressEvery = 1 << 16;  // requests
 
-/// Does the gateway of this model take a request of this name?
-bool serves(const spec::Model& model, const std::string& name) {
-  if (name == model.name) return true;
-  if (std::find(model.served_names.begin(), model.served_names.end(), name) !=
-      model.served_names.end()) {
-    return true;
-  }
-  return std::any_of(model.adapters.begin(), model.adapters.end(),
-                     [&](const spec::Adapter& adapter) { return adapter.name == name; });
-}
-
 /// Which model takes it; models.size(): none. Without a name it is for the only one there is.
 std::size_t model_for(const std::vector<spec::Model>& models, const std::string& name) {
-  if (name.empty() && models.size() == 1) return 0;
+  if (name.empty() && models.size() > 1) return models.size();
   std::size_t index = 0;
   while (index < models.size() && !serves(models[index], name)) ++index;
   return index;
@@ -53,16 +43,6 @@ class OfModel : public workload::Stream {
   const std::vector<spec::Model>& models_;
   std::size_t index_;
 };
-
-/// What the policy would do, whatever the spec's owner has it do now.
-spec::Model under_policy(spec::Model model, const spec::PolicyChoice& choice) {
-  model.scaling.policy = choice.policy;
-  model.scaling.policy_knob = choice.knob;
-  model.scaling.mode = spec::Mode::kAuto;
-  model.scaling.paused = false;
-  for (spec::Variant& variant : model.variants) variant.target = std::monostate{};
-  return model;
-}
 
 Result<std::vector<std::vector<std::int64_t>>> first_fleets(const SimulateOptions& options) {
   auto reader = options.open();

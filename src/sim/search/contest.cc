@@ -122,10 +122,7 @@ Result<std::vector<Played>> Contest::play(const std::vector<Timeline>& lines, Ne
   std::int64_t each = arrivals_.count() + end() / seconds(1), committed = best_.simulated;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     auto so_far = best_.evaluations + static_cast<std::int64_t>(chosen.size());
-    if (committed >= options_.budget && so_far >= OracleOptions::kLeastEvaluations) {
-      best_.exhausted = true;
-      break;
-    }
+    if (committed >= options_.budget && so_far >= OracleOptions::kLeastEvaluations) break;
     bool fresh = tried_.emplace(lines[i].hash(), false).second;
     if (!fresh && need == Need::kBest) continue;
     committed += each;

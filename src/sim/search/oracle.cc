@@ -123,7 +123,9 @@ Result<OracleResult> oracle(const OracleOptions& options) {
   for (const auto& stage : stages) {
     if (auto done = stage(); !done) return fail(done.error());
   }
-  return contest.best();
+  OracleResult out = contest.best();
+  out.exhausted = contest.spent();
+  return out;
 }
 
 }  // namespace tidegate::sim

@@ -23,6 +23,13 @@ struct Usual {
 constexpr Usual kUsual[] = {{0, 170, 1.65}, {2, 0.25, 1.65}, {4, 5e-5, 2.0}};
 constexpr double kContextRatio = 0.0015;  ///< c3: one of many, by heads and precision; not a belief
 
+/// To five digits: more is noise, and a profile is read by people.
+std::int64_t rounded(std::int64_t fs) {
+  std::int64_t unit = 1;
+  while (fs / unit >= 100'000) unit *= 10;
+  return (fs + unit / 2) / unit * unit;
+}
+
 }  // namespace
 
 Coefficients Coefficients::typical(double prefill_token_seconds) {
@@ -45,7 +52,7 @@ Coefficients Coefficients::of(const Profile& profile) {
 void Coefficients::apply(Profile& profile) const {
   for (std::size_t i = 0; i < kCount; ++i) {
     const double fs = exp(std::min(log_fs[i], kMostLogFs));
-    profile.*kMembers[i] = static_cast<std::int64_t>(fs + 0.5);
+    profile.*kMembers[i] = rounded(static_cast<std::int64_t>(fs + 0.5));
   }
   profile.c0_fs = std::max<std::int64_t>(1, profile.c0_fs);
 }

@@ -1,0 +1,89 @@
+// Grids made by the engine with known coefficients are explained again, on held-out points too.
+
+#include "core/engine/grid.h"
+
+#include <gtest/gtest.h>
+
+#include "core/engine/coefficients.h"
+
+namespace tidegate::engine {
+namespace {
+
+Options made(double c1_seconds) {
+  Options o;
+  Coefficients x = Coefficients::typical(c1_seconds);
+  x.log_fs[0] -= 0.4;
+  x.log_fs[3] += 0.5;
+  x.apply(o.profile);
+  o.max_num_batched_tokens = 8'192;
+  o.profile.kv_tokens = 2'000'000;
+  return o;
+}
+
+std::vector<GridPoint> table(const Options& options, GridKind kind) {
+  const GridClient client{0.1, 0.02};
+  std::vector<GridPoint> points;
+  for (std::int64_t prompt : {512, 2'048, 4'096}) {
+    for (std::int64_t output : {64, 256}) {
+      for (std::int64_t clients : {2, 8, 24}) {
+        GridPoint p{kind, prompt, output, clients};
+        GridPrediction truth = predict(options, p, client);
+        p.ttft_seconds = truth.ttft_seconds;
+        p.tpot_seconds = truth.tpot_seconds;
+        points.push_back(p);
+      }
+    }
+  }
+  return points;
+}
+
+TEST(Grid, KnownEnginesAreExplainedOnPointsTheFitNeverSaw) {
+  struct Row {
+    const char* label;
+    GridKind kind;
+    std::int64_t ranks;
+  };
+  const Row rows[] = {{"clients in a closed loop", GridKind::kClosedLoop, 1},
+                      {"two data-parallel ranks", GridKind::kClosedLoop, 2},
+                      {"static batches", GridKind::kStaticBatch, 1}};
+  for (const Row& row : rows) {
+    Options options = made(60e-6);
+    options.data_parallel_size = row.ranks;
+    auto points = table(options, row.kind);
+    GridFit fit = fit_grid(points, options, {.evaluations = 1'200, .kv_recorded = true});
+    EXPECT_EQ(fit.held_out.points, 4) << row.label;
+    EXPECT_EQ(fit.fitted.points, 14) << row.label;
+    EXPECT_LT(fit.held_out.tpot, 0.03) << row.label;
+    EXPECT_LT(fit.held_out.ttft, 0.08) << row.label;
+    const auto c1 = static_cast<double>(fit.options.profile.c1_fs);
+    EXPECT_NEAR(c1 / static_cast<double>(options.profile.c1_fs), 1, 0.2) << row.label;
+  }
+}
+
+TEST(Grid, KvThatBindsIsFound) {
+  Options options = made(60e-6);
+  options.profile.kv_tokens = 40'000;
+  auto points = table(options, GridKind::kClosedLoop);
+  GridFit fit = fit_grid(points, options, {.evaluations = 1'200});
+  EXPECT_EQ(fit.kv, KvKnowledge::kFitted);
+  EXPECT_NEAR(static_cast<double>(fit.options.profile.kv_tokens) / 40'000, 1, 0.1);
+}
+
+TEST(Grid, AStaticBatchIsArithmeticAndRanksShareTheClients) {
+  Options o;
+  GridPrediction p = predict(o, {GridKind::kStaticBatch, 100, 20, 4}, {});
+  // 10 ms + 400 * 25 us + 0.2 ns * 4 * 5050; 10 ms + 4 * 100 us + 0.12 us * 4 * 110.
+  EXPECT_DOUBLE_EQ(p.ttft_seconds, 0.02000404);
+  EXPECT_DOUBLE_EQ(p.tpot_seconds, 0.0104528);
+  GridPoint eight{GridKind::kClosedLoop, 500, 100, 8}, four = eight;
+  four.concurrency = 4;
+  Options ranks = o;
+  ranks.data_parallel_size = 2;
+  const double one = predict(o, eight, {}).tpot_seconds,
+               two = predict(ranks, eight, {}).tpot_seconds;
+  EXPECT_LT(two, one) << "half the batch on each rank";
+  EXPECT_NEAR(two / predict(o, four, {}).tpot_seconds, 1, 0.05);
+}
+
+}  // namespace
+}  // namespace tidegate::engine

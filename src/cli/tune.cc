@@ -11,6 +11,8 @@
 
 #include "cli/admin_client.h"
 #include "cli/tune_file.h"
+#include "format/profile.h"
+#include "format/spec_yaml.h"
 #include "live/net/clock.h"
 #include "sim/search/asked.h"
 #include "sim/search/tune.h"
@@ -24,41 +26,35 @@ constexpr Duration kProgressAfter = seconds(2);
 
 std::atomic<bool> interrupted{false};
 
-Result<std::vector<sim::TunePolicy>> policies_of(const TuneFlags& flags, const spec::Model& model) {
-  std::vector<sim::TunePolicy> out;
-  for (const std::string& text : flags.policies) {
-    auto choice = format::parse_policy(text);
-    if (!choice) return fail(choice.error().within("--policy"));
-    out.push_back({text, *choice});
-  }
-  if (out.empty()) {
-    out.push_back({std::string(token(model.scaling.policy)),
-                   {model.scaling.policy, model.scaling.policy_knob}});
-  }
+std::string samples_of(const spec::ColdStart& cold) {
+  std::string out;
+  auto add = [&](const spec::Spread& spread) {
+    for (Duration sample : spread.samples) out += fmt::format("{} ", sample.count());
+    out += "\n";
+  };
+  add(cold.procurement);
+  add(cold.image);
+  add(cold.engine);
+  if (cold.weights.time) add(*cold.weights.time);
   return out;
 }
 
-/// Everything a run's outcome depends on, but its own name.
-Result<std::uint64_t> inputs_of(const TuneFlags& flags, const format::LoadedModel& loaded) {
-  const WorldFlags& w = flags.world;
-  std::string all = fmt::format("{}\n{}\n{}\n", TIDEGATE_VERSION, loaded.model.name, loaded.yaml);
-  for (const spec::Variant& variant : loaded.model.variants) {
-    const spec::ColdStart& cold = variant.cold_start;
-    for (const spec::Spread* spread : {&cold.procurement, &cold.image, &cold.engine}) {
-      for (Duration sample : spread->samples) all += fmt::format("{} ", sample.count());
-    }
-    if (!cold.weights.time) continue;
-    for (Duration sample : cold.weights.time->samples) all += fmt::format("{} ", sample.count());
+/// Everything a run's outcome depends on, but its own name: the file and what it refers to, and
+/// the requests as they come out, whatever flags made them so.
+Result<std::uint64_t> inputs_of(const TuneFlags& flags, const SimInput& input) {
+  auto file = hash_of_file(flags.input.spec);
+  if (!file) return fail(file.error());
+  std::string all = fmt::format("{} {:016x} {} {} {} {} {}\n", TIDEGATE_VERSION, *file,
+                                input.models[0].name, input.seed, static_cast<int>(input.front),
+                                input.prefix_block_tokens, flags.train);
+  for (const spec::Variant& variant : input.models[0].variants) {
+    all += format::profile_yaml(variant.profile) + samples_of(variant.cold_start);
   }
-  for (const std::string& path : {w.trace, w.lengths}) {
-    if (path.empty()) continue;
-    auto hash = hash_of_file(path);
-    if (!hash) return fail(hash.error());
-    all += fmt::format("\n{:016x}", *hash);
-  }
-  all +=
-      fmt::format("\n{} {} {} {} {} {}", w.scale, w.speedup, w.from, w.until, w.seed, flags.train);
-  return hash_of_text(all);
+  auto stream = input.open();
+  if (!stream) return fail(stream.error());
+  std::uint64_t hash = hash_of_text(all);
+  for (workload::TraceRequest r; (*stream)->next(r);) hash = hash_of(r, hash);
+  return hash;
 }
 
 /// One line on the terminal, once it has taken a while.
@@ -145,32 +141,30 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const TuneFlags& flags) {
-  auto trace = trace_options(flags.world);
-  if (!trace) return fail(trace.error());
-  auto loaded = load_one_model(flags.world);
-  if (!loaded) return fail(loaded.error());
-  auto policies = policies_of(flags, loaded->model);
-  if (!policies) return fail(policies.error());
-  auto inputs = inputs_of(flags, *loaded);
+  auto input = sim_input(flags.input);
+  if (!input) return fail(input.error());
+  if (input->models.size() > 1) {
+    return fail(fmt::format("{}: more than one model; choose with --model", flags.input.spec));
+  }
+  auto inputs = inputs_of(flags, *input);
   if (!inputs) return fail(inputs.error());
   sim::TuneLog log(*inputs);
   auto file = TuneFile::open(flags.state, log);
   if (!file) return fail(file.error());
-  sim::OpenStream open = [path = flags.world.trace,
-                          trace = *trace]() -> Result<std::unique_ptr<workload::Stream>> {
-    auto reader = format::TraceReader::open(path, trace);
-    if (!reader) return fail(reader.error());
-    return std::unique_ptr<workload::Stream>(std::move(*reader));
-  };
-  sim::TuneOptions options{.model = loaded->model,
-                           .policies = std::move(*policies),
-                           .open = sim::requests_of(std::move(open), loaded->model),
+  const spec::Model& model = input->models[0];
+  sim::TuneOptions options{.model = model,
+                           .open = sim::requests_of(input->open, model),
                            .attainment = flags.attainment,
                            .train = flags.train,
-                           .seed = flags.world.seed,
-                           .prefix_block_tokens = trace->prefix_block_tokens,
+                           .seed = input->seed,
+                           .prefix_block_tokens = input->prefix_block_tokens,
+                           .faults = input->faults,
+                           .front = input->front,
                            .most_runs = flags.runs,
                            .threads = flags.jobs};
+  for (const sim::PolicyAsked& asked : input->policies) {
+    options.policies.push_back({asked.text, asked.choice});
+  }
   return Prepared{std::move(options), std::move(log), std::move(*file)};
 }
 
@@ -182,7 +176,7 @@ int tune(const TuneFlags& flags) {
   sim::TuneOptions& options = prepared->options;
   sim::TuneLog& log = prepared->log;
   const bool json = parse_format(flags.format) == Format::kJson;
-  fmt::print(json ? stderr : stdout, "seed {}\n", flags.world.seed);
+  fmt::print(json ? stderr : stdout, "seed {}\n", options.seed);
   std::fflush(stdout);
   if (log.size() > 0 || log.unreadable() > 0) {
     fmt::print(stderr, "tidegate: {} runs are known from {}{}\n", log.size(), flags.state,

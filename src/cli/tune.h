@@ -12,20 +12,19 @@
 #include <string>
 #include <vector>
 
-#include "cli/sim_options.h"
+#include "cli/sim_input.h"
 
 namespace tidegate::cli {
 
 struct TuneFlags {
-  WorldFlags world;
-  std::vector<std::string> policies;  // --policy hpa,keda; default the spec's own
-  double attainment = 0.99;           // --attainment A, (0, 1]
-  double train = 0.33;                // --train SHARE of the trace's time, (0, 1)
-  std::int64_t runs = 120;            // --runs N: at most, a policy
-  std::size_t jobs = 0;               // --jobs N: threads; 0: all cores
-  std::string out;                    // --out FILE: the YAML of the best
-  std::string state;                  // --state FILE: finished runs, to go on from
-  std::string format = "table";       // --format table|json
+  SimInputFlags input;           // as simulate; --policy hpa,keda: default the file's own
+  double attainment = 0.99;      // --attainment A, (0, 1]
+  double train = 0.33;           // --train SHARE of the trace's time, (0, 1)
+  std::int64_t runs = 120;       // --runs N: at most, a policy
+  std::size_t jobs = 0;          // --jobs N: threads; 0: all cores
+  std::string out;               // --out FILE: the YAML of the best
+  std::string state;             // --state FILE: finished runs, to go on from
+  std::string format = "table";  // --format table|json
 };
 
 int tune(const TuneFlags& flags);

@@ -39,6 +39,17 @@ std::uint64_t hash_of_text(const std::string& text) {
   return XXH3_64bits(text.data(), text.size());
 }
 
+std::uint64_t hash_of(const workload::TraceRequest& r, std::uint64_t before) {
+  const std::int64_t numbers[] = {r.at.count(), r.prompt.value(), r.output.value(), r.priority,
+                                  r.prefix_block_tokens};
+  std::uint64_t hash = XXH3_64bits_withSeed(numbers, sizeof numbers, before);
+  for (const std::string* text : {&r.model, &r.tenant, &r.adapter}) {
+    if (!text->empty()) hash = XXH3_64bits_withSeed(text->data(), text->size(), hash);
+  }
+  if (r.prefix.empty()) return hash;
+  return XXH3_64bits_withSeed(r.prefix.data(), r.prefix.size() * sizeof r.prefix[0], hash);
+}
+
 TuneFile::TuneFile(TuneFile&& other) noexcept
     : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)) {}
 

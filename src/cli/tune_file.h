@@ -34,5 +34,7 @@ class TuneFile {
 /// xxh3 of a file's bytes.
 Result<std::uint64_t> hash_of_file(const std::string& path);
 std::uint64_t hash_of_text(const std::string& text);
+/// Of all that a simulation reads of a request, and of those `before` it.
+std::uint64_t hash_of(const workload::TraceRequest& request, std::uint64_t before);
 
 }  // namespace tidegate::cli

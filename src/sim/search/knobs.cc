@@ -19,6 +19,9 @@ constexpr double kDelaysSeconds[] = {0,   30,  60,  90,   120,  180,  300,
                                      450, 600, 900, 1200, 1800, 2700, 3600};
 constexpr double kLeastWaiting = 0.25, kMostWaiting = 256;  // keda:N
 constexpr double kDefaultWaiting = 5;
+constexpr double kSharesTried[] = {0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65,
+                                   0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1};  // saturation:N, planner:N
+constexpr double kDefaultKvLimit = 0.8, kDefaultSensitivity = 0.8;
 constexpr double kTimesTarget = 8;
 
 /// `value` with three significant digits: what one would write.
@@ -49,6 +52,11 @@ Knob knob(KnobKind kind, std::string_view name, std::vector<double> values, doub
 }
 
 std::size_t cheapest(const spec::Model& model) { return policy::fill_order(model).front(); }
+
+template <std::size_t N>
+std::vector<double> list(const double (&values)[N]) {
+  return {values, values + N};
+}
 
 bool reads_metrics(PolicyKind policy) {
   return policy == PolicyKind::kHpa || policy == PolicyKind::kKeda ||
@@ -99,17 +107,14 @@ void add_main(const spec::Model& model, std::vector<Knob>& out) {
       }
       return main(std::move(values), static_cast<double>(least));
     }
-    case PolicyKind::kTide:
     case PolicyKind::kSaturation:
+      return main(list(kSharesTried), kDefaultKvLimit);
     case PolicyKind::kPlanner:
+      return main(list(kSharesTried), kDefaultSensitivity);
+    case PolicyKind::kTide:
     case PolicyKind::kOracle:
       return;
   }
-}
-
-template <std::size_t N>
-std::vector<double> list(const double (&values)[N]) {
-  return {values, values + N};
 }
 
 void set(spec::Model& model, const Knob& knob, double value) {

@@ -13,6 +13,7 @@
 //   knob            policies                                   values
 //   policy:N        hpa, targettracking, concurrency, kpa      1 .. what a replica holds, x 2^(1/4)
 //                   keda                                       0.25 .. 256, x 2^(1/4)
+//                   saturation, planner                        0.3 .. 1, by 0.05
 //                   static                                     1 .. the sum of maxReplicas
 //   metrics.target  hpa, keda, targettracking where the spec   1/8 .. 8 times what it gives, x 2^(1/4)
 //                   has scaling.metrics: the knob is not read

@@ -63,6 +63,8 @@ const std::vector<std::string> kScalings = {
     "scaling: {policy: \"keda:7\"}\n",
     "scaling: {policy: kpa}\n",
     "scaling: {policy: targettracking}\n",
+    "scaling: {policy: saturation}\n",
+    "scaling: {policy: \"planner:0.77\"}\n",
 };
 
 TEST(Knobs, UntunedIsTheModelItself) {

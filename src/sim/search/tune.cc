@@ -106,6 +106,8 @@ Result<Outcome> Tuning::play_one(const Run& run) const {
                         : size_fleet(run.model, arrivals.first_minute());
   world.seed = options_.seed;
   world.prefix_block_tokens = options_.prefix_block_tokens;
+  world.faults = options_.faults;
+  world.front = options_.front;
   Duration end = run.part == Part::kTrain ? parts_.train_length : parts_.test_length;
   auto played =
       sim::play(std::move(world), arrivals, {.end = Instant() + end, .stop = options_.stop});

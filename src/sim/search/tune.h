@@ -23,6 +23,7 @@
 #include "core/spec/options.h"
 #include "sim/search/arrivals.h"
 #include "sim/search/knobs.h"
+#include "sim/world.h"
 
 namespace tidegate::sim {
 
@@ -60,6 +61,8 @@ struct TuneOptions {
   double train = 1.0 / 3;  ///< share of the trace's time, in (0, 1)
   std::uint64_t seed = 1;
   std::int64_t prefix_block_tokens = 16;
+  workload::Faults faults = {};  ///< at the times of each part, as if it were a trace of its own
+  Front front = Front::kGateway;
   std::int64_t most_runs = 120;  ///< a policy, in training
   std::size_t threads = 0;       ///< 0: all there are
   /// A run by its name, "train keda:5, scaleDownDelay 10m, minReplicas 1", if it was done before.

@@ -22,7 +22,7 @@ CLI::App* verb(CLI::App& app, const char* name, const char* help, const char* ex
   return sub;
 }
 
-/// simulate, size. `command` is what was typed, for reports.
+/// simulate, tune, size, calibrate. `command` is what was typed, for reports.
 void add_simulating_verbs(CLI::App& app, const std::string& command, int& code);
 
 }  // namespace tidegate::cli

@@ -1,13 +1,17 @@
-// Verbs that need no fleet: simulate, size.
+// Verbs that need no fleet: simulate, tune, size, calibrate.
 
+#include "cli/calibrate.h"
 #include "cli/simulate.h"
 #include "cli/size.h"
+#include "cli/tune.h"
 #include "cli/verbs.h"
 
 namespace tidegate::cli {
 namespace {
 
-void trace_flags(CLI::App* sub, SimInputFlags& o) {
+/// What simulate and tune work on.
+void input_flags(CLI::App* sub, SimInputFlags& o) {
+  sub->add_option("-f,--file", o.spec, "spec or scenario file; targets are ignored")->required();
   sub->add_option("--trace", o.trace, "trace file, known by its header (a scenario has its own)");
   sub->add_option("--lengths", o.lengths, "token lengths for a rate series");
   sub->add_option("--model", o.model, "where the file has several");
@@ -15,6 +19,10 @@ void trace_flags(CLI::App* sub, SimInputFlags& o) {
   sub->add_option("--speedup", o.speedup, "presses time")->capture_default_str();
   sub->add_option("--from", o.from, "where in the trace to start, e.g. 10m");
   sub->add_option("--until", o.until, "where to stop");
+  sub->add_option("--policy", o.policies, "e.g. hpa,keda:5 (default: the file's)")->delimiter(',');
+  sub->add_option("--behind", o.behind, "gateway (ours), or proxy: least requests, engines queue")
+      ->check(CLI::IsMember({"gateway", "proxy"}));
+  sub->add_option("--seed", o.seed, "default: the scenario's, else 1");
 }
 
 void add_simulate(CLI::App& app, const std::string& command, int& code) {
@@ -27,16 +35,7 @@ void add_simulate(CLI::App& app, const std::string& command, int& code) {
       "  tidegate simulate -f model.yaml --trace rate.csv --lengths azure.csv --scale 0.1 "
       "--until 1d\n",
       simulate, code, o);
-  s->add_option("-f,--file", o.input.spec, "spec or scenario file; targets are ignored")
-      ->required();
-  trace_flags(s, o.input);
-  s->add_option("--policy", o.input.policies,
-                "policies to compare, e.g. hpa,keda:5,oracle:0.99 (default: the file's)")
-      ->delimiter(',');
-  s->add_option("--behind", o.input.behind,
-                "gateway (ours), or proxy: least requests, the engines queue")
-      ->check(CLI::IsMember({"gateway", "proxy"}));
-  s->add_option("--seed", o.input.seed, "default: the scenario's, else 1");
+  input_flags(s, o.input);
   s->add_option("--oracle-budget", o.oracle_budget, "requests the oracle's search may simulate")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 50))
       ->capture_default_str();
@@ -44,6 +43,52 @@ void add_simulate(CLI::App& app, const std::string& command, int& code) {
   s->add_option("--requests", o.files.requests, "write a CSV row for each request");
   s->add_option("--decisions", o.files.decisions, "write a CSV row for each decision");
   s->add_option("--chrome-trace", o.files.chrome_trace, "write trace events for ui.perfetto.dev");
+  s->add_option("--format", o.format, "table or json")->check(kFormats);
+}
+
+void add_tune(CLI::App& app, int& code) {
+  static TuneFlags o;
+  auto* s = verb<TuneFlags>(
+      app, "tune", "Find the knobs of a policy that reach an attainment at least cost",
+      "  tidegate tune -f model.yaml --trace azure.csv --policy hpa,keda,concurrency\n"
+      "  tidegate tune -f scenarios/ramp.yaml --policy keda --state tune.jsonl --out keda.yaml\n",
+      tune, code, o);
+  input_flags(s, o.input);
+  s->add_option("--attainment", o.attainment, "share of requests that shall meet the SLO, (0, 1]")
+      ->capture_default_str();
+  s->add_option("--train", o.train, "share of the time to search on; the rest judges")
+      ->capture_default_str();
+  s->add_option("--runs", o.runs, "at most, a policy")->capture_default_str();
+  s->add_option("--jobs", o.jobs, "threads; 0: all cores")->capture_default_str();
+  s->add_option("--out", o.out, "write the YAML of the best");
+  s->add_option("--state", o.state, "keep finished runs here, and go on from them");
+  s->add_option("--format", o.format, "table or json")->check(kFormats);
+}
+
+void add_calibrate(CLI::App& app, int& code) {
+  static CalibrateFlags o;
+  auto* s = verb<CalibrateFlags>(
+      app, "calibrate", "Fit a profile to what a real engine did",
+      "  tidegate calibrate --run runs/h100-llama --fit-first 100 --out h100-llama.yaml\n"
+      "  tidegate calibrate --grid silicon.csv --select model=Qwen/Qwen3-32B,system=h100_sxm,tp=2 "
+      "--out qwen3.yaml\n",
+      calibrate, code, o);
+  auto* run = s->add_option("--run", o.run, "directory that records requests one by one");
+  s->add_option("--grid", o.grid, "CSV of TTFT and TPOT against lengths and concurrency")
+      ->excludes(run);
+  s->add_option("--fit-first", o.fit_first, "with --run: requests whose times count; 0: all");
+  s->add_option("--report", o.report, "with --run: HTML with predicted over measured");
+  s->add_option("--select", o.select, "with --grid: which rows, key=value,...")->delimiter(',');
+  s->add_option("--holdout", o.holdout, "with --grid: share of points kept out of the fit")
+      ->capture_default_str();
+  s->add_option("--kv-tokens", o.kv_tokens, "KV tokens of one rank, where not recorded");
+  s->add_option("--max-num-seqs", o.max_num_seqs, "with --grid");
+  s->add_option("--max-num-batched-tokens", o.max_num_batched_tokens, "with --grid");
+  s->add_option("--out", o.out, "write the profile");
+  s->add_option("--name", o.name, "of the profile; default: the file's or the run's");
+  s->add_option("--source", o.source, "who measured, for the provenance");
+  s->add_option("--seed", o.seed)->capture_default_str();
+  s->add_option("--evaluations", o.evaluations, "replays to fit with; 0: the default");
   s->add_option("--format", o.format, "table or json")->check(kFormats);
 }
 
@@ -79,7 +124,9 @@ void add_size(CLI::App& app, int& code) {
 
 void add_simulating_verbs(CLI::App& app, const std::string& command, int& code) {
   add_simulate(app, command, code);
+  add_tune(app, code);
   add_size(app, code);
+  add_calibrate(app, code);
 }
 
 }  // namespace tidegate::cli

@@ -7,9 +7,9 @@ function make(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value == null || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "color") node.style.setProperty("--c", value);
-    else node.setAttribute(name, value);
+    else if (name !== "color") node.setAttribute(name, value);
   }
+  if (attributes?.color) node.style.setProperty("--c", attributes.color);
   node.append(...children.flat().filter(c => c != null));
   return node;
 }
@@ -24,16 +24,18 @@ const trim = (x, digits) => {
   return String(+x.toPrecision(digits));
 };
 const plain = x => x == null ? "–" : trim(x, 3);
+const hundredths = x => x == null ? "–" : Math.abs(x) < 1000 ? x.toFixed(2) : Math.round(x).toLocaleString("en-US");
 const exact = x => x == null ? "–" : Number.isInteger(x) ? x.toLocaleString("en-US") : trim(x, 6);
 const percent = x => x == null ? "–" : (x >= 0.9999 && x < 1 ? (100 * x).toFixed(4) : (100 * x).toFixed(2)) + " %";
 const dollars = x => x == null ? "–" : "$" + (x >= 1000 ? Math.round(x).toLocaleString("en-US") : x.toFixed(2));
-const latency = x => x == null ? "–" : x === 0 ? "0 s" : x < 0.9995 ? trim(x * 1000, 3) + " ms" : trim(x, 3) + " s";
+const latency = (x, digits = 3) => x == null ? "–" : x === 0 ? "0 s" : x < 0.9995 ? trim(x * 1000, 3) + " ms" : trim(x, digits) + " s";
+const latencyExact = x => latency(x, 4);
 /// A time of the run: "1d 6h", "2h 05m", "1m 30s".
-function clock(t) {
+function clock(t, units = 4) {
   const whole = Math.round(t * 1000) / 1000, d = Math.floor(whole / 86400), h = Math.floor(whole % 86400 / 3600),
     m = Math.floor(whole % 3600 / 60), s = +(whole % 60).toFixed(3);
   const parts = [[d, "d"], [h, "h"], [m, "m"], [s, "s"]].filter(([n]) => n > 0);
-  return parts.length === 0 ? "0" : parts.map(([n, unit]) => n + unit).join(" ");
+  return parts.length === 0 ? "0" : parts.slice(0, units).map(([n, unit]) => n + unit).join(" ");
 }
 
 // ---- scales ----
@@ -101,35 +103,30 @@ function bucketAt(from, t) {
   }
   return lo;
 }
-function path(series, values, x, y) {
-  const { from, to } = series, last = from.length - 1;
-  let d = "", open = false;
-  for (let i = 0; i <= last; ++i) {
-    if (values[i] == null) { open = false; continue; }
-    const end = i < last ? from[i + 1] : to, v = y(values[i]).toFixed(1);
-    if (series.step) d += (open ? "L" : "M") + x(from[i]).toFixed(1) + " " + v + "H" + x(end).toFixed(1);
-    else d += (open ? "L" : "M") + x((from[i] + end) / 2).toFixed(1) + " " + v + (open ? "" : "h.1");
-    open = true;
+/// Points [t, values of each column] of a line, in stretches without gaps: bucket middles, or for steps the
+/// corners (equal neighbours make one step).
+function stretches(series, ...columns) {
+  const { from, to } = series, out = [];
+  let current = null, last = null;
+  for (let i = 0; i < from.length; ++i) {
+    const values = columns.map(c => c[i]), end = i + 1 < from.length ? from[i + 1] : to;
+    if (values.some(v => v == null)) { current = null; continue; }
+    if (current === null) out.push(current = []);
+    else if (series.step && values.every((v, k) => v === last[k])) { current[current.length - 1][0] = end; continue; }
+    if (series.step) current.push([from[i], values], [end, values]);
+    else current.push([(from[i] + end) / 2, values]);
+    last = values;
   }
-  return d;
+  return out;
 }
-/// Between two columns of values, as one closed shape a stretch without gaps.
+const joined = points => points.map(([x, y]) => x.toFixed(1) + " " + y.toFixed(1)).join("L");
+function path(series, values, x, y) {
+  return stretches(series, values).map(points => "M" + joined(points.map(([t, [v]]) => [x(t), y(v)])) + (points.length === 1 ? "h.1" : "")).join("");
+}
+/// Between two columns of values, a closed shape a stretch.
 function band(series, low, high, x, y) {
-  const { from, to } = series, last = from.length - 1, shapes = [];
-  for (let i = 0; i <= last; ++i) {
-    if (low[i] == null || high[i] == null) continue;
-    const there = [], back = [];
-    for (; i <= last && low[i] != null && high[i] != null; ++i) {
-      const end = i < last ? from[i + 1] : to;
-      const xs = series.step ? [from[i], end] : [(from[i] + end) / 2];
-      for (const t of xs) {
-        there.push(x(t).toFixed(1) + " " + y(high[i]).toFixed(1));
-        back.push(x(t).toFixed(1) + " " + y(low[i]).toFixed(1));
-      }
-    }
-    shapes.push("M" + there.join("L") + "L" + back.reverse().join("L") + "Z");
-  }
-  return shapes.join("");
+  return stretches(series, low, high).map(points => "M" + joined(points.map(([t, [, v]]) => [x(t), y(v)])) + "L" +
+    joined(points.map(([t, [v]]) => [x(t), y(v)]).reverse()) + "Z").join("");
 }
 
 const charts = [];  // of the page, for the common crosshair
@@ -221,8 +218,8 @@ function overlay(o, x, [t0, t1], width, height, picked) {
     ondblclick: () => o.onZoom(null) });
 }
 
-/// o: {points: [{name, x, y, color, shape, rows}], refs: [{value, name}], xFormat, xName}. Up is better by nines:
-/// equal steps are equal factors of misses.
+/// o: {title, points: [{name, x, y, color, bound, rows}], refs: [{value, name}], xFormat, xName}. y counts nines:
+/// equal steps are equal factors of misses. A bound is drawn as a diamond and joins no front.
 function plane(o) {
   const figure = el("figure");
   figure.append(caption(o.title, []));
@@ -244,7 +241,7 @@ function plane(o) {
       root.append(svg("line", { class: "grid-line", x1: left, x2: width - right, y1: y(a), y2: y(a) }));
       if (lowest - y(a) < 15) continue;
       lowest = y(a);
-      root.append(svg("text", { x: left - 7, y: y(a) + 4, "text-anchor": "end" }, +(a * 100).toFixed(3) + " %"));
+      root.append(svg("text", { x: left - 7, y: y(a) + 4, "text-anchor": "end" }, (a > .99998 ? "≥ " : "") + +(a * 100).toFixed(3) + " %"));
     }
     for (const v of ticks) root.append(svg("text", { x: x(v), y: height - foot + 16, "text-anchor": "middle" }, o.xFormat(v)),
       svg("line", { class: "axis", x1: x(v), x2: x(v), y1: height - foot, y2: height - foot + 4 }));
@@ -252,27 +249,30 @@ function plane(o) {
       svg("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, o.xName));
     for (const r of o.refs) root.append(svg("line", { class: "ref", x1: left, x2: width - right, y1: y(r.value), y2: y(r.value) }),
       svg("text", { class: "ref-name", x: width - right + 4, y: y(r.value) + 4 }, r.name));
-    const front = o.points.filter(p => !o.points.some(q => q !== p && q.x <= p.x && q.y >= p.y && (q.x < p.x || q.y > p.y)))
+    const real = o.points.filter(p => !p.bound), front = real.filter(p => !real.some(q => q !== p && q.x <= p.x && q.y >= p.y && (q.x < p.x || q.y > p.y)))
       .sort((a, b) => a.x - b.x);
     if (front.length > 1) root.append(svg("path", { class: "cross", fill: "none",
       d: front.map((p, i) => i === 0 ? `M${x(p.x)} ${y(p.y)}` : `H${x(p.x)}V${y(p.y)}`).join("") }));
     const taken = o.points.map(p => ({ x0: x(p.x) - 7, x1: x(p.x) + 7, y: y(p.y) + 4 }));
-    for (const p of [...o.points].sort((a, b) => b.y - a.y)) {
+    for (const p of o.points) {
       const px = x(p.x), py = y(p.y), over = { onpointermove: e => tip.show(e, p.name, p.rows), onpointerleave: tip.hide };
-      root.append(p.shape === "diamond"
+      root.append(p.bound
         ? svg("path", { d: `M${px} ${py - 8}L${px + 8} ${py}L${px} ${py + 8}L${px - 8} ${py}Z`, style: `stroke:${p.color};fill:var(--card)`,
           "stroke-width": 2, ...over })
         : svg("circle", { cx: px, cy: py, r: 6, style: `fill:${p.color}`, ...over }));
-      const short = p.name.length > 22 ? p.name.slice(0, 21) + "…" : p.name, long = short.length * 6.6;
-      const end = px + 12 + long > width - 4, at = end ? px - 12 : px + 12;
-      const box = { x0: end ? at - long : at, x1: end ? at : at + long };
-      // The nearest free place above or below, so that names of neighbours stay readable.
-      const free = v => taken.every(t => t.x1 < box.x0 || t.x0 > box.x1 || Math.abs(t.y - v) >= 13);
-      let ty = py + 4;
-      for (let k = 0; k < 24 && !free(ty); ++k) ty = py + 4 + (k % 2 ? -1 : 1) * 7 * (1 + (k >> 1));
-      taken.push({ ...box, y: ty });
-      if (Math.abs(ty - py - 4) > 14) root.append(svg("line", { class: "axis", x1: px, y1: py, x2: end ? at + 2 : at - 2, y2: ty - 4 }));
-      root.append(svg("text", { class: "name", x: at, y: ty, "text-anchor": end ? "end" : "start", ...over }, short));
+      const short = p.name.length > 24 ? p.name.slice(0, 23) + "…" : p.name, long = short.length * 6.6;
+      // The nearest free place beside the point, so that names of neighbours stay readable.
+      const places = [0, 13, -13, 26, -26, 39, -39, 52, -52, 65, -65].flatMap(dy => [[10, dy], [-10, dy]]).map(([dx, dy]) => {
+        const tx = px + dx, ty = py + 4 + dy;
+        return { tx, ty, dy, anchor: dx > 0 ? "start" : "end", x0: dx > 0 ? tx : tx - long, x1: dx > 0 ? tx + long : tx, y: ty };
+      });
+      const free = a => a.x0 > left && a.x1 < width - 2 && a.y > 10 && a.y < height - foot &&
+        taken.every(t => t.x1 < a.x0 || t.x0 > a.x1 || Math.abs(t.y - a.y) >= 12);
+      const place = places.find(free) ?? places[0];
+      taken.push(place);
+      if (Math.abs(place.dy) > 13) root.append(svg("line", { class: "axis", x1: px, y1: py, x2: place.tx, y2: place.ty - 4 }));
+      const { tx: at, ty, anchor } = place;
+      root.append(svg("text", { class: "name", x: at, y: ty, "text-anchor": anchor, ...over }, short));
     }
     figure.querySelector("svg")?.remove();
     figure.querySelector("figcaption").after(root);

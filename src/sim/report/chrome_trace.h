@@ -30,7 +30,7 @@ namespace tidegate::sim {
 
 inline constexpr std::size_t kTraceBuckets = 4'096;
 inline constexpr std::int64_t kTraceRequests = 2'500;
-inline constexpr std::int64_t kTraceReplicas = 10'000;
+inline constexpr std::int64_t kTraceReplicas = 4'000;
 inline constexpr std::int64_t kTraceDecisions = 20'000;
 
 /// The file as a whole.

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -121,6 +125,70 @@ TEST(ReportJson, CapacityIsWhatReadyReplicasOfEachVariantSustain) {
   double one = run["variants"][0]["requestsPerSecond"],
          other = run["variants"][1]["requestsPerSecond"];
   EXPECT_NEAR(run["series"]["capacity"]["mean"][0].get<double>(), 2 * one + other, 0.01 * one);
+}
+
+/// What a browser makes of the page, as markup; TIDEGATE_BROWSER names a Chromium.
+std::string rendered(const std::string& page, const char* browser) {
+  std::string path = ::testing::TempDir() + "/tidegate_report_test.html";
+  std::ofstream(path) << page;
+  std::string command = std::string(browser) +
+                        " --headless --no-sandbox --disable-gpu --dump-dom file://" + path +
+                        " 2>/dev/null";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  std::string out;
+  char bytes[4'096];
+  for (std::size_t n; (n = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;) out.append(bytes, n);
+  ::pclose(pipe);
+  std::filesystem::remove(path);
+  return out;
+}
+
+TEST(ReportHtml, ABrowserDrawsEveryChartOfEveryKindOfRun) {
+  const char* browser = std::getenv("TIDEGATE_BROWSER");
+  if (browser == nullptr) GTEST_SKIP() << "TIDEGATE_BROWSER names no Chromium";
+  SeriesRecorder full(two_variants()), empty(two_variants());
+  tell_life(full);
+  for (int i = 1; i <= 50; ++i) {
+    full.sample({.at = at(i), .arrived_total = i, .queued = i % 7, .ttft_p99_seconds = 0.1 * i});
+  }
+  full.decision(decision(at(3), {2, 1}, {{ReasonCode::kPanic, "h100", 0, 3, {}}}), 0);
+  struct Row {
+    const char* label;
+    Json results;
+    std::vector<ReportRun> runs;
+    std::vector<std::string> shown;
+  };
+  for (const Row& row : {
+           Row{"a run with everything",
+               Json::array({result("hpa")}),
+               {{"hpa", &full}},
+               {"Traffic against capacity", "weights", "Panic", "50.00 %", "SLO p99 2 s"}},
+           Row{"a run in which nothing happened",
+               Json::array({result("hpa")}),
+               {{"hpa", &empty}},
+               {"No replica was started.", "No decision was recorded.", "No request ended."}},
+           Row{"results alone",
+               Json::array({result("hpa"), result("oracle:0.99")}),
+               {},
+               {"The diamond is the oracle"}},
+           Row{"nothing at all", Json::array(), {}, {"No results."}},
+           Row{"several models",
+               Json::array(
+                   {{{"policy", "hpa"},
+                     {"cost", 1},
+                     {"models",
+                      Json::array({{{"model", "qwen"}, {"sloAttainment", 0.25}, {"cost", 2}}})}}}),
+               {{"hpa", &full}},
+               {"Met against cost, qwen", "25.00 %"}},
+       }) {
+    SCOPED_TRACE(row.label);
+    std::string page = rendered(report_html({}, row.results, row.runs), browser);
+    page.erase(0, page.find("<body>"));
+    page.erase(page.find("<script id="), page.size());
+    for (const std::string& text : row.shown) EXPECT_NE(page.find(text), page.npos) << text;
+    EXPECT_EQ(page.find("NaN"), page.npos);
+    EXPECT_EQ(page.find("undefined"), page.npos);
+  }
 }
 
 TEST(ReportHtml, TwentyPoliciesOverAWeekStayBelowTwoMegabytes) {

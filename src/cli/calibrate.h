@@ -22,6 +22,7 @@ struct CalibrateFlags {
   std::vector<std::string> select;  // --select key=value,... (with --grid)
   double holdout = 0.25;            // --holdout SHARE: points kept out of the fit (with --grid)
   std::int64_t kv_tokens = 0;       // --kv-tokens N: KV of one rank where it is not recorded
+  std::string kv_from;              // --kv-from TEXT: how --kv-tokens is known, for the provenance
   std::int64_t max_num_seqs = 0;    // --max-num-seqs N (with --grid)
   std::int64_t max_num_batched_tokens = 0;  // --max-num-batched-tokens N (with --grid)
   std::string out;                          // --out PROFILE.yaml

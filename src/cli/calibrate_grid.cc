@@ -53,7 +53,7 @@ engine::Options options_of(const CalibrateFlags& flags, const format::PerfGrid& 
 }
 
 std::string kv_sentence(const CalibrateFlags& flags, const engine::GridFit& fit) {
-  if (flags.kv_tokens > 0) return fmt::format("KV {} tokens as given", flags.kv_tokens);
+  if (flags.kv_tokens > 0) return given_kv(flags);
   if (fit.kv == engine::KvKnowledge::kFitted)
     return fmt::format("KV {} tokens fitted: it bound at some points",
                        fit.options.profile.kv_tokens);
@@ -74,6 +74,7 @@ engine::Profile profile_of(const CalibrateFlags& flags, const format::PerfGrid& 
   p.name = profile_name(flags, "grid");
   if (fit.kv == engine::KvKnowledge::kNotReached)
     p.kv_tokens = (fit.kv_held_tokens + p.block_size - 1) / p.block_size * p.block_size;
+  p.max_model_len = std::min(p.max_model_len, p.kv_tokens);  // no longer request could be held
   std::string configuration;
   for (const auto& [word, value] : grid.configuration)
     configuration += fmt::format("{}{}={}", configuration.empty() ? "" : " ", word, value);

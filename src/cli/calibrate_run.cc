@@ -23,8 +23,7 @@ using nlohmann::ordered_json;
 
 std::string kv_sentence(const CalibratedRun& c, const CalibrateFlags& flags) {
   const std::int64_t tokens = c.fit.options.profile.kv_tokens;
-  if (flags.kv_tokens > 0 && c.fit.kv == KvKnowledge::kRecorded)
-    return fmt::format("KV {} tokens as given", tokens);
+  if (flags.kv_tokens > 0 && c.fit.kv == KvKnowledge::kRecorded) return given_kv(flags);
   switch (c.fit.kv) {
     case KvKnowledge::kRecorded:
       return fmt::format("KV {} tokens as the engine reported", tokens);
@@ -64,6 +63,7 @@ engine::Profile profile_of(const CalibratedRun& c, const CalibrateFlags& flags) 
     p.kv_tokens = std::max(p.block_size,
                            (c.fit.kv_held_tokens + p.block_size - 1) / p.block_size * p.block_size);
   }
+  p.max_model_len = std::min(p.max_model_len, p.kv_tokens);  // no longer request could be held
   const auto count = static_cast<std::int64_t>(c.run.requests.size());
   const std::string fitted =
       flags.fit_first > 0 && flags.fit_first < count
@@ -236,6 +236,11 @@ std::string profile_name(const CalibrateFlags& flags, const std::string& otherwi
     if (c == '/' || c == ' ') c = '-';
   }
   return name;
+}
+
+std::string given_kv(const CalibrateFlags& flags) {
+  return fmt::format("KV {} tokens{}", flags.kv_tokens,
+                     flags.kv_from.empty() ? " as given" : ": " + flags.kv_from);
 }
 
 Result<void> write_text(const std::string& path, const std::string& text) {

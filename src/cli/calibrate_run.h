@@ -29,6 +29,8 @@ std::function<void(double)> progress_line(const std::string& what);
 void end_progress(const std::function<void(double)>& progress);
 /// --name, else the name of --out without its ending, else `otherwise`; made fit for a file name.
 std::string profile_name(const CalibrateFlags& flags, const std::string& otherwise);
+/// "KV N tokens as given" or ": how", for --kv-tokens.
+std::string given_kv(const CalibrateFlags& flags);
 /// Writes the file where one was asked for.
 Result<void> write_profile(const CalibrateFlags& flags, const engine::Profile& profile);
 Result<void> write_text(const std::string& path, const std::string& text);

@@ -145,6 +145,7 @@ Result<PerfGrid> select(const CsvTable& table, const Layout& layout, std::string
   }
   for (const auto& [key, samples] : points) {
     auto [prompt, output, concurrency] = key;
+    concurrency *= out.data_parallel_size;  // batch_size is that of one rank
     out.points.push_back(
         {layout.kind, prompt, output, concurrency, median(samples.ttft), median(samples.tpot)});
   }

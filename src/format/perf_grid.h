@@ -6,8 +6,8 @@
 //
 // Known by their headers:
 //   isl, osl, batch_size, silicon_ttft_ms, silicon_tpot_ms, model_path, system, backend, ...
-//     (ai-dynamo/aiconfigurator): closed loop, batch_size clients; rows with mode other than agg
-//     are left out
+//     (ai-dynamo/aiconfigurator): closed loop, batch_size clients for each of attention_dp_size
+//     ranks; rows with mode other than agg are left out
 //   prompt_size, token_size, batch_size, prompt_time, token_time (ms), model, hardware,
 //     tensor_parallel (Mutinifni/splitwise-sim): one static batch
 // A selection names columns by the short words of kSelectors. It must leave one configuration: an

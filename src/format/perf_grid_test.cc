@@ -28,7 +28,7 @@ TEST(PerfGrid, RowsOfOnePointAreTakenTogether) {
   ASSERT_EQ(grid->points.size(), 2u);
   EXPECT_DOUBLE_EQ(grid->points[0].ttft_seconds, 0.2) << "median";
   EXPECT_DOUBLE_EQ(grid->points[0].tpot_seconds, 0.02);
-  EXPECT_EQ(grid->points[1].concurrency, 16);
+  EXPECT_EQ(grid->points[1].concurrency, 64) << "16 clients for each of 4 ranks";
   EXPECT_EQ(grid->points[0].kind, engine::GridKind::kClosedLoop);
 }
 

@@ -99,12 +99,13 @@ void compare(const std::string& run, const Options& options) {
 
 TEST(Fidelity, Llama8BOnAConsumerCardWithItsKvExhausted) {
   Options o;
-  o.profile.c0_fs = 11'484'000'000'000;
-  o.profile.c1_fs = 93'330'000'000;
-  o.profile.c2_fs = 39'930'000'000;
-  o.profile.c3_fs = 253'700'000;
-  o.profile.c4_fs = 112'000;
-  o.profile.kv_tokens = 41'408;
+  o.profile.c0_fs = 17'145'000'000'000;
+  o.profile.c1_fs = 97'906'000'000;
+  o.profile.c2_fs = 25'476'000'000;
+  o.profile.c3_fs = 155'210'000;
+  o.profile.c4_fs = 4'745'000;
+  o.profile.kv_tokens = 42'016;
+  o.profile.async_scheduling = o.profile.reserve_full_prompt = 1;
   compare("rtx4090-llama-3.1-8b", o);
 }
 

@@ -74,8 +74,8 @@ bool Contest::better(const Totals& a, const Totals& b) const {
 }
 
 bool Contest::spent() const {
-  return best_.simulated >= options_.budget &&
-         best_.evaluations >= OracleOptions::kLeastEvaluations;
+  return cut_ || (best_.simulated >= options_.budget &&
+                  best_.evaluations >= OracleOptions::kLeastEvaluations);
 }
 
 Duration Contest::end() const { return std::max(options_.end - Instant(), arrivals_.last()); }
@@ -122,7 +122,10 @@ Result<std::vector<Played>> Contest::play(const std::vector<Timeline>& lines, Ne
   std::int64_t each = arrivals_.count() + end() / seconds(1), committed = best_.simulated;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     auto so_far = best_.evaluations + static_cast<std::int64_t>(chosen.size());
-    if (committed >= options_.budget && so_far >= OracleOptions::kLeastEvaluations) break;
+    if (committed >= options_.budget && so_far >= OracleOptions::kLeastEvaluations) {
+      cut_ = true;
+      break;
+    }
     bool fresh = tried_.emplace(lines[i].hash(), false).second;
     if (!fresh && need == Need::kBest) continue;
     committed += each;

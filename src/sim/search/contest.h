@@ -49,6 +49,7 @@ class Contest {
   const std::optional<Base>& base() const { return base_; }
   /// How often best() changed.
   std::int64_t improvements() const { return improvements_; }
+  /// Nothing more is to be played: so that a larger budget goes the same way, and further.
   bool spent() const;
   /// Whether it reached the level; unknown where it was not played.
   std::optional<bool> reached(const Timeline& line) const;
@@ -85,6 +86,7 @@ class Contest {
   bool any_ = false;
   std::optional<Base> base_;
   std::int64_t improvements_ = 0;
+  bool cut_ = false;                               ///< lines were left out for the budget
   std::unordered_map<std::uint64_t, bool> tried_;  ///< hash of a line: it reached the level
 };
 

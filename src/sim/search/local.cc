@@ -13,6 +13,8 @@ const std::vector<std::string> kName = {"search"};
 /// A stretch is felt until so many cold starts later; fewer runs a level than this where that is
 /// long.
 constexpr std::int64_t kFeltStarts = 2, kMostPhases = 8;
+/// The first stretches are this share of the trace: longer ones the headroom has taken care of.
+constexpr std::int64_t kLongestShare = 16;
 constexpr int kMostRepeats = 4;  // of a level that still gets better
 /// climb(): lines played at once; spans are taken all where there are few slots.
 constexpr std::size_t kAtOnce = 8;
@@ -264,7 +266,7 @@ Result<void> refine(Contest& contest) {
   if (!contest.base() || !contest.base()->reached) return {};
   const Duration felt = kFeltStarts * start_time(contest.model());
   std::int64_t longest = 1;
-  while (longest * 4 <= slots_of(contest)) longest *= 2;
+  while (longest * 2 * kLongestShare <= slots_of(contest)) longest *= 2;
   for (bool better = true; better && !contest.spent();) {
     better = false;
     for (Level level{.slots = longest}; level.slots > 0 && !contest.spent(); level.slots /= 2) {

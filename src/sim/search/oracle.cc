@@ -18,7 +18,7 @@ namespace {
 constexpr double kLeastHeadroom = 0.3, kHeadroomStep = 1.02;
 constexpr std::int64_t kHeadrooms = 140;
 /// The first window is the one that does best on most traces: a long one gets few evaluations.
-constexpr std::int64_t kWindowsSeconds[] = {300, 60, 15, 900, 3600};
+constexpr std::int64_t kWindowsSeconds[] = {300, 60, 900};
 /// A range is cut into five by four at once.
 constexpr std::int64_t kCuts = 4;
 /// Not worth playing: it orders this much more than the best does.
@@ -110,12 +110,8 @@ Result<OracleResult> oracle(const OracleOptions& options) {
           return Entry{demand.fixed(n, options.world.initial), fmt::format("static {}", n)};
         });
       }};
-  for (Duration order_ahead : {ahead, Duration(0)}) {
-    for (std::int64_t window : kWindowsSeconds) {
-      stages.push_back([&, window, order_ahead] {
-        return follow(contest, demand, seconds(window), order_ahead);
-      });
-    }
+  for (std::int64_t window : kWindowsSeconds) {
+    stages.push_back([&, window] { return follow(contest, demand, seconds(window), ahead); });
   }
   stages.push_back([&] { return play_best(contest); });
   stages.push_back([&] { return refine(contest); });

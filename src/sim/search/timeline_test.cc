@@ -122,11 +122,10 @@ TEST(Arrivals, BinsHoldEveryRequestOfATraceOfAnyLength) {
 
 TEST(Demand, OrdersAheadAndBridgesShortGaps) {
   WorldOptions world = slow_world(0, 9, 0);
-  // One request a second for a minute, nothing for one, the same again after three.
+  // Five requests a second in the second, the fourth and the eighth minute.
   auto arrivals = Arrivals::read(opener(steps({0, 5, 0, 5, 0, 0, 0, 5}, seconds(60), 1)));
   Demand demand(*arrivals, world.model, {1}, seconds(60));
   auto line = demand.follow({.window = seconds(60), .ahead = seconds(60), .headroom = 1}, {0});
-  std::vector<std::int64_t> at;
   Schedule schedule = line.schedule();
   ASSERT_EQ(schedule.size(), 4U);
   EXPECT_EQ(schedule[0].at, seconds(0)) << "a minute before the first";

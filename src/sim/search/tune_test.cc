@@ -27,7 +27,7 @@ TuneOptions two_days(std::vector<TunePolicy> policies, double attainment = 0.9) 
           .open = opener(steps(kTwoDays, seconds(60), 5)),
           .attainment = attainment,
           .train = 0.5,
-          .most_runs = 60};
+          .most_runs = 30};
 }
 
 TEST(Tune, FindsTheLeastStaticFleetThatTryingAllFinds) {
@@ -72,7 +72,7 @@ TEST(Tune, NeverWorseThanUntunedAndBothPartsTogetherAreTheTrace) {
     } else {
       EXPECT_GE(after.met, before.met) << t.text;
     }
-    EXPECT_LE(t.runs, 60) << t.text;
+    EXPECT_LE(t.runs, 30) << t.text;
   }
 }
 
@@ -80,7 +80,7 @@ TEST(Tune, WhatWasStoppedGoesOnToTheSameResult) {
   std::vector<TunePolicy> asked = {{"hpa", {PolicyKind::kHpa, {}}},
                                    {"kpa", {PolicyKind::kKpa, {}}}};
   TuneOptions options = two_days(asked);
-  options.most_runs = 40;
+  options.most_runs = 20;
   auto whole = tune(options);
   const std::string expected = to_table(*whole, 0.9);
 
@@ -88,7 +88,7 @@ TEST(Tune, WhatWasStoppedGoesOnToTheSameResult) {
   for (int attempt = 0;; ++attempt) {
     TuneLog log(7);
     log.read(file);
-    std::atomic<int> left{25};  // runs until somebody interrupts
+    std::atomic<int> left{12};  // runs until somebody interrupts
     options.known = [&](const std::string& run) { return log.find(run); };
     options.finished = [&](const std::string& run, const Outcome& outcome) {
       file += log.add(run, outcome);

@@ -200,6 +200,9 @@ Result<CalibratedRun> fitted(const CalibrateFlags& flags) {
   settings.first = flags.fit_first;
   settings.kv_recorded = c.run.kv_recorded;
   settings.samples = c.run.samples;
+  // A longer run says more each time it is played, and takes longer.
+  const auto count = static_cast<std::int64_t>(c.run.requests.size());
+  settings.evaluations = std::clamp<std::int64_t>(6'000 * 1'000 / count, 800, 6'000);
   if (flags.evaluations > 0) settings.evaluations = flags.evaluations;
   settings.progress = progress_line("fitting " + c.name);
   c.fit = engine::fit_run(c.run.requests, c.run.options, settings);

@@ -27,7 +27,7 @@
 
 namespace tidegate::format {
 
-inline constexpr std::size_t kMaxRunRequests = 1'000'000;
+inline constexpr std::size_t kMaxRunRequests = 200'000;
 
 struct EngineRun {
   std::string model, engine, device;  ///< for people; may be empty

@@ -44,7 +44,7 @@ GridPrediction predict(const Options& options, const GridPoint& point, const Gri
 struct GridSettings {
   std::uint64_t seed = 1;
   double holdout = 0.25;                 ///< share of the points kept out of the fit, 0..0.9
-  std::int64_t evaluations = 4000;        ///< of the whole grid
+  std::int64_t evaluations = 4000;       ///< of the whole grid
   bool kv_recorded = false;              ///< options.profile.kv_tokens is known
   std::function<void(double)> progress;  ///< share done; may be empty
 };

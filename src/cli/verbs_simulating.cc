@@ -80,8 +80,10 @@ void add_calibrate(CLI::App& app, int& code) {
   s->add_option("--report", o.report, "with --run: HTML with predicted over measured");
   s->add_option("--select", o.select, "with --grid: which rows, key=value,...")->delimiter(',');
   s->add_option("--holdout", o.holdout, "with --grid: share of points kept out of the fit")
+      ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();
   s->add_option("--kv-tokens", o.kv_tokens, "KV tokens of one rank, where not recorded");
+  s->add_option("--kv-from", o.kv_from, "how --kv-tokens is known, for the provenance");
   s->add_option("--max-num-seqs", o.max_num_seqs, "with --grid");
   s->add_option("--max-num-batched-tokens", o.max_num_batched_tokens, "with --grid");
   s->add_option("--out", o.out, "write the profile");

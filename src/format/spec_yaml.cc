@@ -75,6 +75,13 @@ spec::Facts gather_facts(const spec::Model& model, const Surroundings& around,
   return facts;
 }
 
+/// An engine runs as many ranks as its profile was measured with, or more.
+void take_profile(spec::Variant& variant, spec::Profile profile) {
+  variant.profile = std::move(profile);
+  variant.engine.data_parallel_size =
+      std::max(variant.engine.data_parallel_size, variant.profile.data_parallel_size);
+}
+
 class Loader {
  public:
   Loader(std::string filename, Surroundings around)
@@ -147,7 +154,7 @@ class Loader {
     std::string_view name = std::string_view(document.text).substr(kRecordedProfile.size());
     name = name.substr(0, name.find('\n'));
     for (spec::Variant& variant : file_.models.back().model.variants) {
-      if (variant.engine.profile == name) variant.profile = *profile;
+      if (variant.engine.profile == name) take_profile(variant, *profile);
     }
   }
 
@@ -257,7 +264,7 @@ Result<void> resolve_profiles(LoadedModel& loaded, const std::vector<std::string
     const std::string& name = variant.engine.profile;
     auto profile = load_profile(name, directories);
     if (!profile) return fail(profile.error().within("variant " + variant.name));
-    variant.profile = std::move(*profile);
+    take_profile(variant, std::move(*profile));
     if (variant.profile == spec::Profile{} || !carried.insert(name).second) continue;
     if (!loaded.yaml.ends_with('\n')) loaded.yaml += '\n';
     loaded.yaml += "---" + std::string(kRecordedProfile.substr(3)) + name + "\n" +

@@ -13,6 +13,11 @@ Options router_options(const spec::Model& model) {
   return options;
 }
 
+EngineSize profile_size(const spec::Variant& variant) {
+  return {.max_num_seqs = variant.profile.max_num_seqs,
+          .kv_tokens = variant.profile.kv_tokens * variant.engine.data_parallel_size};
+}
+
 ReplicaUp replica_up(const spec::Model& model, std::size_t variant, ReplicaId id,
                      const EngineSize& size) {
   const spec::Engine& engine = model.variants[variant].engine;

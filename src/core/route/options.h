@@ -18,9 +18,11 @@ Options router_options(const spec::Model& model);
 
 /// What a profile says of one engine.
 struct EngineSize {
-  std::int64_t max_num_seqs = 256;  ///< where the spec does not say
-  std::int64_t kv_tokens = 0;       ///< 0: unknown
+  std::int64_t max_num_seqs = 256;  ///< of a rank, where the spec does not say
+  std::int64_t kv_tokens = 0;       ///< of all ranks; 0: unknown
 };
+/// As the profile has it, for as many ranks as the variant runs.
+EngineSize profile_size(const spec::Variant& variant);
 ReplicaUp replica_up(const spec::Model& model, std::size_t variant, ReplicaId id,
                      const EngineSize& size);
 

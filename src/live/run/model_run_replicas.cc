@@ -51,15 +51,13 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
 void ModelRun::tell_room(const ReplicaInfo& info) {
   const int index = variant_index(info.variant), in_spec = spec_index(info.variant);
   if (index < 0 || in_spec < 0) return;  // its variant has left the spec: it is stopped
-  const spec::Profile& profile = loaded_.model.variants[static_cast<std::size_t>(in_spec)].profile;
-  auto reported = kv_tokens_.find(info.id);
-  parts_.gateway.replica_up(
-      name(),
-      route::replica_up(
-          loaded_.model, static_cast<std::size_t>(in_spec), info.id,
-          {.max_num_seqs = profile.max_num_seqs,
-           .kv_tokens = reported != kv_tokens_.end() ? reported->second : profile.kv_tokens}),
-      info.address);
+  const auto variant = static_cast<std::size_t>(in_spec);
+  route::EngineSize size = route::profile_size(loaded_.model.variants[variant]);
+  if (auto reported = kv_tokens_.find(info.id); reported != kv_tokens_.end()) {
+    size.kv_tokens = reported->second;
+  }
+  parts_.gateway.replica_up(name(), route::replica_up(loaded_.model, variant, info.id, size),
+                            info.address);
 }
 
 void ModelRun::scraped(ReplicaId id, const signal::ReplicaSignals& page) {

@@ -181,7 +181,7 @@ Result<bool> Tuning::visit(Search& search, const std::vector<Point>& points) {
   return true;
 }
 
-/// Every fourth value of the main knob with a few floors, the rest as it is.
+/// Every fourth value of the main knob with each of a few floors, the rest as it is.
 Result<bool> Tuning::search_grid(Search& search) {
   const Point from = untuned(search.knobs);
   std::vector<Point> points = {from};
@@ -194,8 +194,13 @@ Result<bool> Tuning::search_grid(Search& search) {
       if (at > floors.back()) floors.push_back(at);
     }
   }
+  // At most half of the runs: few runs make it coarser, not one-sided.
+  const std::size_t values = search.knobs[main].values.size();
+  std::size_t step = kFirstStep;
+  auto runs = [&] { return floors.size() * ((values + step - 1) / step); };
+  while (step < values && 2 * runs() > static_cast<std::size_t>(options_.most_runs)) step *= 2;
   for (std::size_t at : floors) {
-    for (std::size_t i = 0; i < search.knobs[main].values.size(); i += kFirstStep) {
+    for (std::size_t i = 0; i < values; i += step) {
       Point point = from;
       point[main] = i;
       if (main != floor) point[floor] = at;

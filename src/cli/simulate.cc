@@ -70,12 +70,13 @@ int simulate(const SimulateFlags& flags) {
   warn(*input, *result);
   auto results = nlohmann::ordered_json::array();
   for (const auto& policy : result->policies) results.push_back(sim::to_json(policy));
-  if (auto written = (*files)->finish(results); !written) return report(written.error());
   if (json) {
     print_results(results);
   } else {
     fmt::print("{}", sim::to_table(*result, input->models));
   }
+  std::fflush(stdout);
+  if (auto written = (*files)->finish(results); !written) return report(written.error());
   return 0;
 }
 

@@ -77,7 +77,6 @@ class Asked(e2e.Case):
     def test_what_cannot_be_simulated_is_said(self):
         spec, trace = self.files()
         for args, code, says in [
-            (("-f", spec, "--trace", trace, "--policy", "tide"), 1, "not built yet"),
             (("-f", spec, "--trace", trace, "--policy", "magic"), 1, "magic"),
             (("-f", spec, "--trace", self.dir / "no.csv"), 1, "no.csv"),
             (("-f", self.dir / "no.yaml", "--trace", trace), 1, "no.yaml"),

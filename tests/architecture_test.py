@@ -17,7 +17,8 @@ CORE = {
     "workload": {"base", "spec"},
     "engine": {"base", "spec"},
     "signal": {"base", "spec"},
-    "policy": {"base", "spec", "signal"},
+    # tide sizes by the same model of a replica as simulator and `size`: engine/capacity.h.
+    "policy": {"base", "spec", "signal", "engine"},
     "plan": {"base", "spec", "signal", "policy"},
     "route": {"base", "spec", "signal"},
     "control": {"base", "spec", "signal", "policy", "plan"},

@@ -373,7 +373,7 @@ class Trouble(Case):
         self.assertIn("bad.yaml:", self.refused("a: [1\n"))
         message = self.refused(spec().replace("costPerHour", "costPerHuor"))
         self.assertIn("costPerHour", message)
-        self.assertIn("not built yet", self.refused(spec(scaling="{policy: tide}")))
+        self.assertIn("not built yet", self.refused(spec(scaling="{policy: oracle}")))
 
     def test_a_port_in_use_is_named(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

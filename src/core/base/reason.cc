@@ -30,6 +30,15 @@ std::string_view sentence(ReasonCode code) {
       return "every replica is predicted to miss the TTFT or ITL bound";
     case ReasonCode::kPredictedLoad:
       return "predicted requests over what a replica sustains within the SLO";
+    case ReasonCode::kForecast:
+      return "demand forecast for when an order is ready, over what a replica sustains within the "
+             "SLO";
+    case ReasonCode::kBacklog:
+      return "what will wait when an order is ready is cleared within one lead time more";
+    case ReasonCode::kTripwire:
+      return "preemptions, KV or TTFT are out of bounds and nothing ordered clears it";
+    case ReasonCode::kReacquirePrice:
+      return "stopping it would save less than getting it back costs";
     case ReasonCode::kPrewarm:
       return "the queue reached the prewarm threshold";
     case ReasonCode::kSchedule:

@@ -28,6 +28,10 @@ enum class ReasonCode : std::uint8_t {
   kScalingInProgress,  // saturation, planner: replicas are on their way
   kPredictedLatency,   // planner: the load loop
   kPredictedLoad,      // planner: the throughput loop
+  kForecast,           // tide: demand a lead time from now over capacity within the SLO
+  kBacklog,            // tide: what will wait then is cleared within one lead time more
+  kTripwire,           // tide: preemptions, KV or TTFT out of bounds
+  kReacquirePrice,     // tide: stopping saves less than getting it back costs
   // plan stages
   kPrewarm,
   kSchedule,
@@ -72,6 +76,10 @@ struct EnumTokens<ReasonCode> {
       "ScalingInProgress",
       "PredictedLatency",
       "PredictedLoad",
+      "Forecast",
+      "Backlog",
+      "Tripwire",
+      "ReacquirePrice",
       "Prewarm",
       "Schedule",
       "MinReplicas",

@@ -60,7 +60,7 @@ signal::Observation Controller::observation(Instant now) const {
       one = seen.variants.insert(seen.variants.end(), signal::VariantObservation{});
       one->variant = name;
     }
-    one->fleet = replicas_.fleet(i);
+    replicas_.tell(i, *one);
   }
   return seen;
 }

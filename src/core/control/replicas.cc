@@ -51,6 +51,12 @@ std::optional<ReplicaState> ReplicaBook::change(const ReplicaChanged& event, Ins
     }
   }
   if (Replicas* count = count_of(fleets_[variant], event.state)) *count += Replicas(1);
+  if (event.state == ReplicaState::kReady && event.adopted == 0 &&
+      event.stages.total > Duration(0)) {
+    std::vector<Duration>& kept = cold_starts_[variant];
+    if (kept.size() >= kColdStartsKept) kept.erase(kept.begin());
+    kept.push_back(event.stages.total);
+  }
   if (event.state == ReplicaState::kGone) {
     entries_.erase(entry);
   } else if (known) {
@@ -65,6 +71,7 @@ void ReplicaBook::set_model(const spec::Model& model) {
   std::vector<std::string> names;
   std::vector<bool> heard;
   std::vector<signal::Fleet> fleets;
+  std::vector<std::vector<Duration>> cold_starts;
   std::vector<std::int32_t> moved(names_.size(), -1);
   for (const spec::Variant& variant : model.variants) {
     auto old = std::find(names_.begin(), names_.end(), variant.name);
@@ -74,12 +81,23 @@ void ReplicaBook::set_model(const spec::Model& model) {
     names.push_back(variant.name);
     heard.push_back(known && heard_[index]);
     fleets.push_back(known ? fleets_[index] : signal::Fleet{});
+    cold_starts.push_back(known ? cold_starts_[index] : std::vector<Duration>{});
   }
   for (Entry& entry : entries_) entry.variant = moved[static_cast<std::size_t>(entry.variant)];
   std::erase_if(entries_, [](const Entry& entry) { return entry.variant < 0; });
   names_ = std::move(names);
   heard_ = std::move(heard);
   fleets_ = std::move(fleets);
+  cold_starts_ = std::move(cold_starts);
+}
+
+void ReplicaBook::tell(std::size_t variant, signal::VariantObservation& seen) const {
+  seen.fleet = fleets_[variant];
+  std::vector<Duration> sorted = cold_starts_[variant];
+  if (sorted.empty()) return;
+  std::sort(sorted.begin(), sorted.end());
+  seen.cold_starts = static_cast<std::int64_t>(sorted.size());
+  seen.cold_start_p90_seconds = to_seconds(sorted[(sorted.size() * 9 - 1) / 10]);
 }
 
 std::vector<plan::ReplicaRow> ReplicaBook::rows(const std::vector<plan::ReplicaRow>& seen) const {

@@ -3,7 +3,8 @@
 // state.
 //
 // Where it has heard of a variant at all it is the truth for `fleet`: an observation may be older.
-// Ordered by id, so all that is derived is deterministic. Units: replicas.
+// Ordered by id, so all that is derived is deterministic. It keeps the last kColdStartsKept cold
+// starts of each variant, as the change to ready tells them. Units: replicas.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,9 @@
 #include "core/control/events.h"
 
 namespace tidegate::control {
+
+/// Enough for a p90, few enough that a slower cluster is believed after two starts.
+inline constexpr std::size_t kColdStartsKept = 16;
 
 class ReplicaBook {
  public:
@@ -27,6 +31,8 @@ class ReplicaBook {
 
   bool heard(std::size_t variant) const { return heard_[variant]; }
   const signal::Fleet& fleet(std::size_t variant) const { return fleets_[variant]; }
+  /// Writes what is known of a variant into what the controller sees of it.
+  void tell(std::size_t variant, signal::VariantObservation& seen) const;
   /// Candidates to stop: `seen` less what does not run any more, plus what it leaves out.
   std::vector<plan::ReplicaRow> rows(const std::vector<plan::ReplicaRow>& seen) const;
 
@@ -42,7 +48,8 @@ class ReplicaBook {
   std::vector<std::string> names_;
   std::vector<bool> heard_;
   std::vector<signal::Fleet> fleets_;
-  std::vector<Entry> entries_;  ///< by id
+  std::vector<std::vector<Duration>> cold_starts_;  ///< one list a variant, oldest first
+  std::vector<Entry> entries_;                      ///< by id
 };
 
 bool is_active(ReplicaState state);

@@ -27,6 +27,7 @@ Decided decide_kpa(const Input& in, State state);
 Decided decide_target_tracking(const Input& in, State state);
 Decided decide_saturation(const Input& in, State state);
 Decided decide_planner(const Input& in, State state);
+Decided decide_tide(const Input& in, State state);
 
 /// Fresh at the gateway: the only source that knows a zero.
 bool gateway_known(const signal::Observation& seen);

@@ -19,8 +19,8 @@ bool is_built(spec::PolicyKind kind) {
     case spec::PolicyKind::kTargetTracking:
     case spec::PolicyKind::kSaturation:
     case spec::PolicyKind::kPlanner:
-      return true;
     case spec::PolicyKind::kTide:
+      return true;
     case spec::PolicyKind::kOracle:
       return false;
   }
@@ -57,6 +57,7 @@ std::pair<Recommendation, State> decide(const spec::Model& model, const signal::
     case spec::PolicyKind::kPlanner:
       return decide_planner(in, std::move(state));
     case spec::PolicyKind::kTide:
+      return decide_tide(in, std::move(state));
     case spec::PolicyKind::kOracle:
       break;
   }
@@ -78,7 +79,9 @@ void activate(const Input& in, Draft& draft) {
 }
 
 void keep_last_without_gateway(const Input& in, Draft& draft) {
-  if (draft.asked() > 0 || draft.active() == 0 || gateway_known(in.seen)) return;
+  if (gateway_known(in.seen)) return;
+  if (draft.active() == 0) draft.incomplete();  // it was lost: nobody measures what comes
+  if (draft.asked() > 0 || draft.active() == 0) return;
   draft.at_least(ReasonCode::kMissingData, 1, {{"gateway_coverage", in.seen.gateway.coverage}});
 }
 

@@ -19,6 +19,7 @@
 #include "core/base/strong.h"
 #include "core/base/time.h"
 #include "core/base/window.h"
+#include "core/policy/tide_state.h"
 #include "core/signal/observation.h"
 #include "core/spec/model.h"
 
@@ -128,6 +129,7 @@ struct ReactiveState {
   Instant last_change;  ///< targettracking: cool-down and warm-up count from here
   std::optional<SaturationState> saturation;
   std::optional<PlannerState> planner;
+  std::optional<TideState> tide;
   static constexpr auto fields() {
     using S = ReactiveState;
     return std::tuple(
@@ -139,7 +141,8 @@ struct ReactiveState {
         Field{"lastPoll", &S::last_poll}, Field{"lastActive", &S::last_active},
         Field{"zeroSince", &S::zero_since}, Field{"aboveSince", &S::above_since},
         Field{"belowSince", &S::below_since}, Field{"lastChange", &S::last_change},
-        Field{"saturation", &S::saturation}, Field{"planner", &S::planner});
+        Field{"saturation", &S::saturation}, Field{"planner", &S::planner},
+        Field{"tide", &S::tide});
   }
   bool operator==(const ReactiveState&) const = default;
 };

@@ -89,10 +89,10 @@ Recommendation hold_world(const spec::Model& model, const World& world, State& s
 TEST(Policy, KnowsExactlyThoseThatAreBuilt) {
   for (PolicyKind kind : {PolicyKind::kStatic, PolicyKind::kConcurrency, PolicyKind::kHpa,
                           PolicyKind::kKeda, PolicyKind::kKpa, PolicyKind::kTargetTracking,
-                          PolicyKind::kSaturation, PolicyKind::kPlanner}) {
+                          PolicyKind::kSaturation, PolicyKind::kPlanner, PolicyKind::kTide}) {
     EXPECT_TRUE(is_built(kind)) << token(kind);
   }
-  for (PolicyKind kind : {PolicyKind::kTide, PolicyKind::kOracle}) {
+  for (PolicyKind kind : {PolicyKind::kOracle}) {
     EXPECT_FALSE(is_built(kind)) << token(kind);
     spec::Model model = model_with(kind);
     auto [held, state] = decide(model, observe(model, World{3, 1}), {}, at(0));

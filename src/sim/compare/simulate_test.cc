@@ -96,8 +96,7 @@ TEST(Simulate, RefusesWhatItCannotDo) {
     std::string policy, trace, says;
   };
   for (const Row& row :
-       {Row{"a policy that is to come", "tide", csv(), "not built yet"},
-        Row{"an empty trace", "hpa", "time,prompt_tokens,output_tokens\n", "no request"},
+       {Row{"an empty trace", "hpa", "time,prompt_tokens,output_tokens\n", "no request"},
         Row{"a trace for others", "hpa", "time,prompt_tokens,output_tokens,model\n1,5,5,other\n",
             "\"other\""},
         Row{"no trace at all", "hpa", "a,b\n1,2\n", "trace.csv"}}) {

@@ -1,0 +1,278 @@
+// tide: capacity ordered for the moment it will be ready.
+//
+//   demand    arrivals at the gateway, forecast one lead time ahead (tide_demand.h,
+//             tide_forecast.h)
+//   capacity  what a replica sustains within the SLO at the lengths seen, learned (tide_capacity.h)
+//   up        the forecast and its margins (tide_staffing.h) over that capacity; more where what will
+//             wait by then, after all that is on its way, would not be cleared within one lead time
+//             more (tide_fleet.h). Any number at once. A number is absolute: pending counts
+//   down      only to what would carry the most that is expected until a replica could be back and
+//             have paid for that (two lead times), with the wobble of the mean on top, and what
+//             engines hold now. Between the two the number stays
+//   tripwire  utilisation confirms: preemptions, KV or TTFT out of bounds on replicas that are full,
+//             nothing on its way: a tenth more, at least one, once a lead time
+//
+// Partial or stale data holds or raises. Zero is asked for where the gateway saw nothing for a lead
+// time (and `window`): idling longer costs more than the start it saves.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/policy/laws.h"
+#include "core/policy/mix.h"
+#include "core/policy/tide_capacity.h"
+#include "core/policy/tide_demand.h"
+#include "core/policy/tide_fleet.h"
+#include "core/policy/tide_forecast.h"
+#include "core/policy/tide_staffing.h"
+
+namespace tidegate::policy {
+
+namespace {
+constexpr double kUsualShare = 0.99;
+/// Two deviations: the mean is that much higher one time in forty.
+constexpr double kWobbles = 2;
+/// Of the requests that arrive, preempted: recomputing more than this is thrashing.
+constexpr double kThrashing = 0.02;
+constexpr double kFullKv = 0.95;
+/// Utilisation confirms what latency says from here on.
+constexpr double kFull = 0.9;
+constexpr double kTripStep = 0.1;
+
+/// All that the parts say of this instant.
+struct Tide {
+  std::size_t first = 0;  ///< the variant that grows next
+  Duration lead{0};
+  double share = kUsualShare;
+  std::vector<TideCapacity> each;
+  TideOutlook ahead, later, present;
+};
+
+/// The SLO's own share, or what a miss costs against an idle replica.
+double share_of(const Input& in, const TideCapacity& first, double cost_per_hour) {
+  const spec::Slo& slo = in.model.slo;
+  if (slo.miss_cost_dollars && *slo.miss_cost_dollars > 0) {
+    const double saved = *slo.miss_cost_dollars * first.requests_per_second * 3'600;
+    return std::clamp(1 - cost_per_hour / std::max(saved, 1e-9), 0.5, 0.9999);
+  }
+  double share = 0;
+  for (const auto* bound : {&slo.ttft, &slo.itl, &slo.e2e}) {
+    if (*bound) share = std::max(share, (*bound)->percentile);
+  }
+  return share > 0 ? share : kUsualShare;
+}
+
+std::size_t next_to_grow(const Input& in) {
+  const std::vector<std::size_t> order = fill_order(in.model);
+  for (std::size_t i : order) {
+    if (fleet_of(in.model, in.seen, i).active() < in.model.variants[i].max_replicas) return i;
+  }
+  return order.back();
+}
+
+double staffed(const Tide& t, const TideState& s, double rate, double error) {
+  const TideCapacity& first = t.each[t.first];
+  return staffed_rate({.rate = rate,
+                       .error = error,
+                       .dispersion = s.dispersion,
+                       .service_seconds = first.service_seconds,
+                       .wait_seconds = first.wait_seconds,
+                       .share = t.share});
+}
+
+/// Replicas of each variant that sustain `rate`: floors first where there are several, then the
+/// cheapest up to their maxima, then the last.
+std::vector<std::int64_t> fill_rate(const Input& in, const Tide& t, double rate) {
+  const spec::Model& model = in.model;
+  std::vector<std::int64_t> counts(model.variants.size(), 0);
+  if (counts.size() == 1) {
+    counts[0] = whole_replicas(rate / t.each[0].requests_per_second);
+    return counts;
+  }
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i] = spec::min_replicas(model, model.variants[i]).value();
+    rate -= static_cast<double>(counts[i]) * t.each[i].requests_per_second;
+  }
+  const std::vector<std::size_t> order = fill_order(model);
+  for (std::size_t i : order) {
+    std::int64_t more = whole_replicas(rate / t.each[i].requests_per_second);
+    if (i != order.back()) {
+      more = std::min(more, model.variants[i].max_replicas.value() - counts[i]);
+    }
+    counts[i] += std::max<std::int64_t>(0, more);
+    rate -= static_cast<double>(more) * t.each[i].requests_per_second;
+  }
+  return counts;
+}
+
+std::vector<std::int64_t> largest_of(std::vector<std::int64_t> a,
+                                     const std::vector<std::int64_t>& b) {
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) a[i] = std::max(a[i], b[i]);
+  return a;
+}
+
+std::int64_t sum(const std::vector<std::int64_t>& counts) {
+  std::int64_t total = 0;
+  for (std::int64_t n : counts) total += n;
+  return total;
+}
+
+std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, double wanted) {
+  const TideCapacity& first = t.each[t.first];
+  const char* capacity = "sequences_bound_requests_per_second";
+  if (first.binding == engine::Binding::kKv) capacity = "kv_bound_requests_per_second";
+  if (first.binding == engine::Binding::kItl) capacity = "itl_bound_requests_per_second";
+  if (first.binding == engine::Binding::kBatchedTokens)
+    capacity = "batch_bound_requests_per_second";
+  std::string predictor(token(s.chosen));
+  return {{predictor + "_forecast_requests_per_second", t.ahead.rate},
+          {"burst_requests_per_second", t.ahead.burst},
+          {"forecast_deviation_requests_per_second", t.ahead.error},
+          {"staffed_rate_requests_per_second", wanted},
+          {"expected_rate_requests_per_second", rate},
+          {"slo_share", t.share},
+          {"lead_time_seconds", to_seconds(t.lead)},
+          {capacity, first.requests_per_second}};
+}
+
+Tide look(const Input& in, TideState& s) {
+  Tide t;
+  t.first = next_to_grow(in);
+  t.lead = lead_time(in, t.first);
+  book_orders(in, s);
+  const engine::Lengths before = lengths_of(s);
+  const TideVariant none;
+  t.share =
+      share_of(in,
+               tide_capacity(in.model, in.model.variants[t.first],
+                             t.first < s.variants.size() ? s.variants[t.first] : none, before),
+               in.model.variants[t.first].cost_per_hour_dollars);
+  if (std::optional<TideBin> bin = read_demand(in, t.lead, s)) {
+    forecast_bin(in, *bin, t.lead, t.share, s);
+  }
+  const engine::Lengths lengths = lengths_of(s);
+  learn_capacity(in, lengths, s);
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], lengths));
+  }
+  t.ahead = outlook(in, t.lead, t.lead, s);
+  t.later = outlook(in, t.lead * 2, t.lead, s);
+  t.present = outlook(in, Duration(0), t.lead, s);
+  return t;
+}
+
+void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
+  std::vector<std::int64_t> active;
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    active.push_back(fleet_of(in.model, in.seen, i).active().value());
+  }
+  const double rate = std::max(t.ahead.rate, t.ahead.burst);
+  const double wanted = staffed(t, s, rate, t.ahead.error);
+  const std::vector<std::int64_t> up = fill_rate(in, t, wanted);
+  draft.repeat(ReasonCode::kForecast, up, evidence(t, s, rate, wanted));
+  const double most = std::max({t.ahead.rate, t.later.rate, t.present.rate, t.ahead.burst}) +
+                      kWobbles * t.present.level_error;
+  const double kept = staffed(t, s, most, t.later.error);
+  std::vector<std::int64_t> down = fill_rate(in, t, kept);
+  for (std::size_t i = 0; i < down.size(); ++i) down[i] = std::min(down[i], active[i]);
+  const std::vector<std::int64_t> stay = largest_of(up, down);
+  if (sum(stay) > draft.asked()) {
+    draft.repeat(
+        ReasonCode::kReacquirePrice, stay,
+        {{"kept_for_requests_per_second", kept}, {"over_seconds", 2 * to_seconds(t.lead)}});
+  }
+}
+
+void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
+  const double rate = std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
+  const double queue = backlog_at(in, t.each, rate, t.lead, s);
+  const double allowed = rate * t.each[t.first].wait_seconds;
+  if (queue <= std::max(1.0, allowed)) return;
+  const double lead = to_seconds(t.lead);
+  const double wanted = (rate * lead + queue) / (lead + t.each[t.first].wait_seconds);
+  const std::vector<std::int64_t> counts = largest_of(draft.counts(), fill_rate(in, t, wanted));
+  if (sum(counts) <= draft.asked()) return;
+  draft.repeat(ReasonCode::kBacklog, counts,
+               {{"backlog_requests", queue},
+                {"waiting_requests", signal::waiting_requests(in.seen).value},
+                {"rate_requests_per_second", rate},
+                {"lead_time_seconds", lead}});
+}
+
+/// What is wrong on replicas that are full; empty where nothing is.
+std::vector<Evidence> tripped(const Input& in, const Tide& t, const TideState& s) {
+  double slots = 0, preempted = 0, kv = 0;
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
+    if (v == nullptr) continue;
+    slots += static_cast<double>(v->fleet.ready.value()) * t.each[i].sequences;
+    if (!v->preemptions_per_second.absent()) preempted += v->preemptions_per_second.value;
+    if (!v->kv_usage.absent()) kv = std::max(kv, v->kv_usage.value);
+  }
+  std::vector<Evidence> out;
+  const double rate = std::max(t.present.rate, s.fast);
+  if (preempted > kThrashing * rate && kv > kFull) {
+    out.push_back({"preemptions_per_second", preempted});
+  }
+  const double flight = signal::in_flight_requests(in.seen).value;
+  const bool full = flight >= kFull * slots;
+  if (full && kv > kFullKv) out.push_back({"kv_usage", kv});
+  const auto& bound = in.model.slo.ttft;
+  const signal::Signal& ttft = in.seen.ttft_p99_seconds;
+  const bool waits = signal::waiting_requests(in.seen).value > 0;
+  if (full && waits && bound && !ttft.absent() && ttft.value > to_seconds(bound->bound)) {
+    out.push_back({"ttft_p99_seconds", ttft.value});
+  }
+  return out;
+}
+
+void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
+  if (in.now >= s.tripped_until && draft.active() == draft.ready() && draft.ready() > 0) {
+    if (!tripped(in, t, s).empty()) {
+      s.tripped_floor =
+          draft.active() + std::max<std::int64_t>(
+                               1, whole_replicas(static_cast<double>(draft.active()) * kTripStep));
+      s.tripped_until = in.now + t.lead;
+    }
+  }
+  if (in.now < s.tripped_until) {
+    std::vector<Evidence> why = tripped(in, t, s);
+    why.push_back({"held_for_seconds", to_seconds(s.tripped_until - in.now)});
+    draft.at_least(ReasonCode::kTripwire, s.tripped_floor, std::move(why));
+  }
+}
+
+bool idle(const Input& in, const Tide& t, const TideState& s) {
+  const Duration quiet = std::max(in.model.scaling.window, t.lead);
+  return gateway_known(in.seen) && signal::in_flight_requests(in.seen).value <= 0 &&
+         in.now - std::max(s.last_arrival, s.began) >= quiet;
+}
+}  // namespace
+
+Decided decide_tide(const Input& in, State all) {
+  if (!all.tide) all.tide.emplace();
+  TideState& s = *all.tide;
+  Draft draft(in.model, in.seen);
+  const Tide t = look(in, s);
+  const bool known = demand_known(in);
+  if (!known) draft.incomplete();
+  if (!known || s.bins == 0) {
+    draft.hold(known ? ReasonCode::kNoChange : ReasonCode::kMissingData,
+               {{"gateway_coverage", in.seen.gateway.coverage}});
+  } else if (idle(in, t, s)) {
+    draft.ask(ReasonCode::kNoTraffic, 0,
+              {{"since_arrival_seconds", to_seconds(in.now - std::max(s.last_arrival, s.began))},
+               {"lead_time_seconds", to_seconds(t.lead)}});
+  } else {
+    ask_forecast(in, t, s, draft);
+    if (draft.asked() == 0) draft.at_least(ReasonCode::kReacquirePrice, 1, {});
+  }
+  ask_backlog(in, t, s, draft);
+  trip(in, t, s, draft);
+  activate(in, draft);
+  keep_last_without_gateway(in, draft);
+  return {std::move(draft).finish(), std::move(all)};
+}
+
+}  // namespace tidegate::policy

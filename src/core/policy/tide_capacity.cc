@@ -1,0 +1,148 @@
+#include "core/policy/tide_capacity.h"
+
+#include <algorithm>
+
+#include "core/policy/mix.h"
+
+namespace tidegate::policy {
+
+namespace {
+/// A share of the way a sample, one a second: five minutes decide.
+constexpr double kStepGain = 0.003;
+/// A reading that far from what is believed is nobody's step time.
+constexpr double kWildest = 5;
+/// Hardware differs from its profile by this much at most; prefill also by what prefix hits save.
+constexpr double kLeastDecode = 0.5, kMostDecode = 3, kLeastPrefill = 0.05, kMostPrefill = 3;
+/// Means of lengths hide their spread: log-normal prompts hold two or three times as much.
+constexpr double kLeastHeld = 0.5, kMostHeld = 4;
+/// The longest prompts of a model are so much longer than the mean one.
+constexpr double kLongPrompt = 4;
+/// Below it a batch says little of the slope.
+constexpr double kLeastBatch = 1;
+
+engine::LengthMoments moments_of(const engine::Lengths& lengths, double held) {
+  engine::LengthMoments moments = engine::LengthMoments::of(lengths);
+  const double wanted = held * engine::held_tokens(moments) * moments.output;
+  moments.prompt_output = std::max(0.0, wanted - moments.output_squared / 2);
+  return moments;
+}
+
+engine::Profile corrected(const engine::Profile& profile, const TideVariant& learned) {
+  auto times = [](std::int64_t coefficient, double factor) {
+    return static_cast<std::int64_t>(static_cast<double>(coefficient) * factor);
+  };
+  engine::Profile out;
+  out.c0_fs = times(profile.c0_fs, learned.decode);
+  out.c1_fs = times(profile.c1_fs, learned.prefill);
+  out.c2_fs = times(profile.c2_fs, learned.decode);
+  out.c3_fs = times(profile.c3_fs, learned.decode);
+  out.c4_fs = times(profile.c4_fs, learned.prefill);
+  out.kv_tokens = profile.kv_tokens;
+  return out;
+}
+
+/// One second of one variant, a replica's rank: what a step took and what its parts should take.
+struct Step {
+  double took = 0, decode = 0, prefill = 0;
+  double batch = 0, held = 0;
+};
+
+bool read_step(const spec::Variant& variant, const signal::VariantObservation& seen,
+               const engine::Lengths& lengths, Step& out) {
+  const auto ready = static_cast<double>(seen.fleet.ready.value());
+  const double ranks =
+      ready * static_cast<double>(std::max<std::int64_t>(1, variant.engine.data_parallel_size));
+  if (ready < 1 || !seen.running_requests.complete() || !seen.output_tokens_per_second.complete() ||
+      !seen.prompt_tokens_per_second.complete() || !seen.kv_usage.complete()) {
+    return false;
+  }
+  const double running = seen.running_requests.value, tokens = seen.output_tokens_per_second.value;
+  if (!(running >= kLeastBatch * ranks) || !(tokens > 0) || !(seen.kv_usage.value > 0))
+    return false;
+  const engine::Profile& p = variant.profile;
+  const double second = 1e-15 * variant.hardware.interference;
+  out.took = running / tokens;
+  out.batch = running / ranks;
+  out.held = std::min(1.0, seen.kv_usage.value) * static_cast<double>(p.kv_tokens) / out.batch;
+  const double prefilled = seen.prompt_tokens_per_second.value / tokens * out.batch;
+  out.decode =
+      second *
+      (static_cast<double>(p.c0_fs) +
+       out.batch * (static_cast<double>(p.c2_fs) + static_cast<double>(p.c3_fs) * out.held));
+  out.prefill =
+      second * prefilled *
+      (static_cast<double>(p.c1_fs) + static_cast<double>(p.c4_fs) * lengths.prompt_tokens / 2);
+  return true;
+}
+
+void learn_one(const Step& step, const engine::Lengths& lengths, TideVariant& learned) {
+  const double believed = learned.decode * step.decode + learned.prefill * step.prefill;
+  const double held = learned.held * engine::held_tokens(engine::LengthMoments::of(lengths));
+  if (!(believed > 0) || !(held > 0)) return;
+  if (step.took > kWildest * believed || step.took < believed / kWildest) return;
+  if (step.held <= kWildest * held && step.held >= held / kWildest) {
+    learned.held =
+        std::clamp(learned.held * (1 + kStepGain * (step.held / held - 1)), kLeastHeld, kMostHeld);
+  }
+  const double error = step.took - believed;
+  const double power = step.decode * step.decode + step.prefill * step.prefill;
+  learned.decode = std::clamp(learned.decode + kStepGain * error * step.decode / power,
+                              kLeastDecode, kMostDecode);
+  learned.prefill = std::clamp(learned.prefill + kStepGain * error * step.prefill / power,
+                               kLeastPrefill, kMostPrefill);
+}
+}  // namespace
+
+engine::CapacityLimits tide_limits(const spec::Model& model, const spec::Variant& variant) {
+  const spec::Engine& e = variant.engine;
+  const spec::Profile& profile = variant.profile;
+  std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
+  if (model.scaling.concurrency_target) {
+    // It holds for the replica as a whole, the engine's limit for each of its ranks.
+    std::int64_t ranks = std::max<std::int64_t>(1, e.data_parallel_size);
+    sequences = std::min(sequences, (*model.scaling.concurrency_target + ranks - 1) / ranks);
+  }
+  return {
+      .max_num_seqs = sequences,
+      .max_num_batched_tokens = e.max_num_batched_tokens.value_or(profile.max_num_batched_tokens),
+      .data_parallel_size = e.data_parallel_size,
+      .itl = model.slo.itl ? model.slo.itl->bound : Duration(0),
+      .step_factor = variant.hardware.interference};
+}
+
+TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
+                           const TideVariant& learned, const engine::Lengths& lengths) {
+  const engine::LengthMoments moments = moments_of(lengths, learned.held);
+  const engine::Profile profile = corrected(variant.profile, learned);
+  const engine::Capacity c = engine::capacity_of(profile, tide_limits(model, variant), moments);
+  TideCapacity out;
+  // An absurd profile still has a rate: the decision stays within bounds whatever it is.
+  out.requests_per_second = std::clamp(c.requests_per_second, 1e-6, 1e9);
+  out.sequences = std::max(1.0, c.sequences);
+  out.service_seconds = out.sequences / out.requests_per_second;
+  out.binding = c.binding;
+  if (c.binding == engine::Binding::kItl) return out;
+  const double allowed =
+      model.slo.ttft ? to_seconds(model.slo.ttft->bound) : to_seconds(model.queue.max_wait);
+  const double own = c.step_seconds + kLongPrompt * moments.prompt * 1e-15 *
+                                          variant.hardware.interference *
+                                          static_cast<double>(profile.c1_fs);
+  out.wait_seconds = std::max(0.0, allowed - own);
+  return out;
+}
+
+void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& state) {
+  state.variants.resize(in.model.variants.size());
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    TideVariant& learned = state.variants[i];
+    const signal::VariantObservation* seen = seen_of(in.model, in.seen, i);
+    const std::int64_t ready = seen == nullptr ? 0 : seen->fleet.ready.value();
+    const bool steady = ready == learned.ready;
+    learned.ready = ready;
+    Step step;
+    if (seen == nullptr || !steady || lengths.output_tokens < 1) continue;
+    if (read_step(in.model.variants[i], *seen, lengths, step)) learn_one(step, lengths, learned);
+  }
+}
+
+}  // namespace tidegate::policy

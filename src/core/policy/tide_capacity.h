@@ -1,0 +1,37 @@
+#pragma once
+// What one replica of a variant sustains within the SLO, as tide sees it. Internal to core/policy.
+//
+// core/engine/capacity.h over the variant's profile at the mean lengths seen, with three factors
+// learned from what engines report. A sample is a second: sequences running over tokens a second is
+// the time of a step, to be explained by decode and prefill (normalised least mean squares); KV in
+// use over sequences is what one holds. Guards: only fresh readings of every ready replica, none
+// just come or gone, nothing beyond kWildest times what is believed, every factor bounded. So one
+// wrong reading moves a factor by a few thousandths, and a thousand of them no further than the
+// bound. Requests a second, seconds, tokens. Thread-safety: functions.
+
+#include "core/engine/capacity.h"
+#include "core/policy/laws.h"
+#include "core/policy/tide_state.h"
+
+namespace tidegate::policy {
+
+struct TideCapacity {
+  double requests_per_second = 0;  ///< of a replica that is full within the SLO; > 0
+  double sequences = 1;            ///< it holds then
+  double service_seconds = 1;      ///< of a request then
+  /// A request may wait so long for its place; 0 where the ITL bound says how many there may be:
+  /// the router would let more in.
+  double wait_seconds = 0;
+  engine::Binding binding = engine::Binding::kSequences;
+};
+
+/// What holds a replica of `variant` back: its engine, concurrencyTarget and the ITL bound.
+engine::CapacityLimits tide_limits(const spec::Model& model, const spec::Variant& variant);
+
+TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
+                           const TideVariant& learned, const engine::Lengths& lengths);
+
+/// Moves the factors of every variant by what its engines report.
+void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& state);
+
+}  // namespace tidegate::policy

@@ -1,0 +1,172 @@
+#include "core/policy/tide_demand.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/policy/mix.h"
+
+namespace tidegate::policy {
+
+namespace {
+/// Requests that make a mean length: its error is then about 5 % where lengths are spread as usual;
+/// and at least as long as the slow mean of the rate looks back, as like requests come together.
+constexpr double kLengthMemory = 500, kLengthWindows = 15;
+/// What simulate and load fall back on, too.
+constexpr engine::Lengths kUsualLengths{1'000, 200};
+constexpr double kDispersionGain = 1.0 / 60;
+constexpr double kLeastDispersion = 0.5, kMostDispersion = 100;
+/// A pair of bins counts for this much at most: a level that jumps is no dispersion.
+constexpr double kWildestPair = 25;
+/// After a gap so long the time before says nothing of the rate now.
+constexpr Duration kLongestGap = seconds(600);
+
+/// What arrived since the last reading, or nothing where that cannot be said.
+struct Arrived {
+  double requests = 0, prompt_tokens = 0, finished = 0, output_tokens = 0;
+};
+
+void keep_totals(const signal::Demand& d, TideState& s) {
+  s.arrived_total = d.arrived_total;
+  s.prompt_total = d.prompt_tokens_total;
+  s.finished_total = d.finished_total;
+  s.output_total = d.output_tokens_total;
+}
+
+std::optional<Arrived> from_gateway(const signal::Demand& d, TideState& s) {
+  const Arrived out{static_cast<double>(d.arrived_total - s.arrived_total),
+                    static_cast<double>(d.prompt_tokens_total - s.prompt_total),
+                    static_cast<double>(d.finished_total - s.finished_total),
+                    static_cast<double>(d.output_tokens_total - s.output_total)};
+  const bool restarted =
+      out.requests < 0 || out.prompt_tokens < 0 || out.finished < 0 || out.output_tokens < 0;
+  keep_totals(d, s);
+  if (restarted) return std::nullopt;
+  return out;
+}
+
+/// Engines count tokens, not requests: a sequence holds prompt + output / 2 of them, and prompt to
+/// output are as their rates.
+std::optional<Arrived> from_engines(const Input& in, double elapsed, TideState& s) {
+  double running = 0, held = 0, prompt = 0, output = 0;
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
+    if (v == nullptr || v->fleet.ready.value() == 0) continue;
+    if (v->running_requests.absent() || v->output_tokens_per_second.absent()) return std::nullopt;
+    const auto ranks = static_cast<double>(
+        v->fleet.ready.value() *
+        std::max<std::int64_t>(1, in.model.variants[i].engine.data_parallel_size));
+    running += v->running_requests.value;
+    prompt += v->prompt_tokens_per_second.value;
+    output += v->output_tokens_per_second.value;
+    held += v->kv_usage.value * ranks * static_cast<double>(in.model.variants[i].profile.kv_tokens);
+  }
+  const double queued = signal::waiting_requests(in.seen).value;
+  const double grown = queued - static_cast<double>(s.arrived_total);
+  s.arrived_total = static_cast<std::int64_t>(queued);
+  if (!(output > 0) || !(running > 0) || !(held > 0)) {
+    return Arrived{std::max(0.0, grown), 0, 0, 0};
+  }
+  const double ratio = prompt / output;
+  const double output_each = std::max(1.0, held / running / (ratio + 0.5));
+  const double finished = output / output_each * elapsed;
+  return Arrived{std::max(0.0, finished + grown), finished * output_each * ratio, finished,
+                 finished * output_each};
+}
+
+void fold(double sum, double requests, double memory, double& mean, double& weight) {
+  if (!(requests > 0) || !(sum > 0)) return;
+  weight = std::min(memory, weight + requests);
+  mean += (sum / requests - mean) * std::min(1.0, requests / weight);
+}
+
+/// Output tokens come all the time, ends now and then: a mean of sums, not of ratios.
+void fold_output(const Arrived& now, double memory, TideState& s) {
+  const double tokens = s.output_tokens * s.output_weight + now.output_tokens;
+  const double weight = s.output_weight + now.finished;
+  if (!(weight > 0)) return;
+  s.output_tokens = tokens / weight;
+  s.output_weight = std::min(memory, weight);
+}
+
+std::optional<TideBin> close_bin(Instant now, TideState& s) {
+  const Duration length = now - s.bin_began;
+  const double elapsed = to_seconds(length), rate = s.bin_requests / elapsed;
+  if (s.bin_rate >= 0) {
+    const double mean = std::max((rate + s.bin_rate) / 2 * elapsed, 1.0);
+    const double change = (rate - s.bin_rate) * elapsed;
+    const double sample = std::min(change * change / 2 / mean, kWildestPair * s.dispersion);
+    s.dispersion = std::clamp(s.dispersion + kDispersionGain * (sample - s.dispersion),
+                              kLeastDispersion, kMostDispersion);
+  }
+  s.bin_rate = rate;
+  s.bin_requests = 0;
+  s.bin_began = now;
+  ++s.bins;
+  return TideBin{rate, length};
+}
+
+void begin(const Input& in, TideState& s) {
+  if (s.began.is_never()) s.began = in.now;
+  s.read_at = s.bin_began = s.last_arrival = in.now;
+  s.bin_requests = 0;
+  s.bin_rate = -1;
+  keep_totals(in.seen.demand, s);
+  if (!gateway_known(in.seen)) {
+    s.arrived_total = static_cast<std::int64_t>(signal::waiting_requests(in.seen).value);
+  }
+}
+}  // namespace
+
+bool demand_known(const Input& in) {
+  if (!in.seen.gateway.absent()) return in.seen.gateway.complete();
+  bool any = false;
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
+    if (v == nullptr || v->fleet.ready.value() == 0) continue;
+    if (!v->running_requests.complete() || !v->output_tokens_per_second.complete()) return false;
+    any = true;
+  }
+  return any;
+}
+
+std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s) {
+  if (!demand_known(in)) {
+    s.read_at = Instant::never();  // what comes next is compared with itself alone
+    return std::nullopt;
+  }
+  const bool goes_on =
+      !s.read_at.is_never() && in.now > s.read_at && in.now - s.read_at <= kLongestGap;
+  if (!goes_on && in.now == s.read_at) return std::nullopt;
+  const double elapsed = goes_on ? to_seconds(in.now - s.read_at) : 0;
+  std::optional<Arrived> arrived;
+  if (goes_on) {
+    arrived =
+        gateway_known(in.seen) ? from_gateway(in.seen.demand, s) : from_engines(in, elapsed, s);
+  }
+  if (!arrived) {
+    begin(in, s);
+    return std::nullopt;
+  }
+  s.read_at = in.now;
+  if (arrived->requests > 0) s.last_arrival = in.now;
+  const double memory =
+      std::max(kLengthMemory, s.slow * kLengthWindows * to_seconds(in.model.scaling.window));
+  fold(arrived->prompt_tokens, arrived->requests, memory, s.prompt_tokens, s.prompt_weight);
+  fold_output(*arrived, memory, s);
+  s.fast += (arrived->requests / elapsed - s.fast) * elapsed / (elapsed + kTideFastSeconds);
+  s.bin_requests += arrived->requests;
+  const double least = to_seconds(in.model.scaling.window) / 4;
+  if (to_seconds(in.now - s.bin_began) + 1e-6 < std::max(least, to_seconds(lead) / kTideBins)) {
+    return std::nullopt;
+  }
+  return close_bin(in.now, s);
+}
+
+engine::Lengths lengths_of(const TideState& state) {
+  engine::Lengths out = kUsualLengths;
+  if (state.prompt_weight > 0) out.prompt_tokens = std::max(1.0, state.prompt_tokens);
+  if (state.output_weight >= 1) out.output_tokens = std::max(1.0, state.output_tokens);
+  return out;
+}
+
+}  // namespace tidegate::policy

@@ -1,0 +1,36 @@
+#pragma once
+// Demand as tide counts it: arrivals at the gateway, rejected ones too; where there is none, what
+// engines finish and how their queues grow. Internal to core/policy.
+//
+// The rate of the last seconds is kept with every decision; every kTideBins-th part of the lead
+// time (at least a quarter of `window`) a bin is closed: its rate is what forecasts are made of
+// and judged by. Dispersion is the variance of a bin's count over its mean, from half the squared
+// difference of neighbours, so that a trend is no dispersion. A total that falls, a clock that
+// goes back or stands, or a first reading starts afresh from the reading; nothing is concluded.
+
+#include <optional>
+
+#include "core/engine/capacity.h"
+#include "core/policy/laws.h"
+#include "core/policy/tide_state.h"
+
+namespace tidegate::policy {
+
+inline constexpr double kTideFastSeconds = 8;
+inline constexpr double kTideBins = 16;
+
+struct TideBin {
+  double requests_per_second = 0;
+  Duration length{0};
+};
+
+/// Reads the totals of in.seen into `state`; the bin that this closed, if it did.
+std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& state);
+
+/// Mean tokens of a request; a common chat where nothing is known yet.
+engine::Lengths lengths_of(const TideState& state);
+
+/// Are there totals to count, or engines to estimate from, fresh and complete?
+bool demand_known(const Input& in);
+
+}  // namespace tidegate::policy

@@ -1,0 +1,137 @@
+#include "core/policy/tide_fleet.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/engine/cold_start.h"
+#include "core/policy/mix.h"
+
+namespace tidegate::policy {
+
+namespace {
+constexpr double kPriorStarts = 2;
+constexpr Duration kLongestLead = seconds(6 * 3'600);
+
+struct Stage {
+  double p50 = 0, p90 = 0;
+};
+
+Stage of(const spec::Spread& spread) {
+  if (spread.samples.empty()) return {to_seconds(spread.p50), to_seconds(spread.p90)};
+  std::vector<Duration> sorted = spread.samples;
+  std::sort(sorted.begin(), sorted.end());
+  return {to_seconds(sorted[sorted.size() / 2]), to_seconds(sorted[sorted.size() * 9 / 10])};
+}
+
+Stage of(const spec::Weights& weights) {
+  if (weights.time) return of(*weights.time);
+  const double bandwidth = static_cast<double>(std::max<std::int64_t>(
+      1, weights.bandwidth_bytes_per_second.value_or(engine::default_bandwidth(weights.from))));
+  const double time = weights.from == spec::WeightSource::kImage
+                          ? 0
+                          : static_cast<double>(weights.bytes) / bandwidth;
+  return {time, time};
+}
+
+double prior_seconds(const spec::ColdStart& cold) {
+  double p50 = 0, beyond = 0;
+  for (const Stage& stage :
+       {of(cold.procurement), of(cold.image), of(cold.weights), of(cold.engine)}) {
+    p50 += stage.p50;
+    beyond += (stage.p90 - stage.p50) * (stage.p90 - stage.p50);
+  }
+  return p50 + std::sqrt(beyond);
+}
+
+/// The ones ordered last go first.
+void cancel(std::int64_t variant, std::int64_t replicas, TideState& s) {
+  for (auto order = s.orders.end(); order != s.orders.begin() && replicas > 0;) {
+    --order;
+    if (order->variant != variant) continue;
+    const std::int64_t taken = std::min(replicas, order->replicas);
+    order->replicas -= taken;
+    replicas -= taken;
+  }
+}
+
+void arrive(std::int64_t variant, std::int64_t replicas, TideState& s) {
+  for (TideOrder& order : s.orders) {
+    if (order.variant != variant || replicas <= 0) continue;
+    const std::int64_t taken = std::min(replicas, order.replicas);
+    order.replicas -= taken;
+    replicas -= taken;
+  }
+}
+}  // namespace
+
+Duration lead_time(const Input& in, std::size_t variant) {
+  double lead = prior_seconds(in.model.variants[variant].cold_start);
+  const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
+  if (v != nullptr && v->cold_starts > 0 && v->cold_start_p90_seconds > 0) {
+    const auto starts = static_cast<double>(v->cold_starts);
+    const double prior = lead > 0 ? kPriorStarts : 0;
+    lead = (lead * prior + v->cold_start_p90_seconds * starts) / (prior + starts);
+  }
+  return std::clamp(seconds_f(lead), kLeastLead, kLongestLead);
+}
+
+void book_orders(const Input& in, TideState& s) {
+  s.variants.resize(in.model.variants.size());
+  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+    const signal::Fleet fleet = fleet_of(in.model, in.seen, i);
+    const auto variant = static_cast<std::int64_t>(i);
+    arrive(variant, std::max<std::int64_t>(0, fleet.ready.value() - s.variants[i].ready), s);
+    std::int64_t booked = 0;
+    for (const TideOrder& order : s.orders) {
+      if (order.variant == variant) booked += order.replicas;
+    }
+    const std::int64_t more = fleet.on_the_way().value() - booked;
+    if (more < 0) cancel(variant, -more, s);
+    if (more > 0) s.orders.push_back({variant, more, in.now});
+  }
+  std::erase_if(s.orders, [](const TideOrder& order) { return order.replicas <= 0; });
+  while (s.orders.size() > kMostTideOrders) {
+    // The two oldest become one of the later time: never expected too early.
+    s.orders[1].replicas += s.orders[1].variant == s.orders[0].variant ? s.orders[0].replicas : 0;
+    s.orders.erase(s.orders.begin());
+  }
+}
+
+double backlog_at(const Input& in, const std::vector<TideCapacity>& each, double rate,
+                  Duration lead, const TideState& s) {
+  struct Step {
+    double at, requests_per_second;
+  };
+  std::vector<Step> steps;
+  double serves = 0;
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    serves += static_cast<double>(fleet_of(in.model, in.seen, i).ready.value()) *
+              each[i].requests_per_second;
+  }
+  const double horizon = to_seconds(lead);
+  for (const TideOrder& order : s.orders) {
+    const auto i = static_cast<std::size_t>(order.variant);
+    if (i >= each.size()) continue;
+    const double own = to_seconds(lead_time(in, i));
+    double at = to_seconds(order.at - in.now) + own;
+    if (at < 0) at = own / 4;
+    if (at < horizon) {
+      steps.push_back({at, static_cast<double>(order.replicas) * each[i].requests_per_second});
+    }
+  }
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const Step& a, const Step& b) { return a.at < b.at; });
+  steps.push_back({horizon, 0});
+  const double most = std::min(static_cast<double>(in.model.queue.max_requests),
+                               rate * to_seconds(in.model.queue.max_wait));
+  const signal::Signal waiting = signal::waiting_requests(in.seen);
+  double queue = waiting.absent() ? 0 : waiting.value, now = 0;
+  for (const Step& step : steps) {
+    queue = std::clamp(queue + (rate - serves) * (step.at - now), 0.0, std::max(most, 0.0));
+    serves += step.requests_per_second;
+    now = step.at;
+  }
+  return queue;
+}
+
+}  // namespace tidegate::policy

@@ -1,0 +1,31 @@
+#pragma once
+// Fleet: when capacity that was ordered will be there, and what waits until then. Internal to
+// core/policy.
+//
+// Lead time of a variant: the p90 of its measured cold starts once there are any, blended with the
+// spec's (a prior worth kPriorStarts starts): the sum of the stages' p50 and the root of the sum of
+// squares of what their p90 are beyond. Orders are booked when the number on its way grows, oldest
+// ready first, youngest cancelled first. One overdue is expected a quarter of a lead time from now.
+// Seconds, requests. Thread-safety: functions.
+
+#include "core/policy/laws.h"
+#include "core/policy/tide_capacity.h"
+#include "core/policy/tide_state.h"
+
+namespace tidegate::policy {
+
+/// Not shorter than this: an order is seen, placed and ready in steps of a second or so.
+inline constexpr Duration kLeastLead = seconds(5);
+
+/// order -> ready of one variant, at its p90.
+Duration lead_time(const Input& in, std::size_t variant);
+
+/// Books what was ordered, came or was cancelled since the last decision.
+void book_orders(const Input& in, TideState& state);
+
+/// Requests that wait at now + lead if `rate` arrives, what is ready serves and what is on its way
+/// does from when it comes. Bounded by the queue: more is rejected, older times out.
+double backlog_at(const Input& in, const std::vector<TideCapacity>& each, double rate,
+                  Duration lead, const TideState& state);
+
+}  // namespace tidegate::policy

@@ -1,0 +1,122 @@
+#pragma once
+// TideState: what the policy `tide` remembers between decisions. A value of at most 2 KB as
+// MessagePack for a model of four variants (core/policy/policy.h). Rates are requests a second.
+//
+// All lists are bounded: kTidePredictors predictors, kMostTideForecasts forecasts waiting for their
+// hour, kMostTideOrders orders on their way.
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "core/base/fields.h"
+#include "core/base/time.h"
+
+namespace tidegate::policy {
+
+enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend };
+inline constexpr std::size_t kTidePredictors = 3;
+inline constexpr std::size_t kMostTideForecasts = 20;
+inline constexpr std::size_t kMostTideOrders = 24;
+
+/// How one predictor fared: both relative to the rate, exponentially weighted.
+struct TideRecord {
+  double error = 0;  ///< variance of what came over what was said, noise of counting included
+  double loss = 0;   ///< pinball loss of its quantile: idle capacity and misses at their prices
+  static constexpr auto fields() {
+    return std::tuple(Field{"error", &TideRecord::error}, Field{"loss", &TideRecord::loss});
+  }
+  bool operator==(const TideRecord&) const = default;
+};
+
+/// What was said of the rate at `due`.
+struct TideForecast {
+  Instant due;
+  std::vector<double> rates;  ///< one a predictor
+  double burst = 0;           ///< the rate of a burst under way, 0: none
+  static constexpr auto fields() {
+    return std::tuple(Field{"due", &TideForecast::due}, Field{"rates", &TideForecast::rates},
+                      Field{"burst", &TideForecast::burst});
+  }
+  bool operator==(const TideForecast&) const = default;
+};
+
+struct TideOrder {
+  std::int64_t variant = 0, replicas = 0;
+  Instant at;
+  static constexpr auto fields() {
+    return std::tuple(Field{"variant", &TideOrder::variant},
+                      Field{"replicas", &TideOrder::replicas}, Field{"at", &TideOrder::at});
+  }
+  bool operator==(const TideOrder&) const = default;
+};
+
+/// What was learned of one variant: factors on its profile.
+struct TideVariant {
+  double decode = 1;   ///< step time but for its prefill
+  double prefill = 1;  ///< prefill; prefix hits make it small
+  double held = 1;     ///< KV of a sequence: lengths are spread, only their means are known
+  std::int64_t ready = 0;
+  static constexpr auto fields() {
+    using V = TideVariant;
+    return std::tuple(Field{"decode", &V::decode}, Field{"prefill", &V::prefill},
+                      Field{"held", &V::held}, Field{"ready", &V::ready});
+  }
+  bool operator==(const TideVariant&) const = default;
+};
+
+struct TideState {
+  // Demand: totals read last, and what they say.
+  Instant began = Instant::never(), read_at = Instant::never();
+  std::int64_t arrived_total = 0, prompt_total = 0, finished_total = 0, output_total = 0;
+  double prompt_tokens = 0, output_tokens = 0;  ///< means
+  double prompt_weight = 0, output_weight = 0;  ///< requests behind them
+  double fast = 0;                              ///< rate of the last seconds
+  Instant last_arrival;
+  // The bin being filled, and the one before.
+  Instant bin_began;
+  double bin_requests = 0, bin_rate = -1;
+  std::int64_t bins = 0;
+  double dispersion = 1;  ///< variance of a bin's count over its mean: 1 is Poisson
+  // Forecast.
+  double last = 0, slow = 0, level = 0, slope = 0;
+  std::vector<TideRecord> records;
+  std::vector<TideForecast> forecasts;
+  std::int64_t scored = 0;
+  TidePredictor chosen = TidePredictor::kLast;
+  double persistence = 1;  ///< share of a burst that is still there a lead time later
+  // Fleet.
+  std::vector<TideVariant> variants;
+  std::vector<TideOrder> orders;  ///< oldest first
+  Instant tripped_until;
+  std::int64_t tripped_floor = 0;
+  static constexpr auto fields() {
+    using S = TideState;
+    return std::tuple(
+        Field{"began", &S::began}, Field{"readAt", &S::read_at},
+        Field{"arrivedTotal", &S::arrived_total}, Field{"promptTotal", &S::prompt_total},
+        Field{"finishedTotal", &S::finished_total}, Field{"outputTotal", &S::output_total},
+        Field{"promptTokens", &S::prompt_tokens}, Field{"outputTokens", &S::output_tokens},
+        Field{"promptWeight", &S::prompt_weight}, Field{"outputWeight", &S::output_weight},
+        Field{"fast", &S::fast}, Field{"lastArrival", &S::last_arrival},
+        Field{"binBegan", &S::bin_began}, Field{"binRequests", &S::bin_requests},
+        Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
+        Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
+        Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"records", &S::records},
+        Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"chosen", &S::chosen},
+        Field{"persistence", &S::persistence}, Field{"variants", &S::variants},
+        Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
+        Field{"trippedFloor", &S::tripped_floor});
+  }
+  bool operator==(const TideState&) const = default;
+};
+
+}  // namespace tidegate::policy
+
+namespace tidegate {
+template <>
+struct EnumTokens<policy::TidePredictor> {
+  static constexpr std::string_view kTokens[] = {"last", "slow", "trend"};
+};
+}  // namespace tidegate

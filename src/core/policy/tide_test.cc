@@ -1,0 +1,311 @@
+// tide, decision by decision: its parts by closed forms, and its promises on worlds made by hand.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/base/math.h"
+#include "core/base/rng.h"
+#include "core/policy/policy.h"
+#include "core/policy/tide_capacity.h"
+#include "core/policy/tide_staffing.h"
+
+namespace tidegate::policy {
+namespace {
+
+signal::Signal fresh(double value, Instant at) {
+  return {value, at, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+}
+
+/// One variant of 64 sequences, a cold start of 100 s, 500 + 200 tokens a request: about ten
+/// requests a second each.
+spec::Model tide_model() {
+  spec::Model model;
+  model.name = "m";
+  model.scaling.policy = spec::PolicyKind::kTide;
+  model.scaling.environment = spec::Environment::kCost;
+  model.slo.ttft = spec::LatencyBound{0.99, seconds(2)};
+  model.slo.itl = spec::LatencyBound{0.95, millis(60)};
+  spec::Variant variant;
+  variant.name = "v";
+  variant.cost_per_hour_dollars = 4;
+  variant.max_replicas = Replicas(100);
+  variant.engine.max_num_seqs = 64;
+  variant.cold_start.engine = {seconds(100), seconds(100), {}};
+  model.variants.push_back(variant);
+  return model;
+}
+
+/// A gateway that counts, and a fleet that does what it is told after a lead time.
+struct Bench {
+  spec::Model model = tide_model();
+  State state;
+  signal::Observation seen;
+  Instant now = Instant::from_nanos(1'000'000'000'000);
+  double arrived = 0;
+
+  Bench() {
+    seen.model = model.name;
+    seen.variants.resize(1);
+    seen.variants[0].variant = "v";
+    seen.variants[0].fleet.ready = Replicas(1);
+  }
+  Recommendation step(double rate, double elapsed = 1) {
+    now += seconds_f(elapsed);
+    arrived += rate * elapsed;
+    seen.at = now;
+    seen.gateway = fresh(1, now);
+    signal::Demand& d = seen.demand;
+    d.arrived_total = d.finished_total = static_cast<std::int64_t>(arrived);
+    d.prompt_tokens_total = d.arrived_total * 500;
+    d.output_tokens_total = d.arrived_total * 200;
+    d.dispatched_requests = static_cast<std::int64_t>(rate * 5);
+    return again();
+  }
+  Recommendation again() {
+    auto [answer, next] = decide(model, seen, std::move(state), now);
+    state = std::move(next);
+    return answer;
+  }
+  Recommendation run(double rate, int steps) {
+    Recommendation out;
+    for (int i = 0; i < steps; ++i) out = step(rate);
+    return out;
+  }
+};
+
+std::int64_t asked(const Recommendation& r) { return r.replicas.at(0).replicas.value(); }
+bool gives(const Recommendation& r, ReasonCode code) {
+  return std::any_of(r.reasons.begin(), r.reasons.end(),
+                     [&](const Reason& reason) { return reason.code == code; });
+}
+double each(const spec::Model& model) {
+  return tide_capacity(model, model.variants[0], {}, {500, 200}).requests_per_second;
+}
+
+TEST(TideStaffing, NormalDistributionInvertsItsQuantile) {
+  for (double p = 0.01; p < 1; p += 0.01) EXPECT_NEAR(normal_cdf(normal_quantile(p)), p, 1e-6);
+}
+
+TEST(TideStaffing, WhereNobodyMayWaitItIsTheSquareRootRule) {
+  // 100 in service on average, deviation 10: the 99 % quantile is 123.3 places.
+  EXPECT_NEAR(staffed_rate({.rate = 10, .service_seconds = 10, .share = 0.99}), 12.33, 0.01);
+}
+
+TEST(TideStaffing, GrowsWithRateErrorDispersionAndShareAndFallsWithPatience) {
+  StaffingAsk ask{
+      .rate = 5, .error = 0.5, .dispersion = 1, .service_seconds = 8, .wait_seconds = 1};
+  const double base = staffed_rate(ask);
+  EXPECT_GT(base, ask.rate);
+  struct Row {
+    const char* says;
+    StaffingAsk more;
+  };
+  std::vector<Row> rows(5, Row{"", ask});
+  rows[0] = {"more load", ask}, rows[0].more.rate = 5.1;
+  rows[1] = {"a worse forecast", ask}, rows[1].more.error = 0.6;
+  rows[2] = {"burstier arrivals", ask}, rows[2].more.dispersion = 1.5;
+  rows[3] = {"a higher percentile", ask}, rows[3].more.share = 0.995;
+  rows[4] = {"less patience", ask}, rows[4].more.wait_seconds = 0.5;
+  for (const Row& row : rows) EXPECT_GT(staffed_rate(row.more), base) << row.says;
+}
+
+TEST(Tide, HoldsUntilItHasSeenABinAndThenSizesForTheRate) {
+  Bench bench;
+  EXPECT_EQ(asked(bench.step(40)), 1) << "one reading says nothing";
+  const Recommendation later = bench.run(40, 600);
+  EXPECT_TRUE(gives(later, ReasonCode::kForecast));
+  const double least = 40 / each(bench.model);
+  EXPECT_GE(static_cast<double>(asked(later)), least);
+  EXPECT_LE(static_cast<double>(asked(later)), 1.6 * least + 1);
+}
+
+TEST(Tide, ABurstIsOrderedForWithinSecondsAndAJumpIsAnyNumber) {
+  Bench bench;
+  bench.run(8, 600);
+  const std::int64_t before = asked(bench.step(8));
+  EXPECT_GE(asked(bench.run(160, 10)), before + 5);
+}
+
+TEST(Tide, PendingCapacityIsNotOrderedAgain) {
+  Bench bench;
+  bench.run(20, 600);
+  bench.seen.demand.queued_requests = 500;
+  const std::int64_t first = asked(bench.step(20));
+  ASSERT_GT(first, 2);
+  bench.seen.variants[0].fleet.starting = Replicas(first - 1);
+  for (int i = 0; i < 20; ++i) EXPECT_LE(asked(bench.step(20)), first) << "second " << i;
+}
+
+TEST(Tide, StaysUntilTheLoadOfTwoLeadTimesFitsIntoFewer) {
+  Bench bench;
+  bench.seen.variants[0].fleet.ready = Replicas(20);
+  const Recommendation calm = bench.run(60, 900);
+  EXPECT_TRUE(calm.complete);
+  EXPECT_LT(asked(calm), 20);
+  bench.seen.variants[0].fleet.ready = calm.replicas[0].replicas;
+  EXPECT_EQ(asked(bench.run(60, 600)), asked(calm)) << "and then it rests";
+}
+
+TEST(Tide, ZeroIsForSilenceKnownAtTheGateway) {
+  Bench bench;
+  bench.run(5, 300);
+  EXPECT_GE(asked(bench.run(0, 60)), 1);
+  const Recommendation silent = bench.run(0, 200);
+  EXPECT_EQ(asked(silent), 0);
+  EXPECT_TRUE(gives(silent, ReasonCode::kNoTraffic));
+  bench.seen.gateway.freshness = signal::Freshness::kStale;
+  const Recommendation stale = bench.again();
+  EXPECT_FALSE(stale.complete);
+  EXPECT_EQ(asked(stale), 1) << "what is not known lowers nothing";
+}
+
+TEST(Tide, AMeasuredStartTakesOverFromTheSpec) {
+  Bench bench;
+  bench.run(10, 100);
+  auto lead = [](const Recommendation& r) {
+    for (const Reason& reason : r.reasons) {
+      for (const Evidence& e : reason.evidence) {
+        if (e.name == "lead_time_seconds") return e.value;
+      }
+    }
+    return -1.0;
+  };
+  EXPECT_DOUBLE_EQ(lead(bench.step(10)), 100) << "the spec's, until one was measured";
+  bench.seen.variants[0].cold_starts = 16;
+  bench.seen.variants[0].cold_start_p90_seconds = 300;
+  EXPECT_NEAR(lead(bench.step(10)), (2 * 100 + 16 * 300) / 18.0, 0.01);
+}
+
+TEST(Tide, TripsOnceALeadTimeOnFullReplicasOnly) {
+  Bench bench;
+  bench.run(10, 600);
+  auto& v = bench.seen.variants[0];
+  v.kv_usage = fresh(0.99, bench.now);
+  v.fleet.ready = Replicas(3);
+  EXPECT_FALSE(gives(bench.step(10), ReasonCode::kTripwire)) << "they are not full";
+  bench.seen.demand.queued_requests = 300;
+  const Recommendation first = bench.again();
+  ASSERT_TRUE(gives(first, ReasonCode::kTripwire));
+  EXPECT_EQ(asked(first), 4);
+  EXPECT_EQ(asked(bench.again()), 4) << "once";
+  v.fleet.starting = Replicas(1);
+  EXPECT_LE(asked(bench.step(10, 101)), 4) << "what is on its way comes first";
+}
+
+TEST(Tide, MoreLoadNeverAsksForFewer) {
+  Rng rng(11, "monotone");
+  for (int round = 0; round < 30; ++round) {
+    Bench few, many;
+    const double rate = 1 + rng.uniform() * 60;
+    std::int64_t a = 0, b = 0;
+    for (int i = 0; i < 300; ++i) {
+      a = asked(few.step(rate));
+      b = asked(many.step(rate * 1.5));
+    }
+    EXPECT_LE(a, b) << rate;
+    many.state = few.state;
+    many.seen = few.seen;
+    many.now = few.now;
+    many.seen.demand.queued_requests += 200;
+    EXPECT_LE(asked(few.again()), asked(many.again())) << rate << ", queued";
+  }
+}
+
+TEST(Tide, NonsenseStaysWithinBoundsAndNeverThrows) {
+  Rng rng(12, "nonsense");
+  for (int round = 0; round < 40; ++round) {
+    Bench bench;
+    auto wild = [&] { return (rng.uniform() - 0.3) * pow(10, rng.uniform() * 18); };
+    if (round % 3 == 0) {
+      spec::Profile& p = bench.model.variants[0].profile;
+      p.c0_fs = p.c1_fs = p.c2_fs = p.c3_fs = p.c4_fs =
+          round % 2 == 0 ? 0 : 1'000'000'000'000'000'000;
+      p.kv_tokens = round % 2;
+    }
+    for (int i = 0; i < 200; ++i) {
+      bench.now += seconds_f(rng.below(10) == 0 ? wild() / 1e9 : 1);
+      signal::Observation& o = bench.seen;
+      o.gateway = fresh(1, bench.now);
+      if (rng.below(5) == 0) o.gateway.coverage = rng.uniform();
+      o.demand.arrived_total = static_cast<std::int64_t>(wild());
+      o.demand.output_tokens_total = static_cast<std::int64_t>(wild());
+      o.demand.finished_total = static_cast<std::int64_t>(wild());
+      o.demand.queued_requests = static_cast<std::int64_t>(std::max(0.0, wild()));
+      signal::VariantObservation& v = o.variants[0];
+      v.fleet.ready = Replicas(static_cast<std::int64_t>(rng.below(50)));
+      v.fleet.starting = Replicas(static_cast<std::int64_t>(rng.below(50)));
+      v.kv_usage = fresh(wild(), bench.now);
+      v.running_requests = fresh(wild(), bench.now);
+      v.output_tokens_per_second = v.prompt_tokens_per_second = fresh(wild(), bench.now);
+      v.cold_starts = static_cast<std::int64_t>(rng.below(17));
+      v.cold_start_p90_seconds = wild();
+      const Recommendation answer = bench.again();
+      ASSERT_GE(asked(answer), 0);
+      ASSERT_LE(asked(answer), 1'000'000);
+      const TideVariant& learned = bench.state.tide->variants.at(0);
+      ASSERT_GE(learned.decode, 0.5);
+      ASSERT_LE(learned.decode, 3);
+      ASSERT_LE(bench.state.tide->orders.size(), kMostTideOrders);
+      ASSERT_LE(bench.state.tide->forecasts.size(), kMostTideForecasts);
+    }
+  }
+}
+
+TEST(Tide, ResetCountersAndClocksThatJumpSayNothingOfTheRate) {
+  Bench bench;
+  bench.seen.variants[0].fleet.ready = Replicas(asked(bench.run(30, 900)));
+  const std::int64_t calm = asked(bench.run(30, 900));
+  bench.arrived = 0;  // the gateway was restarted
+  EXPECT_EQ(asked(bench.run(30, 5)), calm);
+  bench.now = bench.now - seconds(3600);
+  EXPECT_EQ(asked(bench.step(30)), calm) << "an hour back";
+  bench.now += seconds(86'400);
+  EXPECT_EQ(asked(bench.step(0)), calm) << "a day ahead";
+}
+
+TEST(TideCapacity, LearnsFromManyReadingsAndNotFromOne) {
+  Bench bench;
+  auto& v = bench.seen.variants[0];
+  bench.run(10, 100);
+  auto report = [&](double slower) {
+    // 40 sequences of 600 tokens decode, in steps `slower` times as long as the profile says.
+    const double batch = 40, held = 600, prefilled = batch * 500 / 200;
+    const double step =
+        0.01 + batch * (100e-6 + 0.12e-6 * held) + prefilled * (25e-6 + 0.2e-9 * 250);
+    v.running_requests = fresh(batch, bench.now);
+    v.output_tokens_per_second = fresh(batch / (step * slower), bench.now);
+    v.prompt_tokens_per_second = fresh(batch / (step * slower) * 500 / 200, bench.now);
+    v.kv_usage = fresh(batch * held / 400'000, bench.now);
+  };
+  report(3);
+  bench.step(10);
+  EXPECT_LT(bench.state.tide->variants[0].decode, 1.02);
+  for (int i = 0; i < 3'000; ++i) {
+    report(1.5);
+    bench.step(10);
+  }
+  const TideVariant& learned = bench.state.tide->variants[0];
+  TideVariant truth{1.5, 1.5, 1, 1};
+  const auto believed = tide_capacity(bench.model, bench.model.variants[0], learned, {500, 200});
+  const auto right = tide_capacity(bench.model, bench.model.variants[0], truth, {500, 200});
+  EXPECT_NEAR(believed.requests_per_second / right.requests_per_second, 1, 0.03);
+}
+
+TEST(Tide, NamesWhatBindsAReplica) {
+  auto binding = [](std::int64_t sequences, std::int64_t kv, Duration itl) {
+    spec::Model model = tide_model();
+    model.slo.itl->bound = itl;
+    model.variants[0].engine.max_num_seqs = sequences;
+    model.variants[0].profile.kv_tokens = kv;
+    return tide_capacity(model, model.variants[0], {}, {500, 200}).binding;
+  };
+  EXPECT_EQ(binding(16, 400'000, millis(60)), engine::Binding::kSequences);
+  EXPECT_EQ(binding(256, 6'000, millis(60)), engine::Binding::kKv);
+  EXPECT_EQ(binding(256, 400'000, millis(20)), engine::Binding::kItl);
+}
+
+}  // namespace
+}  // namespace tidegate::policy

@@ -21,8 +21,8 @@ function(tidegate_library name)
   endif()
   if(TIDEGATE_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    # Tests are compiled once and run once: a third of the time to build them is worth more.
-    target_compile_options(${name}_test PRIVATE -O0)
+    # Tests are compiled once and run once: the time to build them counts most.
+    target_compile_options(${name}_test PRIVATE $<IF:$<BOOL:${TIDEGATE_SANITIZE}>,-O0,-O1>)
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_DEPS} GTest::gtest_main
                                                GTest::gmock)
     add_test(NAME ${name} COMMAND ${name}_test)

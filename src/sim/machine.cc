@@ -26,6 +26,7 @@ const signal::Page& PageWriter::write(const engine::Stats& stats) {
   add(SignalId::kPreemptions, static_cast<double>(stats.preemptions_total));
   add(SignalId::kPromptTokens, static_cast<double>(stats.prompt_tokens_total));
   add(SignalId::kOutputTokens, static_cast<double>(stats.generation_tokens_total));
+  add(SignalId::kFinishedRequests, static_cast<double>(stats.finished_total));
   add(SignalId::kPrefixQueryTokens, static_cast<double>(stats.prefix_queries_tokens_total));
   add(SignalId::kPrefixHitTokens, static_cast<double>(stats.prefix_hits_tokens_total));
   return page_;

@@ -70,6 +70,7 @@ struct Stats {
   std::int64_t preemptions_total = 0;
   std::int64_t prompt_tokens_total = 0;  ///< prefilled (cached ones included, as vLLM counts)
   std::int64_t generation_tokens_total = 0;
+  std::int64_t finished_total = 0;  ///< requests that ended whole
   std::int64_t prefix_queries_tokens_total = 0, prefix_hits_tokens_total = 0;
   std::int64_t steps_total = 0;
   std::int64_t deferred = 0;     ///< of `waiting`: those that wait for a LoRA slot

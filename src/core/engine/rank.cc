@@ -165,6 +165,7 @@ void Rank::add_to(Stats& stats) const {
   stats.preemptions_total += preemptions_;
   stats.prompt_tokens_total += prompt_tokens_;
   stats.generation_tokens_total += generated_tokens_;
+  stats.finished_total += finished_;
   stats.prefix_queries_tokens_total += queried_;
   stats.prefix_hits_tokens_total += hit_;
   stats.steps_total += steps_;
@@ -265,6 +266,7 @@ void Rank::end_finished(std::vector<EngineEvent>& events) {
   while (!finishing_.empty() && pool_[finishing_.top()].finish_step <= steps_) {
     Slot slot = finishing_.top();
     const Sequence& q = pool_[slot];
+    ++finished_;
     tell(EventKind::kFinished, q, events);
     if (!q.aborted) slots_.erase(q.id.value());
     if (async_) {

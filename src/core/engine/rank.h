@@ -133,7 +133,7 @@ class Rank {
 
   // totals
   std::int64_t steps_ = 0, plans_ = 0, preemptions_ = 0;
-  std::int64_t prompt_tokens_ = 0, generated_tokens_ = 0, queried_ = 0, hit_ = 0;
+  std::int64_t prompt_tokens_ = 0, generated_tokens_ = 0, finished_ = 0, queried_ = 0, hit_ = 0;
 };
 
 }  // namespace tidegate::engine

@@ -11,13 +11,14 @@
 //   while a replica is on its way, or one is silent: only watches
 //
 // Latencies come from planner_model.h. Requests are counted as they arrive, as upstream does by
-// now. The forecast is upstream's Kalman filter; its default, auto-ARIMA, searches for a model and
-// falls back to the last value. One engine stands for all by its bounds: "every" looks at the least
-// loaded, "any" at the most loaded. What waits at the gateway is shared out over the engines, whose
-// queues it would be in behind upstream's router. The knob (planner:0.8) is the share that one
-// engine fewer must keep to.
+// now; without a gateway as they end, as it did before. The forecast is upstream's Kalman filter;
+// its default, auto-ARIMA, searches for a model and falls back to the last value. One engine stands
+// for all by its bounds: "every" looks at the least loaded, "any" at the most loaded. What waits at
+// the gateway is shared out over the engines, whose queues it would be in behind upstream's router.
+// The knob (planner:0.8) is the share that one engine fewer must keep to.
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "core/policy/laws.h"
@@ -29,6 +30,8 @@ namespace tidegate::policy {
 namespace {
 constexpr Duration kLoadInterval = seconds(5);
 constexpr Duration kThroughputInterval = seconds(180);
+/// A pause longer than this is not filled with the rate after it.
+constexpr Duration kMostBetweenReads = seconds(10);
 constexpr double kSensitivity = 0.8;
 constexpr std::int64_t kMinObservations = 5;
 constexpr double kLevelNoise = 1, kTrendNoise = 0.1, kMeasurementNoise = 10, kFirstVariance = 1000;
@@ -51,6 +54,33 @@ void learn(Forecast& f, double value) {
   f.var_level += 2 * f.covariance + f.var_trend + kLevelNoise;
   f.covariance += f.var_trend;
   f.var_trend += kTrendNoise;
+}
+
+/// Totals of what was asked; nothing where nobody counts.
+using Counted = std::optional<signal::Demand>;
+
+/// The gateway's totals; without one those of the engines, where a request counts when it ends.
+Counted count(const Input& in, PlannerState& s) {
+  if (gateway_known(in.seen)) return in.seen.demand;
+  if (!in.seen.gateway.absent()) return std::nullopt;  // there is one, and it is stale
+  const Duration passed = std::clamp(in.now - s.engine_read, Duration(0), kMostBetweenReads);
+  const bool began = s.engine_read > Instant();
+  s.engine_read = in.now;
+  for (const signal::VariantObservation& v : in.seen.variants) {
+    if (v.finished_requests_per_second.absent()) {
+      if (v.fleet.ready.value() > 0) return std::nullopt;
+      continue;
+    }
+    const double seconds = began ? to_seconds(passed) : 0;
+    s.engine_finished += v.finished_requests_per_second.value * seconds;
+    s.engine_prompt += v.prompt_tokens_per_second.value * seconds;
+    s.engine_output += v.output_tokens_per_second.value * seconds;
+  }
+  signal::Demand out;
+  out.arrived_total = out.finished_total = static_cast<std::int64_t>(s.engine_finished);
+  out.prompt_tokens_total = static_cast<std::int64_t>(s.engine_prompt);
+  out.output_tokens_total = static_cast<std::int64_t>(s.engine_output);
+  return out;
 }
 
 /// Requests and their lengths since the interval began.
@@ -95,9 +125,9 @@ std::int64_t replicas_for_rate(const Input& in, const MeanLengths& lengths, doub
   return std::clamp<std::int64_t>(total, 1, kMostReplicas);
 }
 
-void throughput_loop(const Input& in, PlannerState& state) {
-  if (!gateway_known(in.seen)) return;
-  const signal::Demand& demand = in.seen.demand;
+void throughput_loop(const Input& in, const Counted& counted, PlannerState& state) {
+  if (!counted) return;
+  const signal::Demand& demand = *counted;
   bool restarted = demand.arrived_total < state.arrived_total;
   if (state.arrived_total < 0 || restarted) {
     begin_window(demand, state);
@@ -122,9 +152,9 @@ void throughput_loop(const Input& in, PlannerState& state) {
 }
 
 /// Lengths seen lately; false while too few requests came to know them.
-bool know_lengths(const Input& in, PlannerState& state) {
-  if (gateway_known(in.seen) && state.arrived_total >= 0) {
-    const Window window = window_of(in.seen.demand, state);
+bool know_lengths(const Counted& counted, PlannerState& state) {
+  if (counted && state.arrived_total >= 0) {
+    const Window window = window_of(*counted, state);
     if (window.requests >= kMinObservations && window.finished >= kMinObservations) {
       state.prompt_tokens = window.lengths.prompt;
       state.output_tokens = window.lengths.output;
@@ -182,8 +212,8 @@ Prediction predict(const Input& in, const MeanLengths& lengths, double engines) 
   return out;
 }
 
-void load_loop(const Input& in, PlannerState& state, Draft& draft) {
-  const bool known = know_lengths(in, state);
+void load_loop(const Input& in, const Counted& counted, PlannerState& state, Draft& draft) {
+  const bool known = know_lengths(counted, state);
   const MeanLengths lengths{state.prompt_tokens, state.output_tokens};
   const LatencyBounds bounds = LatencyBounds::of(in.model.slo);
   if (draft.active() > draft.ready()) {
@@ -217,6 +247,7 @@ void load_loop(const Input& in, PlannerState& state, Draft& draft) {
 Decided decide_planner(const Input& in, State all) {
   if (!all.planner) all.planner.emplace();
   PlannerState& state = *all.planner;
+  const Counted counted = count(in, state);
   Draft draft(in.model, in.seen);
   const bool first = state.answer.size() != in.model.variants.size();
   if (draft.active() == 0) {
@@ -225,7 +256,7 @@ Decided decide_planner(const Input& in, State all) {
     state.answer = draft.counts();
     state.last_load = in.now;
   } else if (first || in.now - state.last_load >= kLoadInterval) {
-    load_loop(in, state, draft);
+    load_loop(in, counted, state, draft);
     state.answer = draft.counts();
     state.answer_complete = draft.complete() ? 1 : 0;
     state.last_load = in.now;
@@ -234,7 +265,7 @@ Decided decide_planner(const Input& in, State all) {
                  {{"since_load_loop_seconds", to_seconds(in.now - state.last_load)}});
     if (state.answer_complete == 0) draft.incomplete();
   }
-  throughput_loop(in, state);
+  throughput_loop(in, counted, state);
   return {std::move(draft).finish(), std::move(all)};
 }
 

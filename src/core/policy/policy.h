@@ -88,6 +88,9 @@ struct PlannerState {
   double bound_requests_per_second = 0, bound_each_per_second = 0;  ///< what it rests on
   /// Totals at the start of the throughput interval.
   std::int64_t arrived_total = -1, finished_total = 0, prompt_total = 0, output_total = 0;
+  /// Without a gateway: what the engines' rates add up to since the start.
+  double engine_finished = 0, engine_prompt = 0, engine_output = 0;
+  Instant engine_read;
   Forecast requests, prompt, output;
   double prompt_tokens = 0, output_tokens = 0;  ///< mean lengths seen last; 0: none yet
   std::vector<std::int64_t> answer;             ///< per variant, of the last load loop
@@ -101,6 +104,8 @@ struct PlannerState {
         Field{"boundEachPerSecond", &S::bound_each_per_second},
         Field{"arrivedTotal", &S::arrived_total}, Field{"finishedTotal", &S::finished_total},
         Field{"promptTotal", &S::prompt_total}, Field{"outputTotal", &S::output_total},
+        Field{"engineFinished", &S::engine_finished}, Field{"enginePrompt", &S::engine_prompt},
+        Field{"engineOutput", &S::engine_output}, Field{"engineRead", &S::engine_read},
         Field{"requests", &S::requests}, Field{"prompt", &S::prompt}, Field{"output", &S::output},
         Field{"promptTokens", &S::prompt_tokens}, Field{"outputTokens", &S::output_tokens},
         Field{"answer", &S::answer}, Field{"answerComplete", &S::answer_complete});

@@ -96,6 +96,8 @@ VariantObservation aggregate(std::string variant, const Fleet& fleet,
   v.preemptions_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kPreemptions));
   v.prompt_tokens_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kPromptTokens));
   v.output_tokens_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kOutputTokens));
+  v.finished_requests_per_second =
+      fold(ready, now, Fold::kSum, rate_of(SignalId::kFinishedRequests));
   return v;
 }
 

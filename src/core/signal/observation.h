@@ -64,6 +64,7 @@ struct VariantObservation {
   Signal preemptions_per_second;  ///< sum
   Signal prompt_tokens_per_second;
   Signal output_tokens_per_second;
+  Signal finished_requests_per_second;
   std::int64_t cold_starts = 0;       ///< measured, order -> ready; the latest, at most 16
   double cold_start_p90_seconds = 0;  ///< of those; nothing where there are none
   static constexpr auto fields() {
@@ -80,6 +81,7 @@ struct VariantObservation {
         Field{"preemptionsPerSecond", &V::preemptions_per_second},
         Field{"promptTokensPerSecond", &V::prompt_tokens_per_second},
         Field{"outputTokensPerSecond", &V::output_tokens_per_second},
+        Field{"finishedRequestsPerSecond", &V::finished_requests_per_second},
         Field{"coldStarts", &V::cold_starts},
         Field{"coldStartP90Seconds", &V::cold_start_p90_seconds});
   }

@@ -17,7 +17,7 @@ Fleet::Fleet(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Suppl
 void Fleet::change(ReplicaId id, Replica& replica, ReplicaState state, std::vector<Change>& changes,
                    const control::StageTimes& stages) {
   replica.state = state;
-  changes.push_back({id, replica.variant, state, stages, false});
+  changes.push_back({id, replica.variant, state, stages});
 }
 
 void Fleet::adopt(std::size_t variant, std::int64_t n, std::vector<Change>& changes) {
@@ -127,6 +127,7 @@ void Fleet::reclaim(ReplicaId id, Instant now, std::vector<Change>& changes) {
   if (found == replicas_.end() || found->second.state != ReplicaState::kReady) return;
   const std::size_t variant = found->second.variant;
   stop(id, now, changes);
+  changes.back().reclaimed = true;
   top_up(variant, now, changes);
 }
 

@@ -31,7 +31,8 @@ struct Change {
   std::size_t variant = 0;
   control::ReplicaState state = control::ReplicaState::kOrdered;
   control::StageTimes stages;
-  bool adopted = false;  ///< there from the beginning
+  bool adopted = false;    ///< there from the beginning
+  bool reclaimed = false;  ///< kDraining: the cluster's doing, nobody ordered it
 };
 
 struct Replica {

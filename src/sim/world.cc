@@ -164,15 +164,20 @@ void World::State::page_or_order(Due due) {
   }
 }
 
-/// What one thing led to, in the order production would do it: the controller hears first, then
-/// replicas that hold nothing go, then changes are told.
+/// What one thing led to, in the order it happened: all changes are told before the controller
+/// acts on the first, so that what it orders never overtakes them. Replicas that hold nothing go
+/// when it has heard.
 void World::State::settle() {
   for (;;) {
     if (!changes.empty()) {
       pending_changes.insert(pending_changes.end(), changes.begin(), changes.end());
       changes.clear();
     }
-    if (!pending_control.empty()) {
+    if (!pending_changes.empty()) {
+      Change change = pending_changes.front();
+      pending_changes.pop_front();
+      on_change(change);
+    } else if (!pending_control.empty()) {
       control::Event event = std::move(pending_control.front());
       pending_control.pop_front();
       control_event(event);
@@ -180,10 +185,6 @@ void World::State::settle() {
       ReplicaId id = pending_drained.front();
       pending_drained.pop_front();
       fleet.drained(id, now, changes);
-    } else if (!pending_changes.empty()) {
-      Change change = pending_changes.front();
-      pending_changes.pop_front();
-      on_change(change);
     } else {
       return;
     }

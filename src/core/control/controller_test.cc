@@ -192,6 +192,25 @@ TEST(Controller, LateAcknowledgementsAndCrashesAreNotForeign) {
   EXPECT_TRUE(bench.announced(ReasonCode::kForeignWrite));
 }
 
+TEST(Controller, ALostReplicaReplacedBeforeALowerOrderIsTakenIsNotForeign) {
+  for (bool refused : {false, true}) {
+    Bench bench(model_with(1, 20));
+    bench.observe(0, 0, 0);
+    bench.send(OperatorSaid{Said::kScale, "", 2, {}}, 1);
+    bench.send(Applied{"v0", 2, 1, ""}, 1);
+    bench.ready(2, 2);
+    bench.send(OperatorSaid{Said::kScale, "", 1, {}}, 3);
+    if (refused) bench.send(Applied{"v0", 1, 0, "not now"}, 3);
+    // The actuator still holds two: it replaces what it lost.
+    bench.send(ReplicaChanged{ReplicaId(1), "v0", ReplicaState::kGone, {}, 0}, 4);
+    bench.send(ReplicaChanged{ReplicaId(3), "v0", ReplicaState::kOrdered, {}, 0}, 4);
+    EXPECT_FALSE(bench.announced(ReasonCode::kForeignWrite)) << refused;
+    bench.send(Applied{"v0", 1, 1, ""}, 5);
+    bench.send(ReplicaChanged{ReplicaId(4), "v0", ReplicaState::kOrdered, {}, 0}, 6);
+    EXPECT_TRUE(bench.announced(ReasonCode::kForeignWrite)) << "taken: now it is one too many";
+  }
+}
+
 TEST(Controller, ARefusedNumberIsAskedAgainLater) {
   Bench bench(model_with(1, 20));
   bench.observe(0, 0, 0);

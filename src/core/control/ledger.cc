@@ -28,30 +28,29 @@ Ledger::Verdict Ledger::answered(std::size_t variant, std::int64_t replicas, boo
     if (row.applied == replicas) row.retry_at = now + kRefusedRetry;
     return Verdict::kRefused;
   }
+  row.acknowledged = replicas;
   bool foreign = !ours && row.applied && *row.applied != replicas;
   return foreign ? Verdict::kForeign : Verdict::kOurs;
 }
 
 bool Ledger::too_many(std::size_t variant, std::int64_t active, std::int64_t surge) const {
   const Row& row = rows_[variant];
-  if (!row.applied) return false;
-  std::int64_t most = *row.applied;
+  if (!row.applied || !row.acknowledged) return false;
+  std::int64_t most = std::max(*row.applied, *row.acknowledged);
   for (std::int64_t asked : row.unacknowledged) most = std::max(most, asked);
   return active > most + surge;
 }
 
 bool Ledger::too_few(std::size_t variant, std::int64_t active) const {
   const Row& row = rows_[variant];
-  if (!row.applied) return false;
-  std::int64_t least = *row.applied;
+  if (!row.applied || !row.acknowledged) return false;
+  std::int64_t least = std::min(*row.applied, *row.acknowledged);
   for (std::int64_t asked : row.unacknowledged) least = std::min(least, asked);
   return active < least;
 }
 
 void Ledger::taken_over(std::size_t variant, std::int64_t replicas) {
-  rows_[variant].applied = replicas;
-  rows_[variant].unacknowledged.clear();
-  rows_[variant].retry_at = Instant::never();
+  rows_[variant] = Row{.applied = replicas, .acknowledged = replicas};
 }
 
 void Ledger::forget() {

@@ -45,6 +45,7 @@ class Ledger {
  private:
   struct Row {
     std::optional<std::int64_t> applied;
+    std::optional<std::int64_t> acknowledged;  ///< last, in force until `applied` is; none: unknown
     std::vector<std::int64_t> unacknowledged;  ///< oldest first
     Instant retry_at = Instant::never();       ///< refused: ask again then
   };

@@ -5,9 +5,9 @@
 //   saturated    a replica with KV usage >= 0.80 or >= 5 requests in its queue
 //   spare        limit - usage, mean over the replicas that are not saturated; 0 where all are
 //   up           spare KV < 0.1 or spare queue < 3: one more of the cheapest variant
-//   down         one less of the dearest that has more than one, where at least two are not
-//                saturated and their load on one fewer, x N / (N - 1), leaves both spares at their
-//                triggers
+//   down         one less of the dearest that has more than one (and than its minReplicas), where
+//                at least two are not saturated and their load on one fewer, x N / (N - 1), leaves
+//                both spares at their triggers
 //   in progress  nothing is decided while a replica of the model is on its way
 //   zero         no request for 10 minutes; from zero to one replica at once
 //
@@ -113,7 +113,11 @@ void run_cycle(const Input& in, SaturationState& state, Draft& draft) {
     draft.repeat(ReasonCode::kSaturation, counts, std::move(evidence));
   } else if (safe_with_one_fewer(a, signal::saturation_rule(in.model.scaling))) {
     std::size_t dearest = choose(
-        in.model, [&](std::size_t i) { return counts[i] > 1; },
+        in.model,
+        [&](std::size_t i) {
+          const std::int64_t least = spec::min_replicas(in.model, in.model.variants[i]).value();
+          return counts[i] > std::max<std::int64_t>(1, least);
+        },
         [](const auto& one, const auto& other) { return price_of(one) > price_of(other); });
     if (dearest < counts.size()) --counts[dearest];
     draft.repeat(ReasonCode::kConsolidation, counts, std::move(evidence));

@@ -246,6 +246,13 @@ TEST(Saturation, AFullVariantGivesWayToTheNext) {
   EXPECT_EQ(counts(decide(model, observe(model, parts, at(0)), {}, at(0)).first), (Counts{1, 1}));
 }
 
+TEST(Saturation, AVariantAtItsMinimumGivesWayToTheNextDearest) {
+  const std::vector<Part> parts = {{5, {{0.1, 0}, {0.1, 0}}}, {20, {{0.1, 0}, {0.1, 0}}}};
+  spec::Model model = model_of(parts);
+  model.variants[1].min_replicas = Replicas(2);
+  EXPECT_EQ(counts(decide(model, observe(model, parts, at(0)), {}, at(0)).first), (Counts{1, 2}));
+}
+
 /// The law as upstream writes it, replica by replica, against the aggregates.
 TEST(SaturationProperty, TheAggregatesSayWhatTheReplicasDo) {
   Rng rng(3, "saturation");

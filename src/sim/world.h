@@ -18,11 +18,14 @@
 // start of the trace, a Monday 00:00 UTC for schedules. Thread-safety: one owner.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "core/control/controller.h"
+#include "core/engine/engine.h"
+#include "core/signal/page.h"
 #include "core/spec/model.h"
 #include "core/workload/faults.h"
 #include "core/workload/front.h"
@@ -57,6 +60,9 @@ struct WorldOptions {
   std::shared_ptr<Supply> supply = {};
   std::optional<Schedule> schedule = {};  ///< the fleet follows it, no policy is asked
   Recorder* recorder = nullptr;           ///< must outlive the world
+  /// What an engine's statistics become when it is read; empty: a page without the detour through
+  /// text (sim/compare/text_pages.h takes it). The page is valid until the next call.
+  std::function<const signal::Page&(const engine::Stats&)> pages = {};
 };
 
 struct Totals {

@@ -39,10 +39,12 @@ void World::State::on_change(const Change& change) {
     case ReplicaState::kFailed:
       break;
   }
+  // A drain that it did not order would be another's write to the controller; this is a loss.
+  const ReplicaState told = change.reclaimed ? ReplicaState::kFailed : change.state;
   pending_control.push_back(
       control::ReplicaChanged{.id = change.id,
                               .variant = options.model.variants[change.variant].name,
-                              .state = change.state,
+                              .state = told,
                               .stages = change.stages,
                               .adopted = change.adopted ? std::uint8_t{1} : std::uint8_t{0}});
 }
@@ -56,9 +58,8 @@ void World::State::bring_up(const Change& change) {
   machine->engine.emplace(engine_options(variant, options.prefix_block_tokens));
   machines[index] = std::move(machine);
   up.insert(std::lower_bound(up.begin(), up.end(), index), index);
-  route::ReplicaUp event = route::replica_up(
-      options.model, change.variant, change.id,
-      {.max_num_seqs = variant.profile.max_num_seqs, .kv_tokens = variant.profile.kv_tokens});
+  route::ReplicaUp event =
+      route::replica_up(options.model, change.variant, change.id, route::profile_size(variant));
   if (options.front == Front::kProxy) {
     event.max_requests = kNoLimit;
     event.kv_tokens = 0;
@@ -184,7 +185,8 @@ void World::State::scrape() {
     run_machine(index);  // its counters are as of now; nothing visible was due before
     engine::Stats stats = machine.engine->stats();
     if (page_lost()) continue;
-    machine.read = machine.meter.read(page_writer.write(stats), now, {});
+    const signal::Page& page = options.pages ? options.pages(stats) : page_writer.write(stats);
+    machine.read = machine.meter.read(page, now, {});
     machine.output_tokens = stats.generation_tokens_total;
   }
 }

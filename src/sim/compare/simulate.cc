@@ -7,6 +7,7 @@
 
 #include "core/policy/policy.h"
 #include "sim/cluster.h"
+#include "sim/compare/text_pages.h"
 #include "sim/search/asked.h"
 #include "sim/sizing.h"
 
@@ -122,12 +123,15 @@ class Simulation {
   }
 
   WorldOptions world_options(std::size_t policy, std::size_t model) const {
-    return {.model = under_policy(options_.models[model], options_.policies[policy].choice),
-            .initial = result_.initial[model],
-            .seed = options_.seed,
-            .prefix_block_tokens = options_.prefix_block_tokens,
-            .faults = options_.faults,
-            .front = options_.front};
+    WorldOptions out{
+        .model = under_policy(options_.models[model], options_.policies[policy].choice),
+        .initial = result_.initial[model],
+        .seed = options_.seed,
+        .prefix_block_tokens = options_.prefix_block_tokens,
+        .faults = options_.faults,
+        .front = options_.front};
+    if (options_.pages == Pages::kText) out.pages = TextPages();
+    return out;
   }
 
   /// Plays the trace to its end and lets the cluster drain; by schedules, one a model, where given.

@@ -39,6 +39,12 @@ struct PolicyAsked {
 /// The policy a spec names itself.
 PolicyAsked policy_of(const spec::Model& model);
 
+/// How engines are read: both give the same results.
+enum class Pages : std::uint8_t {
+  kDirect,
+  kText,  ///< each page as vLLM's text, parsed again (sim/compare/text_pages.h); slower
+};
+
 struct Progress {
   std::size_t policy = 0;  ///< index in `policies`
   double share = 0;        ///< of the trace, or of the oracle's budget
@@ -57,6 +63,7 @@ struct SimulateOptions {
   std::int64_t prefix_block_tokens = format::kTracePrefixBlockTokens;
   workload::Faults faults = {};
   Front front = Front::kGateway;
+  Pages pages = Pages::kDirect;
   std::int64_t oracle_budget = OracleOptions::kBudget;  ///< simulated requests, for each model
 };
 

@@ -55,6 +55,18 @@ TEST(Codec, WhatAPolicyRemembersComesBackAndIsSmall) {
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->policy_before, d.policy_before);
   EXPECT_LE(to_msgpack(d).size() - without, 2'048U);
+  d.policy_before.planner.reset();
+  policy::TideState& tide = d.policy_before.tide.emplace();
+  tide.errors = {0.1, 0.2, 0.3};
+  tide.queues.assign(policy::kTideWays, 0.1);
+  tide.missed = tide.cost = tide.queues;
+  tide.forecasts.assign(policy::kTideBins + 1, {d.at, {0.1, 0.2, 0.3}, 0.4});
+  tide.variants.assign(2, {0.9, 1.1, 1.3, 4});
+  tide.orders.assign(4, {1, 2, d.at});
+  back = from_msgpack<control::Decision>(to_msgpack(d));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->policy_before, d.policy_before);
+  EXPECT_LE(to_msgpack(d).size() - without, 2'048U);
 }
 
 TEST(Codec, EveryEventCarriesItsType) {

@@ -16,6 +16,7 @@
 // time (and `window`): idling longer costs more than the start it saves.
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ constexpr double kFullKv = 0.95;
 /// Utilisation confirms what latency says from here on.
 constexpr double kFull = 0.9;
 constexpr double kTripStep = 0.1;
+/// A backlog that is gone within so many seconds need not go faster.
+constexpr double kNoticed = 5;
 
 /// All that the parts say of this instant.
 struct Tide {
@@ -112,6 +115,12 @@ std::vector<std::int64_t> largest_of(std::vector<std::int64_t> a,
   return a;
 }
 
+std::int64_t floors(const spec::Model& model) {
+  std::int64_t total = 0;
+  for (const spec::Variant& v : model.variants) total += spec::min_replicas(model, v).value();
+  return total;
+}
+
 std::int64_t sum(const std::vector<std::int64_t>& counts) {
   std::int64_t total = 0;
   for (std::int64_t n : counts) total += n;
@@ -125,10 +134,10 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
   if (first.binding == engine::Binding::kItl) capacity = "itl_bound_requests_per_second";
   if (first.binding == engine::Binding::kBatchedTokens)
     capacity = "batch_bound_requests_per_second";
-  std::string predictor(token(s.chosen));
+  std::string predictor(token(predictor_of(s)));
   return {{predictor + "_forecast_requests_per_second", t.ahead.rate},
           {"burst_requests_per_second", t.ahead.burst},
-          {"forecast_deviation_requests_per_second", t.ahead.error},
+          {"forecast_margin_requests_per_second", t.ahead.error},
           {"staffed_rate_requests_per_second", wanted},
           {"expected_rate_requests_per_second", rate},
           {"slo_share", t.share},
@@ -141,20 +150,22 @@ Tide look(const Input& in, TideState& s) {
   t.first = next_to_grow(in);
   t.lead = lead_time(in, t.first);
   book_orders(in, s);
-  const engine::Lengths before = lengths_of(s);
-  const TideVariant none;
-  t.share =
-      share_of(in,
-               tide_capacity(in.model, in.model.variants[t.first],
-                             t.first < s.variants.size() ? s.variants[t.first] : none, before),
-               in.model.variants[t.first].cost_per_hour_dollars);
-  if (std::optional<TideBin> bin = read_demand(in, t.lead, s)) {
-    forecast_bin(in, *bin, t.lead, t.share, s);
-  }
+  const std::optional<TideBin> bin = read_demand(in, t.lead, s);
   const engine::Lengths lengths = lengths_of(s);
   learn_capacity(in, lengths, s);
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
     t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], lengths));
+  }
+  const TideCapacity& first = t.each[t.first];
+  t.share = share_of(in, first, in.model.variants[t.first].cost_per_hour_dollars);
+  if (bin) {
+    const auto least = static_cast<double>(floors(in.model));
+    auto sustained = [&](double rate, double margin) {
+      const double replicas =
+          whole_replicas(staffed(t, s, rate, margin) / first.requests_per_second);
+      return std::max(replicas, least) * first.requests_per_second;
+    };
+    forecast_bin(in, *bin, t.lead, t.share, seconds_f(first.wait_seconds), sustained, s);
   }
   t.ahead = outlook(in, t.lead, t.lead, s);
   t.later = outlook(in, t.lead * 2, t.lead, s);
@@ -190,7 +201,15 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
   const double allowed = rate * t.each[t.first].wait_seconds;
   if (queue <= std::max(1.0, allowed)) return;
   const double lead = to_seconds(t.lead);
-  const double wanted = (rate * lead + queue) / (lead + t.each[t.first].wait_seconds);
+  const double wait = t.each[t.first].wait_seconds;
+  // More capacity clears it sooner and idles longer; a request late costs share / (1 - share) times
+  // what it costs to hold room for one. The sum is least at the root; never slower than a lead
+  // time, nor faster than anybody notices.
+  const double held = lead + to_seconds(in.model.scaling.scale_down_delay);
+  const double beyond = queue - allowed;
+  const double best = std::sqrt(rate * beyond * t.share / (1 - t.share) / held);
+  const double slowest = beyond / (lead + wait), fastest = beyond / std::max(wait, kNoticed);
+  const double wanted = rate + std::clamp(best, slowest, std::max(slowest, fastest));
   const std::vector<std::int64_t> counts = largest_of(draft.counts(), fill_rate(in, t, wanted));
   if (sum(counts) <= draft.asked()) return;
   draft.repeat(ReasonCode::kBacklog, counts,

@@ -156,7 +156,8 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s)
   s.fast += (arrived->requests / elapsed - s.fast) * elapsed / (elapsed + kTideFastSeconds);
   s.bin_requests += arrived->requests;
   const double least = to_seconds(in.model.scaling.window) / 4;
-  if (to_seconds(in.now - s.bin_began) + 1e-6 < std::max(least, to_seconds(lead) / kTideBins)) {
+  if (to_seconds(in.now - s.bin_began) + 1e-6 <
+      std::max(least, to_seconds(lead) / static_cast<double>(kTideBins))) {
     return std::nullopt;
   }
   return close_bin(in.now, s);

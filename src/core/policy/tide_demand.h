@@ -17,7 +17,6 @@
 namespace tidegate::policy {
 
 inline constexpr double kTideFastSeconds = 8;
-inline constexpr double kTideBins = 16;
 
 struct TideBin {
   double requests_per_second = 0;

@@ -9,11 +9,14 @@ namespace tidegate::policy {
 
 namespace {
 constexpr double kSlowWindows = 15, kSlopeWindows = 5, kTrendWindows = 10;
-/// Records forget over so many lead times, an hour at least: long enough for several quantiles'
-/// worth of bins, short enough for the day's next shape.
-constexpr double kRecordLeads = 20, kRecordSeconds = 3'600;
+/// Experience forgets over an hour, or over as many bins as three misses of the SLO's share take.
+constexpr double kMemorySeconds = 3'600, kMemoryMisses = 3;
+/// Errors are known from fewer bins than misses are.
+constexpr double kErrorSeconds = 1'800;
 /// Unseen, a rate moves by a tenth a lead time; that is worth so many bins.
 constexpr double kPriorError = 0.1 * 0.1, kPriorBins = 8;
+/// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
+constexpr double kMissBudget = 0.5;
 constexpr double kClearly = 0.95;
 /// One error counts for no more deviations: a start or an outage does not rule the next hour.
 constexpr double kWildestDeviations = 3;
@@ -45,39 +48,64 @@ double predict(TidePredictor which, double ahead, double window, const TideState
   return s.last;
 }
 
-void score(const TideForecast& said, const TideBin& bin, double quantile, double memory,
-           TideState& s) {
+double margin_of(std::size_t way) { return kTideMargins[way % std::size(kTideMargins)]; }
+std::size_t predictor_index(std::size_t way) { return way / std::size(kTideMargins); }
+
+double deviation(std::size_t predictor, double rate, double length, const TideState& s) {
+  return rate *
+         std::sqrt(std::max(0.0, s.errors[predictor] - counting(rate, s.dispersion, length)));
+}
+
+/// The queue that every way would have now.
+void play(const TideForecast& said, const TideBin& bin, double wait, double gain,
+          const Sustained& sustained, TideState& s) {
   const double length = to_seconds(bin.length), came = bin.requests_per_second;
-  const double z = normal_quantile(quantile);
-  ++s.scored;
-  const auto scored = static_cast<double>(s.scored);
-  const double share = std::max(length / (length + memory), 1 / (scored + kPriorBins));
-  for (std::size_t k = 0; k < s.records.size() && k < said.rates.size(); ++k) {
-    const double rate = said.rates[k], scale = std::max({rate, came, 1 / length});
-    TideRecord& record = s.records[k];
-    const double bound = rate * (1 + z * std::sqrt(record.error));
-    const double over = (came - bound) / scale;
-    const double loss = over > 0 ? quantile * over : (quantile - 1) * over;
-    const double error = (came - rate) / std::max(rate, 1 / length);
-    const double wildest = kWildestDeviations * kWildestDeviations * record.error;
-    record.loss += share * (loss - record.loss);
-    record.error += share * (std::min(error * error, wildest) - record.error);
-    record.error = std::clamp(record.error, kLeastError, kMostError);
+  const double weight = came / std::max(s.slow, 1 / length);
+  for (std::size_t way = 0; way < kTideWays; ++way) {
+    const double rate = said.rates[predictor_index(way)];
+    const double margin = margin_of(way) * deviation(predictor_index(way), rate, length, s);
+    const double serves = std::max(sustained(rate, margin), 1e-9);
+    double& queue = s.queues[way];
+    queue = std::max(0.0, queue + (came - serves) * length);
+    // Nobody orders for longer than a few bins without seeing the queue.
+    queue = std::min(queue, came * length * 4);
+    const double late = queue > serves * wait + 1e-9 ? weight : 0;
+    s.missed[way] += gain * (late - s.missed[way]);
+    s.cost[way] += gain * (serves - s.cost[way]);
   }
-  if (said.burst > 0) {
-    const double base = said.rates[static_cast<std::size_t>(s.chosen)];
+}
+
+void score(const TideForecast& said, const TideBin& bin, TideState& s) {
+  const double length = to_seconds(bin.length), came = bin.requests_per_second;
+  const double share =
+      std::max(length / (length + kErrorSeconds), 1 / (static_cast<double>(s.scored) + kPriorBins));
+  for (std::size_t k = 0; k < kTidePredictors; ++k) {
+    const double rate = said.rates[k];
+    const double error = (came - rate) / std::max(rate, 1 / length);
+    const double wildest = kWildestDeviations * kWildestDeviations * s.errors[k];
+    s.errors[k] = std::clamp(s.errors[k] + share * (std::min(error * error, wildest) - s.errors[k]),
+                             kLeastError, kMostError);
+  }
+  const double base = said.rates[predictor_index(static_cast<std::size_t>(s.way))];
+  if (said.burst > base) {
     const double left = std::clamp((came - base) / (said.burst - base), 0.0, 1.0);
     s.persistence += kPersistenceGain * (left - s.persistence);
   }
 }
 
-void choose(TideState& s) {
-  auto loss = [&](TidePredictor p) { return s.records[static_cast<std::size_t>(p)].loss; };
-  TidePredictor best = s.chosen;
-  for (TidePredictor p : {TidePredictor::kLast, TidePredictor::kSlow, TidePredictor::kTrend}) {
-    if (loss(p) < kClearly * loss(best)) best = p;
+void choose(double share, TideState& s) {
+  const double allowed = (1 - share) * kMissBudget;
+  auto better = [&](std::size_t a, std::size_t b) {
+    const double over_a = std::max(s.missed[a], allowed), over_b = std::max(s.missed[b], allowed);
+    if (over_a != over_b) return over_a < kClearly * over_b;
+    return s.cost[a] < s.cost[b];
+  };
+  auto best = static_cast<std::size_t>(s.way);
+  for (std::size_t way = 0; way < kTideWays; ++way) {
+    const bool as_good = s.missed[best] <= allowed && s.missed[way] <= allowed;
+    if (as_good ? s.cost[way] < kClearly * s.cost[best] : better(way, best)) best = way;
   }
-  s.chosen = best;
+  s.way = static_cast<std::int64_t>(best);
 }
 
 void learn(const TideBin& bin, double window, TideState& s) {
@@ -97,28 +125,45 @@ void learn(const TideBin& bin, double window, TideState& s) {
 
 /// The rate of the last seconds where chance does not explain it, else 0.
 double burst_rate(const Input& in, const TideState& s) {
-  const double base = predict(s.chosen, 0, window_of(in), s);
+  const double base = predict(predictor_of(s), 0, window_of(in), s);
   const double noise =
       std::sqrt(std::max(base, 1 / kTideFastSeconds) * s.dispersion / (2 * kTideFastSeconds));
   if (s.bins == 0 || s.fast < base + kBurstDeviations * noise) return 0;
   return s.fast - noise;
 }
-}  // namespace
 
-void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double quantile,
-                  TideState& s) {
-  const double window = window_of(in);
-  if (s.records.size() != kTidePredictors) {
-    s.records.assign(kTidePredictors, TideRecord{kPriorError, 0});
-  }
-  const double memory = std::max(kRecordSeconds, kRecordLeads * to_seconds(lead));
+void score_due(const Input& in, const TideBin& bin, double share, Duration wait,
+               const Sustained& sustained, TideState& s) {
+  const double length = to_seconds(bin.length);
+  const double memory = std::max(kMemorySeconds, kMemoryMisses * length / (1 - share));
   std::size_t due = 0;
   for (; due < s.forecasts.size() && s.forecasts[due].due <= in.now; ++due) {
-    if (s.forecasts[due].due > in.now - bin.length)
-      score(s.forecasts[due], bin, quantile, memory, s);
+    const TideForecast& said = s.forecasts[due];
+    if (said.due <= in.now - bin.length || said.rates.size() != kTidePredictors) continue;
+    ++s.scored;
+    score(said, bin, s);
+    const double gain = std::max(length / (length + memory), 1 / static_cast<double>(s.scored));
+    play(said, bin, to_seconds(wait), gain, sustained, s);
+    if (static_cast<double>(s.scored) >= kPriorBins) choose(share, s);
   }
   s.forecasts.erase(s.forecasts.begin(), s.forecasts.begin() + static_cast<std::ptrdiff_t>(due));
-  choose(s);
+}
+}  // namespace
+
+TidePredictor predictor_of(const TideState& s) {
+  return static_cast<TidePredictor>(predictor_index(static_cast<std::size_t>(s.way)));
+}
+
+void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
+                  const Sustained& sustained, TideState& s) {
+  const double window = window_of(in);
+  if (s.errors.size() != kTidePredictors) {
+    s.errors.assign(kTidePredictors, kPriorError);
+    s.queues.assign(kTideWays, 0);
+    s.missed.assign(kTideWays, 0);
+    s.cost.assign(kTideWays, 0);
+  }
+  score_due(in, bin, share, wait, sustained, s);
   learn(bin, window, s);
   // What the first bins say is no mean yet.
   if (in.now - s.began < in.model.scaling.window) return;
@@ -128,25 +173,22 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double qua
   for (std::size_t k = 0; k < kTidePredictors; ++k) {
     next.rates.push_back(predict(static_cast<TidePredictor>(k), to_seconds(lead), window, s));
   }
-  const double burst = burst_rate(in, s);
-  if (burst > next.rates[static_cast<std::size_t>(s.chosen)]) next.burst = burst;
+  next.burst = burst_rate(in, s);
   s.forecasts.push_back(std::move(next));
 }
 
 TideOutlook outlook(const Input& in, Duration ahead, Duration lead, const TideState& s) {
   TideOutlook out;
-  if (s.records.size() != kTidePredictors) return out;
+  if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
-  out.rate = predict(s.chosen, to_seconds(ahead), window, s);
-  const TideRecord& record = s.records[static_cast<std::size_t>(s.chosen)];
-  const double length = std::max(window / 4, to_seconds(lead) / kTideBins);
-  const double farther = std::max(1.0, to_seconds(ahead) / std::max(1e-9, to_seconds(lead)));
-  const double variance =
-      std::max(0.0, record.error - counting(out.rate, s.dispersion, length)) * farther;
-  out.error = out.rate * std::sqrt(variance);
-  const double memory = s.chosen == TidePredictor::kSlow   ? kSlowWindows * window
-                        : s.chosen == TidePredictor::kLast ? window
-                                                           : 2 * window;
+  const TidePredictor chosen = predictor_of(s);
+  const double length = std::max(window / 4, to_seconds(lead) / static_cast<double>(kTideBins));
+  out.rate = predict(chosen, to_seconds(ahead), window, s);
+  out.error = margin_of(static_cast<std::size_t>(s.way)) *
+              deviation(static_cast<std::size_t>(chosen), out.rate, length, s);
+  const double memory = chosen == TidePredictor::kSlow   ? kSlowWindows * window
+                        : chosen == TidePredictor::kLast ? window
+                                                         : 2 * window;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
   const double burst = burst_rate(in, s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);

@@ -6,12 +6,17 @@
 //   slow   mean of about 15 windows: best where nothing changes, the counting noise is least
 //   trend  Holt's level and slope, the slope damped beyond kTrendWindows windows
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
-// moment falls. Its error there gives its quantile; the pinball loss of that quantile is its price:
-// capacity that idles against requests that miss, in the ratio the quantile stands for. The one of
-// the least price decides; last does until another is cheaper by kClearly, so that a forecast that
-// buys nothing is off. A burst (the last seconds beyond what chance explains) counts with the share
-// of earlier bursts that was still there a lead time later; all of it while none was seen.
-// Requests a second. Thread-safety: functions.
+// moment falls; its error there, in deviations, can be kept as a margin. Which predictor and how
+// many deviations (a way) is decided by what it would have cost: for every way a fluid queue is
+// played beside the real one, with the whole replicas that way would have ordered. Its misses (the
+// arrivals that would have waited too long) and its capacity are remembered; the cheapest of those
+// that keep the misses within half of what the SLO allows decides, of those that do not the one
+// with the fewest. So heavy tails widen the margin and a calm load narrows it, whatever their
+// distribution. Another way must be cheaper by a twentieth. A burst (the last seconds beyond what
+// chance explains) counts with the share of earlier bursts that was still there a lead time later;
+// all of it while none was seen. Requests a second. Thread-safety: functions.
+
+#include <functional>
 
 #include "core/policy/tide_demand.h"
 #include "core/policy/tide_state.h"
@@ -19,17 +24,22 @@
 namespace tidegate::policy {
 
 struct TideOutlook {
-  double rate = 0;         ///< said for the horizon
-  double error = 0;        ///< its standard deviation, counting noise excluded
+  double rate = 0;   ///< said for the horizon
+  double error = 0;  ///< the margin in force: deviations of the forecast, counting noise excluded
   double level_error = 0;  ///< of the mean it starts from: how much it wobbles by chance
   double burst = 0;        ///< what is left of a burst then; 0 where there is none
 };
 
-/// Learns from a closed bin and says anew what will be.
-void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double quantile,
-                  TideState& state);
+/// What a way would have had: rate and margin -> requests a second that whole replicas sustain.
+using Sustained = std::function<double(double rate, double margin)>;
 
-/// Of the chosen predictor, `ahead` from now; `lead` is the horizon its error is known for.
+/// Learns from a closed bin and says anew what will be. `wait` is what a request may wait.
+void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
+                  const Sustained& sustained, TideState& state);
+
+/// Of the way in force, `ahead` from now; `lead` is the horizon its error is known for.
 TideOutlook outlook(const Input& in, Duration ahead, Duration lead, const TideState& state);
+
+TidePredictor predictor_of(const TideState& state);
 
 }  // namespace tidegate::policy

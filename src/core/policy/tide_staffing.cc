@@ -49,8 +49,7 @@ double staffed_rate(const StaffingAsk& ask) {
   const double decay = deviation * ask.wait_seconds / std::max(1e-9, ask.dispersion);
   const double chance =
       (ask.wait_seconds > 0 ? std::min(z, deviations(decay, share)) : z) * deviation;
-  const double error = z * ask.error;
-  return ask.rate + std::sqrt(chance * chance + error * error);
+  return ask.rate + std::sqrt(chance * chance + ask.error * ask.error);
 }
 
 }  // namespace tidegate::policy

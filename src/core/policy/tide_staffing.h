@@ -9,7 +9,7 @@
 //             dispersion)), where P(any) = 1 / (1 + b * Phi(b) / phi(b)) (Halfin and Whitt 1981;
 //             the dispersion stands in the place of Allen and Cunneen's). Where nobody may wait:
 //             the normal quantile.
-//   error     the rate itself may be another than was said: the normal quantile of its error.
+//   error     the rate itself may be another than was said: the margin kept for that.
 // Requests a second, seconds. Thread-safety: functions.
 //
 //   staffed_rate({.rate = 8, .error = 0.4, .service_seconds = 7, .wait_seconds = 1.9});   // 9.6
@@ -18,7 +18,7 @@ namespace tidegate::policy {
 
 struct StaffingAsk {
   double rate = 0;
-  double error = 0;  ///< standard deviation of the rate forecast
+  double error = 0;  ///< margin of the rate forecast
   double dispersion = 1;
   double service_seconds = 1;
   double wait_seconds = 0;  ///< 0: none may wait

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <tuple>
 #include <vector>
 
@@ -17,18 +18,12 @@ namespace tidegate::policy {
 
 enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend };
 inline constexpr std::size_t kTidePredictors = 3;
-inline constexpr std::size_t kMostTideForecasts = 20;
+inline constexpr std::size_t kTideBins = 12;  ///< in a lead time
+inline constexpr std::size_t kMostTideForecasts = kTideBins + 2;
+/// Deviations of a forecast that may be kept as its margin; which one, experience says.
+inline constexpr double kTideMargins[] = {0.5, 1.2, 2.4, 4.5, 8, 14};
+inline constexpr std::size_t kTideWays = kTidePredictors * std::size(kTideMargins);
 inline constexpr std::size_t kMostTideOrders = 24;
-
-/// How one predictor fared: both relative to the rate, exponentially weighted.
-struct TideRecord {
-  double error = 0;  ///< variance of what came over what was said, noise of counting included
-  double loss = 0;   ///< pinball loss of its quantile: idle capacity and misses at their prices
-  static constexpr auto fields() {
-    return std::tuple(Field{"error", &TideRecord::error}, Field{"loss", &TideRecord::loss});
-  }
-  bool operator==(const TideRecord&) const = default;
-};
 
 /// What was said of the rate at `due`.
 struct TideForecast {
@@ -81,10 +76,12 @@ struct TideState {
   double dispersion = 1;  ///< variance of a bin's count over its mean: 1 is Poisson
   // Forecast.
   double last = 0, slow = 0, level = 0, slope = 0;
-  std::vector<TideRecord> records;
+  std::vector<double> errors;  ///< one a predictor: variance relative to what was said
+  // One a way, predictor by predictor, margin by margin: had it decided alone.
+  std::vector<double> queues, missed, cost;  ///< requests; share of them; mean requests/s
   std::vector<TideForecast> forecasts;
   std::int64_t scored = 0;
-  TidePredictor chosen = TidePredictor::kLast;
+  std::int64_t way = 2;    ///< the one that decides
   double persistence = 1;  ///< share of a burst that is still there a lead time later
   // Fleet.
   std::vector<TideVariant> variants;
@@ -103,8 +100,9 @@ struct TideState {
         Field{"binBegan", &S::bin_began}, Field{"binRequests", &S::bin_requests},
         Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
         Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
-        Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"records", &S::records},
-        Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"chosen", &S::chosen},
+        Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"errors", &S::errors},
+        Field{"queues", &S::queues}, Field{"missed", &S::missed}, Field{"cost", &S::cost},
+        Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"way", &S::way},
         Field{"persistence", &S::persistence}, Field{"variants", &S::variants},
         Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
         Field{"trippedFloor", &S::tripped_floor});

@@ -115,6 +115,7 @@ TEST(TideStaffing, GrowsWithRateErrorDispersionAndShareAndFallsWithPatience) {
 TEST(Tide, HoldsUntilItHasSeenABinAndThenSizesForTheRate) {
   Bench bench;
   EXPECT_EQ(asked(bench.step(40)), 1) << "one reading says nothing";
+  bench.seen.variants[0].fleet.ready = Replicas(5);  // else what waits by then is ordered for, too
   const Recommendation later = bench.run(40, 600);
   EXPECT_TRUE(gives(later, ReasonCode::kForecast));
   const double least = 40 / each(bench.model);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <tuple>
 #include <utility>
@@ -16,6 +15,7 @@ namespace tidegate::cli {
 namespace {
 
 constexpr std::int64_t kMostSeqs = 1'000'000;
+constexpr double kMost = 1e15;  ///< of any number here: what comes out still counts whole replicas
 
 /// What is wrong with the numbers, each by itself.
 std::string out_of_range(const SizeFlags& f) {
@@ -24,14 +24,14 @@ std::string out_of_range(const SizeFlags& f) {
                                     {"--prompt", f.prompt},
                                     {"--output", f.output},
                                     {"--cost-per-hour", f.cost_per_hour}}) {
-    if (value && !(std::isfinite(*value) && *value > 0)) {
-      return fmt::format("{} is {}; it must be above 0", name, *value);
+    if (value && !(*value > 0 && *value <= kMost)) {
+      return fmt::format("{} is {}; it must be above 0 and at most {:g}", name, *value, kMost);
     }
   }
   for (const auto& [name, value] :
        {std::pair("--price-per-mtok-in", f.price_in), {"--price-per-mtok-out", f.price_out}}) {
-    if (value && !(std::isfinite(*value) && *value >= 0)) {
-      return fmt::format("{} is {}; it must not be negative", name, *value);
+    if (value && !(*value >= 0 && *value <= kMost)) {
+      return fmt::format("{} is {}; it must be from 0 to {:g}", name, *value, kMost);
     }
   }
   if ((f.price_in || f.price_out) && f.price_in.value_or(0) + f.price_out.value_or(0) <= 0) {

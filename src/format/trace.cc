@@ -232,7 +232,9 @@ Result<void> TraceReader::State::load_rates() {
     double step = segments.back().start_seconds - segments[segments.size() - 2].start_seconds;
     end_seconds = segments.back().start_seconds + step;
   } else if (segments.empty() || options.until == Duration::max()) {
-    return fail("a rate series needs two rows, or one and --until");
+    const std::string skipped = notes.text();
+    return fail("a rate series needs two rows, or one and --until" +
+                (skipped.empty() ? skipped : ": " + skipped));
   } else {
     end_seconds = to_seconds(options.until);
   }
@@ -288,7 +290,10 @@ Result<std::unique_ptr<TraceReader>> TraceReader::read(std::unique_ptr<std::istr
   s.size_bytes = size_bytes;
   std::string context = "trace " + name;
   LineReader::Line first;
-  if (!s.next_line(first)) return fail(context + ": it is empty");
+  if (!s.next_line(first)) {
+    const std::string skipped = s.notes.text();
+    return fail(context + ": " + (skipped.empty() ? "it is empty" : skipped));
+  }
   auto rows = RowFormat::recognise(first.text);
   if (!rows) {
     return fail(context + ": " + rows.error().message + "; known are:\n" +
@@ -298,6 +303,8 @@ Result<std::unique_ptr<TraceReader>> TraceReader::read(std::unique_ptr<std::istr
   if (s.rows.kind() == TraceKind::kRate) {
     if (auto loaded = s.load_rates(); !loaded) return fail(loaded.error().within(context));
     if (auto loaded = s.load_lengths(); !loaded) return fail(loaded.error().within(context));
+  } else if (!options.lengths.empty()) {
+    return fail(context + ": --lengths is for a rate series; these requests have lengths");
   } else if (!s.rows.has_header()) {
     // The line that showed the format is a row, too.
     s.lines.again();

@@ -39,9 +39,20 @@ bool number(std::string_view text, T& value) {
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }
 
+/// Its beginning, fit for a terminal: what is not plain ASCII as \xNN.
 std::string quoted(std::string_view text) {
   constexpr std::size_t kShown = 40;
-  return "\"" + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "...\"" : "\"");
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (char c : text.substr(0, kShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out + (text.size() > kShown ? "...\"" : "\"");
 }
 
 std::string seconds_of(double value, Duration& time) {
@@ -202,23 +213,35 @@ Result<RowFormat> RowFormat::recognise(std::string_view first) {
         "prefix"}},
       {TraceKind::kRate, {"time", "rate"}},
   };
+  std::string lacks;  // of the nearest shape
+  int nearest = 0;
   for (const Shape& shape : kShapes) {
     int required = shape.kind == TraceKind::kRate ? 2 : 3;
     int found = 0;
+    std::string missing;
     for (int c = 0; c < kColumns; ++c) {
       format.columns_[c] = -1;
       for (std::size_t i = 0; i < format.fields_.size() && shape.columns[c]; ++i) {
         if (same_name(format.fields_[i], shape.columns[c]))
           format.columns_[c] = static_cast<int>(i);
       }
-      if (c < required && format.columns_[c] >= 0) ++found;
+      if (c >= required) continue;
+      if (format.columns_[c] >= 0) {
+        ++found;
+      } else {
+        missing += (missing.empty() ? "" : " and ") + quoted(shape.columns[c]);
+      }
+    }
+    if (found > nearest) {
+      nearest = found;
+      lacks = ": it lacks " + missing;
     }
     if (found < required) continue;
     format.kind_ = shape.kind;
     format.fields_.clear();
     return format;
   }
-  return fail("the header " + quoted(first) + " is not one of a trace");
+  return fail("the header " + quoted(first) + " is not one of a trace" + lacks);
 }
 
 void RowFormat::split(std::string_view line) {
@@ -245,6 +268,7 @@ std::string RowFormat::parse(std::string_view line, std::int64_t prefix_block_to
   out.prefix.clear();
   out.prefix_block_tokens = 0;
   if (!has_header_) return parse_json(line, prefix_block_tokens, time, out);
+  if (!line.empty() && line.front() == '{') return "JSON in a CSV trace";
   split(line);
   std::string why = kind_ == TraceKind::kAzure ? calendar_text(field(kTime), time)
                                                : seconds_text(field(kTime), time);

@@ -112,7 +112,8 @@ std::string to_table(const SimulateResult& result, const std::vector<spec::Model
   for (const auto& fleet : result.initial) {
     for (std::int64_t n : fleet) start += n;
   }
-  out += fmt::format("{} requests over {}, {} replica{} at the start", one.totals.score.requests,
+  out += fmt::format("{} request{} over {}, {} replica{} at the start", one.totals.score.requests,
+                     one.totals.score.requests == 1 ? "" : "s",
                      format::format_duration(seconds(one.simulated.count() / 1'000'000'000)), start,
                      start == 1 ? "" : "s");
   for (const spec::Model& model : models) {

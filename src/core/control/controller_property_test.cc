@@ -19,10 +19,10 @@ constexpr int kEvents = 120;
 spec::Model random_model(Rng& rng) {
   spec::Model model = model_with(static_cast<std::int64_t>(rng.below(3)),
                                  static_cast<std::int64_t>(3 + rng.below(10)), 1 + rng.below(2));
-  constexpr spec::PolicyKind kKinds[] = {
-      spec::PolicyKind::kStatic, spec::PolicyKind::kConcurrency, spec::PolicyKind::kHpa,
-      spec::PolicyKind::kKeda,   spec::PolicyKind::kKpa,         spec::PolicyKind::kTargetTracking};
-  model.scaling.policy = kKinds[rng.below(6)];
+  do {
+    model.scaling.policy =
+        static_cast<spec::PolicyKind>(rng.below(std::size(EnumTokens<spec::PolicyKind>::kTokens)));
+  } while (!policy::is_built(model.scaling.policy));
   model.scaling.scale_down_delay = seconds(static_cast<std::int64_t>(rng.below(4) * 10));
   model.scaling.window = seconds(10);
   if (rng.below(3) == 0) model.scaling.prewarm = spec::Prewarm{0.02, seconds(20)};
@@ -95,13 +95,25 @@ class Chaos {
       variant.kv_usage = spoiled(fresh(rng_.uniform()), rng_);
       variant.running_requests = spoiled(fresh(static_cast<double>(load_)), rng_);
       variant.engine_waiting_requests = spoiled(fresh(0), rng_);
+      variant.kv_usage_min = spoiled(fresh(rng_.uniform() / 2), rng_);
+      variant.kv_usage_max = spoiled(fresh(0.5 + rng_.uniform() / 2), rng_);
+      variant.engine_waiting_min = spoiled(fresh(0), rng_);
+      variant.engine_waiting_max = spoiled(fresh(static_cast<double>(small())), rng_);
+      variant.unsaturated_replicas = spoiled(fresh(static_cast<double>(small())), rng_);
+      variant.spare_kv_usage = spoiled(fresh(rng_.uniform()), rng_);
+      variant.spare_waiting = spoiled(fresh(static_cast<double>(count())), rng_);
     }
+    arrived_ += load_;
+    out.observation.demand.arrived_total = arrived_;
+    out.observation.demand.finished_total = arrived_ - load_;
+    out.observation.demand.prompt_tokens_total = arrived_ * 500;
+    out.observation.demand.output_tokens_total = (arrived_ - load_) * 100;
     return out;
   }
 
   spec::Model model_;
   Rng rng_;
-  std::int64_t load_ = 10;
+  std::int64_t load_ = 10, arrived_ = 0;
 };
 
 struct Watch {

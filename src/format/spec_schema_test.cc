@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -42,6 +43,7 @@ TEST(Docs, NameEveryKey) {
 }
 
 TEST(Docs, ExamplesAreSoundAndWise) {
+  ::setenv("TIDEGATE_PROFILES", (kRoot + "/profiles").c_str(), 1);  // wherever it was built
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kRoot + "/docs/examples")) {
     if (entry.path().extension() != ".yaml") continue;

@@ -14,7 +14,7 @@ namespace {
 
 using control::ReplicaState;
 
-constexpr std::uint64_t kSeeds = 1'200;
+constexpr std::uint64_t kSeeds = 800;
 constexpr std::uint64_t kTwinEvery = 8;  ///< seeds that are played twice
 constexpr Duration kRestWithin = seconds(3'600);
 constexpr Duration kRestLasts = seconds(120);

@@ -23,7 +23,11 @@ function(tidegate_library name)
     add_executable(${name}_test ${tests})
     # Tests are compiled once and run once: the time to build them counts most.
     # g++ 12 at -O1 takes a test's own operator new for a mismatch with its own operator delete.
-    target_compile_options(${name}_test PRIVATE $<IF:$<BOOL:${TIDEGATE_SANITIZE}>,-O0,-O1>
+    set(level -O1)
+    if(TIDEGATE_SANITIZE)
+      set(level -O0)
+    endif()
+    target_compile_options(${name}_test PRIVATE ${level}
                            $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_DEPS} GTest::gtest_main
                                                GTest::gmock)

@@ -225,7 +225,8 @@ void add_demo(CLI::App& app, int& code) {
   d->add_option("--seconds", o.seconds, "real seconds it takes")
       ->check(CLI::Range(10.0, 3600.0))
       ->capture_default_str();
-  d->add_option("--policy", o.policy, "static, concurrency, hpa, keda, kpa, targettracking")
+  d->add_option("--policy", o.policy,
+                "tide, concurrency, hpa, keda, kpa, targettracking, saturation, planner, static")
       ->capture_default_str();
   d->add_option("--seed", o.seed)->capture_default_str();
 }

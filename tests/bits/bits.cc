@@ -1,6 +1,6 @@
-// What core computes, as one digest a room, for script/bits: builds with other compilers and flags,
-// and machines with and without FMA, must print the same lines (docs/development.md, "Bit for
-// bit").
+// What core computes, as one digest a room, and what whole simulated worlds come to, for
+// script/bits: builds with other compilers and flags, and machines with and without FMA, must print
+// the same lines (docs/development.md, "Bit for bit").
 
 #include <algorithm>
 #include <cinttypes>
@@ -14,6 +14,9 @@
 #include "core/engine/cold_start.h"
 #include "core/engine/engine.h"
 #include "core/route/router.h"
+#include "core/workload/generator.h"
+#include "sim/cluster.h"
+#include "sim/test_random_world.h"
 
 namespace tidegate::bits {
 namespace {
@@ -208,6 +211,91 @@ void routes(Digest& d) {
   d.add(router.demand(now));
 }
 
+/// All that a world tells: requests, replicas, decisions with all they saw, samples.
+struct Told : sim::Recorder {
+  explicit Told(Digest& into) : d(into) {}
+  void request(const sim::RequestRecord& r) override {
+    d.add(r.number);
+    d.add(r.dispatched);
+    d.add(r.first);
+    d.add(r.ended);
+    d.add(r.ending);
+    d.add(r.met);
+    d.add(r.replica);
+  }
+  void replica(Instant at, const sim::Change& c) override {
+    d.add(at);
+    d.add(c.id);
+    d.add(c.state);
+    d.add(c.stages);
+  }
+  void decision(const control::Decision& one, std::int64_t repeats) override {
+    d.add(one);
+    d.add(repeats);
+  }
+  void sample(const sim::Sample& s) override {
+    d.add(s.kv_usage);
+    d.add(s.ttft_p99_seconds);
+    d.add(s.cost_dollars);
+  }
+  Digest& d;
+};
+
+void totals(Digest& d, const sim::World& world) {
+  const sim::Totals t = world.totals();
+  for (const workload::Sketch* sketch : {&t.score.ttft, &t.score.itl, &t.score.e2e}) {
+    d.add(sketch->sum());
+    d.add(sketch->quantile(0.99));
+  }
+  d.add(t.score.met);
+  d.add(t.gpu_hours);
+  d.add(t.cost_dollars);
+}
+
+/// Whole worlds: made requests with everything going wrong, under every policy that is built,
+/// behind a gateway and behind a proxy.
+void worlds(Digest& d) {
+  Told told(d);
+  for (int kind = 0; kind <= static_cast<int>(spec::PolicyKind::kOracle); ++kind) {
+    auto policy = static_cast<spec::PolicyKind>(kind);
+    if (!policy::is_built(policy)) continue;
+    for (std::uint64_t seed = 0; seed < 24; ++seed) {
+      sim::RandomWorld w = sim::random_world(seed);
+      w.options.model.scaling.policy = policy;
+      w.options.front = seed % 2 == 0 ? sim::Front::kGateway : sim::Front::kProxy;
+      w.options.recorder = &told;
+      sim::World world(w.options);
+      workload::Generator requests(w.load, seed);
+      for (workload::TraceRequest r; requests.next(r);) world.offer(r);
+      world.drain();
+      world.finish(world.now() + seconds(120));
+      totals(d, world);
+    }
+  }
+}
+
+/// Two models on one clock that share their devices.
+void cluster(Digest& d) {
+  Told told(d);
+  workload::Faults faults;
+  faults.pools = {{.accelerator = "gpu", .devices = 5}};
+  sim::Cluster cluster(faults);
+  for (std::uint64_t seed : {3, 4}) {
+    sim::RandomWorld w = sim::random_world(seed);
+    w.options.model.name = "m" + std::to_string(seed);
+    w.options.faults.pools = faults.pools;
+    w.options.recorder = &told;
+    cluster.add(w.options);
+  }
+  workload::Part part{.name = "both", .shape = workload::Steady{4}};
+  part.models = {{"a", 0.5}, {"b", 0.5}};
+  workload::Generator requests({.duration = seconds(300), .parts = {part}}, 1);
+  for (workload::TraceRequest r; requests.next(r);) cluster.offer(r.model == "b", r);
+  cluster.drain();
+  cluster.finish(cluster.now() + seconds(120));
+  for (std::size_t i = 0; i < cluster.size(); ++i) totals(d, cluster.world(i));
+}
+
 void print(const char* room, void (*fill)(Digest&)) {
   Digest d;
   fill(d);
@@ -226,4 +314,6 @@ int main() {
   print("cold-start", cold_starts);
   print("decisions", decisions);
   print("routes", routes);
+  print("worlds", worlds);
+  print("cluster", cluster);
 }

@@ -61,7 +61,7 @@ TEST(Codec, WhatAPolicyRemembersComesBackAndIsSmall) {
   tide.queues.assign(policy::kTideWays, 0.1);
   tide.missed = tide.cost = tide.queues;
   tide.forecasts.assign(policy::kTideBins + 1, {d.at, {0.1, 0.2, 0.3}, 0.4});
-  tide.variants.assign(2, {0.9, 1.1, 1.3, 4});
+  tide.variants.assign(2, {0.9, 1.1, 1.3, 4.1, 5.1, 6.1, 7.1, 8});
   tide.orders.assign(4, {1, 2, d.at});
   back = from_msgpack<control::Decision>(to_msgpack(d));
   ASSERT_TRUE(back) << back.error().message;

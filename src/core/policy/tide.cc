@@ -142,7 +142,10 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
           {"expected_rate_requests_per_second", rate},
           {"slo_share", t.share},
           {"lead_time_seconds", to_seconds(t.lead)},
-          {capacity, first.requests_per_second}};
+          {capacity, first.requests_per_second},
+          {"learned_decode_ratio", s.variants[t.first].decode},
+          {"learned_prefill_ratio", s.variants[t.first].prefill},
+          {"learned_kv_ratio", s.variants[t.first].held}};
 }
 
 Tide look(const Input& in, TideState& s) {
@@ -167,9 +170,9 @@ Tide look(const Input& in, TideState& s) {
     };
     forecast_bin(in, *bin, t.lead, t.share, seconds_f(first.wait_seconds), sustained, s);
   }
-  t.ahead = outlook(in, t.lead, t.lead, s);
-  t.later = outlook(in, t.lead * 2, t.lead, s);
-  t.present = outlook(in, Duration(0), t.lead, s);
+  t.ahead = outlook(in, t.lead, s);
+  t.later = outlook(in, t.lead * 2, s);
+  t.present = outlook(in, Duration(0), s);
   return t;
 }
 

@@ -11,14 +11,17 @@ namespace {
 constexpr double kStepGain = 0.003;
 /// A reading that far from what is believed is nobody's step time.
 constexpr double kWildest = 5;
+/// Half a minute of readings, one a second.
+constexpr double kMeanGain = 1.0 / 30;
+constexpr double kMostReported = 1e9;
 /// Hardware differs from its profile by this much at most; prefill also by what prefix hits save.
 constexpr double kLeastDecode = 0.5, kMostDecode = 3, kLeastPrefill = 0.05, kMostPrefill = 3;
 /// Means of lengths hide their spread: log-normal prompts hold two or three times as much.
 constexpr double kLeastHeld = 0.5, kMostHeld = 4;
 /// The longest prompts of a model are so much longer than the mean one.
 constexpr double kLongPrompt = 4;
-/// Below it a batch says little of the slope.
-constexpr double kLeastBatch = 1;
+/// Below it an engine may have idled for a part of the second.
+constexpr double kLeastBatch = 4;
 
 engine::LengthMoments moments_of(const engine::Lengths& lengths, double held) {
   engine::LengthMoments moments = engine::LengthMoments::of(lengths);
@@ -41,55 +44,61 @@ engine::Profile corrected(const engine::Profile& profile, const TideVariant& lea
   return out;
 }
 
-/// One second of one variant, a replica's rank: what a step took and what its parts should take.
-struct Step {
-  double took = 0, decode = 0, prefill = 0;
-  double batch = 0, held = 0;
-};
-
-bool read_step(const spec::Variant& variant, const signal::VariantObservation& seen,
-               const engine::Lengths& lengths, Step& out) {
-  const auto ready = static_cast<double>(seen.fleet.ready.value());
+/// What a rank of this variant reports, averaged: the batch is one look at what wanders, and within
+/// a second it goes with the prompts that came in it; over half a minute it does not.
+bool read_means(const spec::Variant& variant, const signal::VariantObservation& seen,
+                TideVariant& learned) {
   const double ranks =
-      ready * static_cast<double>(std::max<std::int64_t>(1, variant.engine.data_parallel_size));
-  if (ready < 1 || !seen.running_requests.complete() || !seen.output_tokens_per_second.complete() ||
+      static_cast<double>(seen.fleet.ready.value()) *
+      static_cast<double>(std::max<std::int64_t>(1, variant.engine.data_parallel_size));
+  if (ranks < 1 || !seen.running_requests.complete() || !seen.output_tokens_per_second.complete() ||
       !seen.prompt_tokens_per_second.complete() || !seen.kv_usage.complete()) {
     return false;
   }
-  const double running = seen.running_requests.value, tokens = seen.output_tokens_per_second.value;
-  if (!(running >= kLeastBatch * ranks) || !(tokens > 0) || !(seen.kv_usage.value > 0))
-    return false;
-  const engine::Profile& p = variant.profile;
-  const double second = 1e-15 * variant.hardware.interference;
-  out.took = running / tokens;
-  out.batch = running / ranks;
-  out.held = std::min(1.0, seen.kv_usage.value) * static_cast<double>(p.kv_tokens) / out.batch;
-  const double prefilled = seen.prompt_tokens_per_second.value / tokens * out.batch;
-  out.decode =
-      second *
-      (static_cast<double>(p.c0_fs) +
-       out.batch * (static_cast<double>(p.c2_fs) + static_cast<double>(p.c3_fs) * out.held));
-  out.prefill =
-      second * prefilled *
-      (static_cast<double>(p.c1_fs) + static_cast<double>(p.c4_fs) * lengths.prompt_tokens / 2);
-  return true;
+  const double batch = seen.running_requests.value / ranks;
+  const double output = seen.output_tokens_per_second.value / ranks;
+  const double prompt = seen.prompt_tokens_per_second.value / ranks;
+  const double kv = seen.kv_usage.value * static_cast<double>(variant.profile.kv_tokens);
+  const bool sane = batch >= 0 && batch < kMostReported && output >= 0 && output < kMostReported &&
+                    prompt >= 0 && prompt < kMostReported && seen.kv_usage.value >= 0 &&
+                    seen.kv_usage.value <= 1;
+  if (!sane) return false;
+  if (learned.batch <= 0) {
+    learned.batch = batch;
+    learned.output = output;
+    learned.prompt = prompt;
+    learned.kv = kv;
+  }
+  learned.batch += kMeanGain * (batch - learned.batch);
+  learned.output += kMeanGain * (output - learned.output);
+  learned.prompt += kMeanGain * (prompt - learned.prompt);
+  learned.kv += kMeanGain * (kv - learned.kv);
+  return learned.batch >= kLeastBatch && learned.output > 0 && learned.kv > 0;
 }
 
-void learn_one(const Step& step, const engine::Lengths& lengths, TideVariant& learned) {
-  const double believed = learned.decode * step.decode + learned.prefill * step.prefill;
+/// A second of one rank was spent on decode and on prefill: how long, by the profile?
+void learn_one(const spec::Variant& variant, const engine::Lengths& lengths, TideVariant& learned) {
+  const engine::Profile& p = variant.profile;
+  const double second = 1e-15 * variant.hardware.interference;
+  const double holds = learned.kv / learned.batch, steps = learned.output / learned.batch;
+  const double decode =
+      second *
+      (steps * static_cast<double>(p.c0_fs) +
+       learned.output * (static_cast<double>(p.c2_fs) + static_cast<double>(p.c3_fs) * holds));
+  const double prefill =
+      second * learned.prompt *
+      (static_cast<double>(p.c1_fs) + static_cast<double>(p.c4_fs) * lengths.prompt_tokens / 2);
+  const double believed = learned.decode * decode + learned.prefill * prefill;
   const double held = learned.held * engine::held_tokens(engine::LengthMoments::of(lengths));
-  if (!(believed > 0) || !(held > 0)) return;
-  if (step.took > kWildest * believed || step.took < believed / kWildest) return;
-  if (step.held <= kWildest * held && step.held >= held / kWildest) {
+  if (!(believed > 1 / kWildest) || believed > kWildest || !(held > 0)) return;
+  if (holds <= kWildest * held && holds >= held / kWildest) {
     learned.held =
-        std::clamp(learned.held * (1 + kStepGain * (step.held / held - 1)), kLeastHeld, kMostHeld);
+        std::clamp(learned.held * (1 + kStepGain * (holds / held - 1)), kLeastHeld, kMostHeld);
   }
-  const double error = step.took - believed;
-  const double power = step.decode * step.decode + step.prefill * step.prefill;
-  learned.decode = std::clamp(learned.decode + kStepGain * error * step.decode / power,
-                              kLeastDecode, kMostDecode);
-  learned.prefill = std::clamp(learned.prefill + kStepGain * error * step.prefill / power,
-                               kLeastPrefill, kMostPrefill);
+  const double power = decode * decode + prefill * prefill;
+  const double step = kStepGain * (1 - believed) / power;
+  learned.decode = std::clamp(learned.decode + step * decode, kLeastDecode, kMostDecode);
+  learned.prefill = std::clamp(learned.prefill + step * prefill, kLeastPrefill, kMostPrefill);
 }
 }  // namespace
 
@@ -139,9 +148,9 @@ void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& 
     const std::int64_t ready = seen == nullptr ? 0 : seen->fleet.ready.value();
     const bool steady = ready == learned.ready;
     learned.ready = ready;
-    Step step;
     if (seen == nullptr || !steady || lengths.output_tokens < 1) continue;
-    if (read_step(in.model.variants[i], *seen, lengths, step)) learn_one(step, lengths, learned);
+    const spec::Variant& variant = in.model.variants[i];
+    if (read_means(variant, *seen, learned)) learn_one(variant, lengths, learned);
   }
 }
 

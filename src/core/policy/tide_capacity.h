@@ -2,12 +2,12 @@
 // What one replica of a variant sustains within the SLO, as tide sees it. Internal to core/policy.
 //
 // core/engine/capacity.h over the variant's profile at the mean lengths seen, with three factors
-// learned from what engines report. A sample is a second: sequences running over tokens a second is
-// the time of a step, to be explained by decode and prefill (normalised least mean squares); KV in
-// use over sequences is what one holds. Guards: only fresh readings of every ready replica, none
-// just come or gone, nothing beyond kWildest times what is believed, every factor bounded. So one
-// wrong reading moves a factor by a few thousandths, and a thousand of them no further than the
-// bound. Requests a second, seconds, tokens. Thread-safety: functions.
+// learned from what engines report. Means of half a minute: the steps and tokens of a second are
+// what it was spent on, decode and prefill (normalised least mean squares); KV in use over
+// sequences is what one holds. Guards: only fresh readings of every ready replica, none just come
+// or gone, nothing beyond kWildest times what is believed, every factor bounded. So one wrong
+// reading moves a factor by a few thousandths, and a thousand of them no further than the bound.
+// Requests a second, seconds, tokens. Thread-safety: functions.
 
 #include "core/engine/capacity.h"
 #include "core/policy/laws.h"

@@ -15,6 +15,8 @@ constexpr double kMemorySeconds = 3'600, kMemoryMisses = 3;
 constexpr double kErrorSeconds = 1'800;
 /// Unseen, a rate moves by a tenth a lead time; that is worth so many bins.
 constexpr double kPriorError = 0.1 * 0.1, kPriorBins = 8;
+/// Before anything was played no way missed, and that counts as so many bins.
+constexpr double kPriorPlays = 40;
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
 constexpr double kClearly = 0.95;
@@ -51,9 +53,8 @@ double predict(TidePredictor which, double ahead, double window, const TideState
 double margin_of(std::size_t way) { return kTideMargins[way % std::size(kTideMargins)]; }
 std::size_t predictor_index(std::size_t way) { return way / std::size(kTideMargins); }
 
-double deviation(std::size_t predictor, double rate, double length, const TideState& s) {
-  return rate *
-         std::sqrt(std::max(0.0, s.errors[predictor] - counting(rate, s.dispersion, length)));
+double deviation(std::size_t predictor, double rate, const TideState& s) {
+  return rate * std::sqrt(std::max(0.0, s.errors[predictor]));
 }
 
 /// The queue that every way would have now.
@@ -63,7 +64,7 @@ void play(const TideForecast& said, const TideBin& bin, double wait, double gain
   const double weight = came / std::max(s.slow, 1 / length);
   for (std::size_t way = 0; way < kTideWays; ++way) {
     const double rate = said.rates[predictor_index(way)];
-    const double margin = margin_of(way) * deviation(predictor_index(way), rate, length, s);
+    const double margin = margin_of(way) * deviation(predictor_index(way), rate, s);
     const double serves = std::max(sustained(rate, margin), 1e-9);
     double& queue = s.queues[way];
     queue = std::max(0.0, queue + (came - serves) * length);
@@ -82,9 +83,11 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
   for (std::size_t k = 0; k < kTidePredictors; ++k) {
     const double rate = said.rates[k];
     const double error = (came - rate) / std::max(rate, 1 / length);
-    const double wildest = kWildestDeviations * kWildestDeviations * s.errors[k];
-    s.errors[k] = std::clamp(s.errors[k] + share * (std::min(error * error, wildest) - s.errors[k]),
-                             kLeastError, kMostError);
+    // Counting alone gives so much; only what is beyond it is the forecast's own error.
+    const double noise = counting(rate, s.dispersion, length);
+    const double wildest = kWildestDeviations * kWildestDeviations * (s.errors[k] + noise);
+    const double own = std::min(error * error, wildest) - noise;
+    s.errors[k] = std::clamp(s.errors[k] + share * (own - s.errors[k]), kLeastError, kMostError);
   }
   const double base = said.rates[predictor_index(static_cast<std::size_t>(s.way))];
   if (said.burst > base) {
@@ -93,17 +96,19 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
   }
 }
 
+/// Capacity, and the misses beyond the budget at the price the SLO implies: where a share of 0.99
+/// must be met, a miss is worth the room for a hundred requests.
 void choose(double share, TideState& s) {
   const double allowed = (1 - share) * kMissBudget;
-  auto better = [&](std::size_t a, std::size_t b) {
-    const double over_a = std::max(s.missed[a], allowed), over_b = std::max(s.missed[b], allowed);
-    if (over_a != over_b) return over_a < kClearly * over_b;
-    return s.cost[a] < s.cost[b];
+  auto price = [&](std::size_t way) {
+    return s.cost[way] + s.slow * std::max(0.0, s.missed[way] - allowed) / (1 - share);
   };
   auto best = static_cast<std::size_t>(s.way);
+  double least = price(best) * kClearly;
   for (std::size_t way = 0; way < kTideWays; ++way) {
-    const bool as_good = s.missed[best] <= allowed && s.missed[way] <= allowed;
-    if (as_good ? s.cost[way] < kClearly * s.cost[best] : better(way, best)) best = way;
+    if (price(way) >= least) continue;
+    best = way;
+    least = price(way);
   }
   s.way = static_cast<std::int64_t>(best);
 }
@@ -142,7 +147,8 @@ void score_due(const Input& in, const TideBin& bin, double share, Duration wait,
     if (said.due <= in.now - bin.length || said.rates.size() != kTidePredictors) continue;
     ++s.scored;
     score(said, bin, s);
-    const double gain = std::max(length / (length + memory), 1 / static_cast<double>(s.scored));
+    const double gain =
+        std::max(length / (length + memory), 1 / (static_cast<double>(s.scored) + kPriorPlays));
     play(said, bin, to_seconds(wait), gain, sustained, s);
     if (static_cast<double>(s.scored) >= kPriorBins) choose(share, s);
   }
@@ -177,15 +183,14 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
   s.forecasts.push_back(std::move(next));
 }
 
-TideOutlook outlook(const Input& in, Duration ahead, Duration lead, const TideState& s) {
+TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   TideOutlook out;
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
   const TidePredictor chosen = predictor_of(s);
-  const double length = std::max(window / 4, to_seconds(lead) / static_cast<double>(kTideBins));
   out.rate = predict(chosen, to_seconds(ahead), window, s);
   out.error = margin_of(static_cast<std::size_t>(s.way)) *
-              deviation(static_cast<std::size_t>(chosen), out.rate, length, s);
+              deviation(static_cast<std::size_t>(chosen), out.rate, s);
   const double memory = chosen == TidePredictor::kSlow   ? kSlowWindows * window
                         : chosen == TidePredictor::kLast ? window
                                                          : 2 * window;

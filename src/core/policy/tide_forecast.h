@@ -9,12 +9,12 @@
 // moment falls; its error there, in deviations, can be kept as a margin. Which predictor and how
 // many deviations (a way) is decided by what it would have cost: for every way a fluid queue is
 // played beside the real one, with the whole replicas that way would have ordered. Its misses (the
-// arrivals that would have waited too long) and its capacity are remembered; the cheapest of those
-// that keep the misses within half of what the SLO allows decides, of those that do not the one
-// with the fewest. So heavy tails widen the margin and a calm load narrows it, whatever their
-// distribution. Another way must be cheaper by a twentieth. A burst (the last seconds beyond what
-// chance explains) counts with the share of earlier bursts that was still there a lead time later;
-// all of it while none was seen. Requests a second. Thread-safety: functions.
+// arrivals that would have waited too long) and its capacity are remembered; the way of the least
+// price decides: its capacity, and its misses beyond half of what the SLO allows, each worth the
+// room for 1 / (1 - share) requests. So heavy tails widen the margin and a calm load narrows it,
+// whatever their distribution. Another way must be cheaper by a twentieth. A burst (the last
+// seconds beyond what chance explains) counts with the share of earlier bursts that was still there
+// a lead time later; all of it while none was seen. Requests a second. Thread-safety: functions.
 
 #include <functional>
 
@@ -37,8 +37,8 @@ using Sustained = std::function<double(double rate, double margin)>;
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
                   const Sustained& sustained, TideState& state);
 
-/// Of the way in force, `ahead` from now; `lead` is the horizon its error is known for.
-TideOutlook outlook(const Input& in, Duration ahead, Duration lead, const TideState& state);
+/// Of the way in force, `ahead` from now; its margin is the one for a lead time.
+TideOutlook outlook(const Input& in, Duration ahead, const TideState& state);
 
 TidePredictor predictor_of(const TideState& state);
 

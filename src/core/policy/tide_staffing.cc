@@ -10,6 +10,9 @@ namespace tidegate::policy {
 namespace {
 constexpr double kInverseRootTwoPi = 0.3989422804014327;
 constexpr double kMostDeviations = 8;
+/// Where nobody may wait the bound is on the pace of a request, a mean over its life, which wanders
+/// less than the number in service does: by the root of 0.7, between lives alike and exponential.
+constexpr double kMeanOfLife = 0.84;
 constexpr int kHalvings = 24;  // of eight deviations: to the last millionth
 
 double density(double x) { return kInverseRootTwoPi * exp(-x * x / 2); }
@@ -48,7 +51,7 @@ double staffed_rate(const StaffingAsk& ask) {
   const double deviation = std::sqrt(ask.rate * ask.dispersion / ask.service_seconds);
   const double decay = deviation * ask.wait_seconds / std::max(1e-9, ask.dispersion);
   const double chance =
-      (ask.wait_seconds > 0 ? std::min(z, deviations(decay, share)) : z) * deviation;
+      (ask.wait_seconds > 0 ? std::min(z, deviations(decay, share)) : kMeanOfLife * z) * deviation;
   return ask.rate + std::sqrt(chance * chance + ask.error * ask.error);
 }
 

@@ -8,7 +8,7 @@
 //             (sd^2 = a * dispersion), P(wait > w) = P(any) * exp(-beyond * w / (service *
 //             dispersion)), where P(any) = 1 / (1 + b * Phi(b) / phi(b)) (Halfin and Whitt 1981;
 //             the dispersion stands in the place of Allen and Cunneen's). Where nobody may wait:
-//             the normal quantile.
+//             the normal quantile, for the mean over a life.
 //   error     the rate itself may be another than was said: the margin kept for that.
 // Requests a second, seconds. Thread-safety: functions.
 //

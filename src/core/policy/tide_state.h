@@ -1,6 +1,7 @@
 #pragma once
 // TideState: what the policy `tide` remembers between decisions. A value of at most 2 KB as
-// MessagePack for a model of four variants (core/policy/policy.h). Rates are requests a second.
+// MessagePack for a model of two variants and four orders on their way (core/policy/policy.h).
+// Rates are requests a second.
 //
 // All lists are bounded: kTidePredictors predictors, kMostTideForecasts forecasts waiting for their
 // hour, kMostTideOrders orders on their way.
@@ -18,7 +19,7 @@ namespace tidegate::policy {
 
 enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend };
 inline constexpr std::size_t kTidePredictors = 3;
-inline constexpr std::size_t kTideBins = 12;  ///< in a lead time
+inline constexpr std::size_t kTideBins = 10;  ///< in a lead time
 inline constexpr std::size_t kMostTideForecasts = kTideBins + 2;
 /// Deviations of a forecast that may be kept as its margin; which one, experience says.
 inline constexpr double kTideMargins[] = {0.5, 1.2, 2.4, 4.5, 8, 14};
@@ -47,16 +48,21 @@ struct TideOrder {
   bool operator==(const TideOrder&) const = default;
 };
 
-/// What was learned of one variant: factors on its profile.
+/// What was learned of one variant: factors on its profile, and means of what a rank reports.
 struct TideVariant {
   double decode = 1;   ///< step time but for its prefill
   double prefill = 1;  ///< prefill; prefix hits make it small
   double held = 1;     ///< KV of a sequence: lengths are spread, only their means are known
+  double batch = 0;    ///< sequences running
+  double output = 0, prompt = 0;  ///< tokens a second
+  double kv = 0;                  ///< tokens
   std::int64_t ready = 0;
   static constexpr auto fields() {
     using V = TideVariant;
     return std::tuple(Field{"decode", &V::decode}, Field{"prefill", &V::prefill},
-                      Field{"held", &V::held}, Field{"ready", &V::ready});
+                      Field{"held", &V::held}, Field{"batch", &V::batch},
+                      Field{"output", &V::output}, Field{"prompt", &V::prompt}, Field{"kv", &V::kv},
+                      Field{"ready", &V::ready});
   }
   bool operator==(const TideVariant&) const = default;
 };

@@ -90,8 +90,8 @@ TEST(TideStaffing, NormalDistributionInvertsItsQuantile) {
 }
 
 TEST(TideStaffing, WhereNobodyMayWaitItIsTheSquareRootRule) {
-  // 100 in service on average, deviation 10: the 99 % quantile is 123.3 places.
-  EXPECT_NEAR(staffed_rate({.rate = 10, .service_seconds = 10, .share = 0.99}), 12.33, 0.01);
+  // 100 in service on average, deviation 10, 8.4 of a mean over a life: 119.5 places.
+  EXPECT_NEAR(staffed_rate({.rate = 10, .service_seconds = 10, .share = 0.99}), 11.954, 0.001);
 }
 
 TEST(TideStaffing, GrowsWithRateErrorDispersionAndShareAndFallsWithPatience) {
@@ -289,7 +289,7 @@ TEST(TideCapacity, LearnsFromManyReadingsAndNotFromOne) {
     bench.step(10);
   }
   const TideVariant& learned = bench.state.tide->variants[0];
-  TideVariant truth{1.5, 1.5, 1, 1};
+  TideVariant truth{.decode = 1.5, .prefill = 1.5};
   const auto believed = tide_capacity(bench.model, bench.model.variants[0], learned, {500, 200});
   const auto right = tide_capacity(bench.model, bench.model.variants[0], truth, {500, 200});
   EXPECT_NEAR(believed.requests_per_second / right.requests_per_second, 1, 0.03);

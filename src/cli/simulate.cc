@@ -59,6 +59,7 @@ int simulate(const SimulateFlags& flags) {
                                .faults = input->faults,
                                .front = input->front,
                                .oracle_budget = flags.oracle_budget};
+  if (flags.input.through_text) options.pages = sim::Pages::kText;
   if (flags.files.any()) {
     options.recorder = [&](const std::string& policy, const spec::Model& model) {
       return (*files)->recorder(policy, model);

@@ -36,6 +36,8 @@ void add_simulate(CLI::App& app, const std::string& command, int& code) {
       "--until 1d\n",
       simulate, code, o);
   input_flags(s, o.input);
+  s->add_flag("--through-text", o.input.through_text,
+              "read engines through vLLM's text: the same results, slower");
   s->add_option("--oracle-budget", o.oracle_budget, "requests the oracle's search may simulate")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 50))
       ->capture_default_str();

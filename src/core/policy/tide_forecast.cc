@@ -9,14 +9,14 @@ namespace tidegate::policy {
 
 namespace {
 constexpr double kSlowWindows = 15, kSlopeWindows = 5, kTrendWindows = 10;
-/// Experience forgets over an hour, or over as many bins as three misses of the SLO's share take.
-constexpr double kMemorySeconds = 3'600, kMemoryMisses = 3;
+/// A rise that nobody foresaw is missed for a lead time: one event, however many bins it spans. So
+/// experience is counted in lead times: it forgets over as many as hold four events at the share
+/// of misses that the SLO allows, and before anything was played it is as sure as after one.
+constexpr double kMemoryEvents = 4, kPriorEvents = 1;
 /// Errors are known from fewer bins than misses are.
 constexpr double kErrorSeconds = 1'800;
 /// Unseen, a rate moves by a tenth a lead time; that is worth so many bins.
 constexpr double kPriorError = 0.1 * 0.1, kPriorBins = 8;
-/// Before anything was played no way missed, and that counts as so many bins.
-constexpr double kPriorPlays = 40;
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
 constexpr double kClearly = 0.95;
@@ -61,7 +61,8 @@ double deviation(std::size_t predictor, double rate, const TideState& s) {
 void play(const TideForecast& said, const TideBin& bin, double wait, double gain,
           const Sustained& sustained, TideState& s) {
   const double length = to_seconds(bin.length), came = bin.requests_per_second;
-  const double weight = came / std::max(s.slow, 1 / length);
+  // A burst weighs as its requests do; a new level, once it is one, as much as the old.
+  const double weight = came / std::max({s.slow, s.last, 1 / length});
   for (std::size_t way = 0; way < kTideWays; ++way) {
     const double rate = said.rates[predictor_index(way)];
     const double margin = margin_of(way) * deviation(predictor_index(way), rate, s);
@@ -72,7 +73,7 @@ void play(const TideForecast& said, const TideBin& bin, double wait, double gain
     queue = std::min(queue, came * length * 4);
     const double late = queue > serves * wait + 1e-9 ? weight : 0;
     s.missed[way] += gain * (late - s.missed[way]);
-    s.cost[way] += gain * (serves - s.cost[way]);
+    s.cost[way] += std::max(gain, 1 / static_cast<double>(s.scored)) * (serves - s.cost[way]);
   }
 }
 
@@ -137,10 +138,11 @@ double burst_rate(const Input& in, const TideState& s) {
   return s.fast - noise;
 }
 
-void score_due(const Input& in, const TideBin& bin, double share, Duration wait,
+void score_due(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
                const Sustained& sustained, TideState& s) {
   const double length = to_seconds(bin.length);
-  const double memory = std::max(kMemorySeconds, kMemoryMisses * length / (1 - share));
+  const double event = std::max(length, to_seconds(lead)) / (1 - share);
+  const double memory = kMemoryEvents * event, prior = kPriorEvents * event / length;
   std::size_t due = 0;
   for (; due < s.forecasts.size() && s.forecasts[due].due <= in.now; ++due) {
     const TideForecast& said = s.forecasts[due];
@@ -148,7 +150,7 @@ void score_due(const Input& in, const TideBin& bin, double share, Duration wait,
     ++s.scored;
     score(said, bin, s);
     const double gain =
-        std::max(length / (length + memory), 1 / (static_cast<double>(s.scored) + kPriorPlays));
+        std::max(length / (length + memory), 1 / (static_cast<double>(s.scored) + prior));
     play(said, bin, to_seconds(wait), gain, sustained, s);
     if (static_cast<double>(s.scored) >= kPriorBins) choose(share, s);
   }
@@ -169,7 +171,7 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
     s.missed.assign(kTideWays, 0);
     s.cost.assign(kTideWays, 0);
   }
-  score_due(in, bin, share, wait, sustained, s);
+  score_due(in, bin, lead, share, wait, sustained, s);
   learn(bin, window, s);
   // What the first bins say is no mean yet.
   if (in.now - s.began < in.model.scaling.window) return;

@@ -31,7 +31,6 @@
 namespace tidegate::policy {
 
 namespace {
-constexpr double kUsualShare = 0.99;
 /// Two deviations: the mean is that much higher one time in forty.
 constexpr double kWobbles = 2;
 /// Of the requests that arrive, preempted: recomputing more than this is thrashing.
@@ -47,7 +46,7 @@ constexpr double kNoticed = 5;
 struct Tide {
   std::size_t first = 0;  ///< the variant that grows next
   Duration lead{0};
-  double share = kUsualShare;
+  double share = 0.99;
   std::vector<TideCapacity> each;
   TideOutlook ahead, later, present;
 };
@@ -59,11 +58,7 @@ double share_of(const Input& in, const TideCapacity& first, double cost_per_hour
     const double saved = *slo.miss_cost_dollars * first.requests_per_second * 3'600;
     return std::clamp(1 - cost_per_hour / std::max(saved, 1e-9), 0.5, 0.9999);
   }
-  double share = 0;
-  for (const auto* bound : {&slo.ttft, &slo.itl, &slo.e2e}) {
-    if (*bound) share = std::max(share, (*bound)->percentile);
-  }
-  return share > 0 ? share : kUsualShare;
+  return slo_share(in.model);
 }
 
 std::size_t next_to_grow(const Input& in) {
@@ -76,8 +71,9 @@ std::size_t next_to_grow(const Input& in) {
 
 double staffed(const Tide& t, const TideState& s, double rate, double error) {
   const TideCapacity& first = t.each[t.first];
+  const double own = rate * first.unpooled;
   return staffed_rate({.rate = rate,
-                       .error = error,
+                       .error = std::sqrt(error * error + own * own),
                        .dispersion = s.dispersion,
                        .service_seconds = first.service_seconds,
                        .wait_seconds = first.wait_seconds,

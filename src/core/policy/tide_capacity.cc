@@ -1,7 +1,9 @@
 #include "core/policy/tide_capacity.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "core/base/math.h"
 #include "core/policy/mix.h"
 
 namespace tidegate::policy {
@@ -20,6 +22,12 @@ constexpr double kLeastDecode = 0.5, kMostDecode = 3, kLeastPrefill = 0.05, kMos
 constexpr double kLeastHeld = 0.5, kMostHeld = 4;
 /// The longest prompts of a model are so much longer than the mean one.
 constexpr double kLongPrompt = 4;
+/// Lengths of a chat are about log-normal: the mean of the square of prompts is twice the square of
+/// their mean, and so is the mean of one over answers that of one over their mean: short answers
+/// average over few steps.
+constexpr double kPromptSpread = 2, kAnswerSpread = 2;
+/// No bound is left less than this of itself.
+constexpr double kLeastBound = 0.3;
 /// Below it an engine may have idled for a part of the second.
 constexpr double kLeastBatch = 4;
 
@@ -100,7 +108,35 @@ void learn_one(const spec::Variant& variant, const engine::Lengths& lengths, Tid
   learned.decode = std::clamp(learned.decode + step * decode, kLeastDecode, kMostDecode);
   learned.prefill = std::clamp(learned.prefill + step * prefill, kLeastPrefill, kMostPrefill);
 }
+/// While a request decodes, as many prompts come to its replica as it holds sequences, give or take
+/// the root of that; each stretches one step. What that adds to the mean step of its life, at the
+/// SLO's share, is taken off the bound.
+double unpooled(const spec::Model& model, const spec::Variant& variant,
+                const engine::Profile& profile, const engine::LengthMoments& moments,
+                const engine::Capacity& full) {
+  const double each = moments.prompt * 1e-15 * variant.hardware.interference *
+                      (static_cast<double>(profile.c1_fs) +
+                       static_cast<double>(profile.c4_fs) * moments.prompt / 2);
+  const double ranks =
+      static_cast<double>(std::max<std::int64_t>(1, variant.engine.data_parallel_size));
+  const double luck = normal_quantile(slo_share(model)) * each *
+                      std::sqrt(kPromptSpread * kAnswerSpread * full.sequences / ranks) /
+                      moments.output;
+  engine::CapacityLimits tight = tide_limits(model, variant);
+  const double bound = to_seconds(tight.itl);
+  tight.itl = seconds_f(std::max(kLeastBound * bound, bound - luck));
+  const double left = engine::capacity_of(profile, tight, moments).requests_per_second;
+  return left > 0 ? std::max(0.0, full.requests_per_second / left - 1) : 0;
+}
 }  // namespace
+
+double slo_share(const spec::Model& model) {
+  double share = 0;
+  for (const auto* bound : {&model.slo.ttft, &model.slo.itl, &model.slo.e2e}) {
+    if (*bound) share = std::max(share, (*bound)->percentile);
+  }
+  return share > 0 ? std::clamp(share, 0.5, 0.9999) : 0.99;
+}
 
 engine::CapacityLimits tide_limits(const spec::Model& model, const spec::Variant& variant) {
   const spec::Engine& e = variant.engine;
@@ -130,7 +166,10 @@ TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& varian
   out.sequences = std::max(1.0, c.sequences);
   out.service_seconds = out.sequences / out.requests_per_second;
   out.binding = c.binding;
-  if (c.binding == engine::Binding::kItl) return out;
+  if (c.binding == engine::Binding::kItl) {
+    out.unpooled = unpooled(model, variant, profile, moments, c);
+    return out;
+  }
   const double allowed =
       model.slo.ttft ? to_seconds(model.slo.ttft->bound) : to_seconds(model.queue.max_wait);
   const double own = c.step_seconds + kLongPrompt * moments.prompt * 1e-15 *

@@ -23,7 +23,14 @@ struct TideCapacity {
   /// the router would let more in.
   double wait_seconds = 0;
   engine::Binding binding = engine::Binding::kSequences;
+  /// Where the ITL bound binds: so much more capacity, as a share, keeps the prompts that happen to
+  /// come during a request from slowing it past the bound. Each replica has its own luck: this does
+  /// not shrink as the fleet grows.
+  double unpooled = 0;
 };
+
+/// The largest share of requests that a latency bound of the SLO asks for; 0.99 without any.
+double slo_share(const spec::Model& model);
 
 /// What holds a replica of `variant` back: its engine, concurrencyTarget and the ITL bound.
 engine::CapacityLimits tide_limits(const spec::Model& model, const spec::Variant& variant);

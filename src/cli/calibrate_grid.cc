@@ -106,12 +106,7 @@ void print_table(const format::PerfGrid& grid, const engine::GridFit& fit,
   fmt::print("\nmedian error, fitted:   {}\n", error_words(fit.fitted));
   if (fit.held_out.points > 0)
     fmt::print("median error, held out: {}\n", error_words(fit.held_out));
-  fmt::print(
-      "step = {} + {} a prefill token + {} a decoding sequence + {} a token of its context "
-      "+ {} a prefill token and token of its context\n",
-      format::format_femtos(p.c0_fs), format::format_femtos(p.c1_fs),
-      format::format_femtos(p.c2_fs), format::format_femtos(p.c3_fs),
-      format::format_femtos(p.c4_fs));
+  fmt::print("{}\n", step_sentence(p));
   fmt::print("{}\n", kv_sentence(flags, fit));
   if (!flags.out.empty()) fmt::print("wrote {}\n", flags.out);
 }

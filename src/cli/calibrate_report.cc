@@ -5,34 +5,12 @@
 #include <algorithm>
 
 #include "cli/calibrate_run.h"
+#include "sim/report/html.h"
 
 namespace tidegate::cli {
 namespace {
 
 constexpr int kWidth = 900, kHeight = 220, kLeft = 56, kBottom = 28, kTop = 8;
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::string line(const std::vector<engine::RunSample>& samples, double engine::RunSample::*gauge,
                  double end, double top, const char* style) {
@@ -85,8 +63,8 @@ std::string calibration_html(const CalibratedRun& c) {
       "</style>\n<h1>{0}</h1>\n<p>{1}{2}{3}: {4} requests. Grey: measured. Dashed: predicted by "
       "the fitted profile.</p>\n<table><tr><th></th><th>measured</th><th>predicted</th><th>error"
       "</th></tr>\n",
-      escaped(c.name), escaped(c.run.model), c.run.engine.empty() ? "" : ", ",
-      escaped(c.run.engine), c.run.requests.size());
+      sim::html_text(c.name), sim::html_text(c.run.model), c.run.engine.empty() ? "" : ", ",
+      sim::html_text(c.run.engine), c.run.requests.size());
   const auto all = engine::compare(c.run.requests, c.played.requests);
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t f = 0; f < engine::Figures::kNames.size(); ++f) {

@@ -109,12 +109,7 @@ void print_table(const CalibratedRun& c, const CalibrateFlags& flags, const engi
       fmt::print("KV          {:.1f} of {:.1f} % (points)\n", 100 * g.kv, 100 * g.mean_kv);
     }
   }
-  fmt::print(
-      "\nstep = {} + {} a prefill token + {} a decoding sequence + {} a token of its context "
-      "+ {} a prefill token and token of its context\n",
-      format::format_femtos(p.c0_fs), format::format_femtos(p.c1_fs),
-      format::format_femtos(p.c2_fs), format::format_femtos(p.c3_fs),
-      format::format_femtos(p.c4_fs));
+  fmt::print("\n{}\n", step_sentence(p));
   fmt::print("{}\n", kv_sentence(c, flags));
   if (c.fit.warm_up.factor > 1.1) {
     fmt::print("the first {} steps took {:.1f} times as long (a cold engine; not in the profile)\n",
@@ -239,6 +234,15 @@ std::string profile_name(const CalibrateFlags& flags, const std::string& otherwi
     if (c == '/' || c == ' ') c = '-';
   }
   return name;
+}
+
+std::string step_sentence(const engine::Profile& p) {
+  return fmt::format(
+      "step = {} + {} a prefill token + {} a decoding sequence + {} a token of its context "
+      "+ {} a prefill token and token of its context",
+      format::format_femtos(p.c0_fs), format::format_femtos(p.c1_fs),
+      format::format_femtos(p.c2_fs), format::format_femtos(p.c3_fs),
+      format::format_femtos(p.c4_fs));
 }
 
 std::string given_kv(const CalibrateFlags& flags) {

@@ -31,6 +31,8 @@ void end_progress(const std::function<void(double)>& progress);
 std::string profile_name(const CalibrateFlags& flags, const std::string& otherwise);
 /// "KV N tokens as given" or ": how", for --kv-tokens.
 std::string given_kv(const CalibrateFlags& flags);
+/// The law of a step with the profile's coefficients.
+std::string step_sentence(const engine::Profile& profile);
 /// Writes the file where one was asked for.
 Result<void> write_profile(const CalibrateFlags& flags, const engine::Profile& profile);
 Result<void> write_text(const std::string& path, const std::string& text);

@@ -6,26 +6,10 @@
 
 namespace tidegate::sim {
 
-engine::CapacityLimits limits_of(const spec::Model& model, const spec::Variant& variant) {
-  const spec::Engine& e = variant.engine;
-  const spec::Profile& profile = variant.profile;
-  std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
-  if (model.scaling.concurrency_target) {
-    // It holds for the replica as a whole, the engine's limit for each of its ranks.
-    std::int64_t ranks = std::max<std::int64_t>(1, e.data_parallel_size);
-    sequences = std::min(sequences, (*model.scaling.concurrency_target + ranks - 1) / ranks);
-  }
-  return {
-      .max_num_seqs = sequences,
-      .max_num_batched_tokens = e.max_num_batched_tokens.value_or(profile.max_num_batched_tokens),
-      .data_parallel_size = e.data_parallel_size,
-      .itl = model.slo.itl ? model.slo.itl->bound : Duration(0),
-      .step_factor = variant.hardware.interference};
-}
-
 double sustained(const spec::Model& model, const spec::Variant& variant,
                  const engine::Lengths& lengths) {
-  return engine::capacity(variant.profile, limits_of(model, variant), lengths).requests_per_second;
+  return engine::capacity(variant.profile, engine::limits_of(model, variant), lengths)
+      .requests_per_second;
 }
 
 void FirstMinute::add(const workload::TraceRequest& request) {

@@ -30,9 +30,6 @@ struct FirstMinute {
 double sustained(const spec::Model& model, const spec::Variant& variant,
                  const engine::Lengths& lengths);
 
-/// What holds a replica of `variant` back: its engine, concurrencyTarget and the ITL bound.
-engine::CapacityLimits limits_of(const spec::Model& model, const spec::Variant& variant);
-
 std::vector<std::int64_t> size_fleet(const spec::Model& model, const FirstMinute& minute);
 
 }  // namespace tidegate::sim

@@ -10,8 +10,6 @@ bool names(const std::string& pattern, const std::string& name) {
   return pattern.empty() || pattern == name;
 }
 
-Instant after_start(Duration d) { return d == Duration::max() ? Instant::never() : Instant() + d; }
-
 }  // namespace
 
 Supply::Supply(const workload::Faults& faults) : named_(faults.pools), outs_(faults.stock_outs) {
@@ -40,7 +38,7 @@ std::size_t Supply::join(const spec::Model& model) {
 
 bool Supply::in_stock(const Line& line, Instant now) const {
   return std::all_of(line.outs.begin(), line.outs.end(), [&](const workload::StockOut& out) {
-    return now < after_start(out.from) || now >= after_start(out.until) ||
+    return now < fault_time(out.from) || now >= fault_time(out.until) ||
            line.granted < out.replicas;
   });
 }
@@ -110,7 +108,7 @@ void Supply::serve(Instant now) {
 Instant Supply::next_boundary(Instant after) const {
   Instant next = Instant::never();
   for (const workload::StockOut& out : outs_) {
-    Instant ends = after_start(out.until);
+    Instant ends = fault_time(out.until);
     if (ends > after) next = std::min(next, ends);
   }
   return next;

@@ -27,6 +27,11 @@
 
 namespace tidegate::sim {
 
+/// A time that a fault gives, from the start of the trace; Duration::max() is never.
+inline Instant fault_time(Duration d) {
+  return d == Duration::max() ? Instant::never() : Instant() + d;
+}
+
 class Supply {
  public:
   explicit Supply(const workload::Faults& faults);

@@ -10,10 +10,8 @@ namespace {
 
 using control::ReplicaState;
 
-Instant after_start(Duration d) { return d == Duration::max() ? Instant::never() : Instant() + d; }
-
 bool during(Duration from, Duration until, Instant now) {
-  return now >= after_start(from) && now < after_start(until);
+  return now >= fault_time(from) && now < fault_time(until);
 }
 
 }  // namespace
@@ -27,11 +25,11 @@ bool World::State::concerns(const std::string& model, const std::string& variant
 void World::State::plan_faults() {
   const workload::Faults& faults = options.faults;
   for (std::size_t i = 0; i < faults.reclaims.size(); ++i) {
-    queue.push(after_start(faults.reclaims[i].at), {Kind::kReclaim, i});
+    queue.push(fault_time(faults.reclaims[i].at), {Kind::kReclaim, i});
   }
   for (std::size_t i = 0; i < faults.slowdowns.size(); ++i) {
-    queue.push(after_start(faults.slowdowns[i].from), {Kind::kSlow, i});
-    Instant ends = after_start(faults.slowdowns[i].until);
+    queue.push(fault_time(faults.slowdowns[i].from), {Kind::kSlow, i});
+    Instant ends = fault_time(faults.slowdowns[i].until);
     if (!ends.is_never()) queue.push(ends, {Kind::kSlowEnd, i});
   }
   slowed.resize(faults.slowdowns.size());

@@ -60,4 +60,21 @@ Capacity capacity_of(const Profile& profile, const CapacityLimits& limits,
   return out;
 }
 
+CapacityLimits limits_of(const spec::Model& model, const spec::Variant& variant) {
+  const spec::Engine& e = variant.engine;
+  const Profile& profile = variant.profile;
+  std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
+  if (model.scaling.concurrency_target) {
+    // It holds for the replica as a whole, the engine's limit for each of its ranks.
+    std::int64_t ranks = std::max<std::int64_t>(1, e.data_parallel_size);
+    sequences = std::min(sequences, (*model.scaling.concurrency_target + ranks - 1) / ranks);
+  }
+  return {
+      .max_num_seqs = sequences,
+      .max_num_batched_tokens = e.max_num_batched_tokens.value_or(profile.max_num_batched_tokens),
+      .data_parallel_size = e.data_parallel_size,
+      .itl = model.slo.itl ? model.slo.itl->bound : Duration(0),
+      .step_factor = variant.hardware.interference};
+}
+
 }  // namespace tidegate::engine

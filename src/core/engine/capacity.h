@@ -55,6 +55,9 @@ struct CapacityLimits {
   double step_factor = 1;
 };
 
+/// What holds a replica of `variant` back: its engine, concurrencyTarget and the ITL bound.
+CapacityLimits limits_of(const spec::Model& model, const spec::Variant& variant);
+
 struct Capacity {
   double requests_per_second = 0;  ///< of all ranks
   double sequences = 0;            ///< of all ranks, mean

@@ -122,7 +122,7 @@ double unpooled(const spec::Model& model, const spec::Variant& variant,
   const double luck = normal_quantile(slo_share(model)) * each *
                       std::sqrt(kPromptSpread * kAnswerSpread * full.sequences / ranks) /
                       moments.output;
-  engine::CapacityLimits tight = tide_limits(model, variant);
+  engine::CapacityLimits tight = engine::limits_of(model, variant);
   const double bound = to_seconds(tight.itl);
   tight.itl = seconds_f(std::max(kLeastBound * bound, bound - luck));
   const double left = engine::capacity_of(profile, tight, moments).requests_per_second;
@@ -138,28 +138,12 @@ double slo_share(const spec::Model& model) {
   return share > 0 ? std::clamp(share, 0.5, 0.9999) : 0.99;
 }
 
-engine::CapacityLimits tide_limits(const spec::Model& model, const spec::Variant& variant) {
-  const spec::Engine& e = variant.engine;
-  const spec::Profile& profile = variant.profile;
-  std::int64_t sequences = e.max_num_seqs.value_or(profile.max_num_seqs);
-  if (model.scaling.concurrency_target) {
-    // It holds for the replica as a whole, the engine's limit for each of its ranks.
-    std::int64_t ranks = std::max<std::int64_t>(1, e.data_parallel_size);
-    sequences = std::min(sequences, (*model.scaling.concurrency_target + ranks - 1) / ranks);
-  }
-  return {
-      .max_num_seqs = sequences,
-      .max_num_batched_tokens = e.max_num_batched_tokens.value_or(profile.max_num_batched_tokens),
-      .data_parallel_size = e.data_parallel_size,
-      .itl = model.slo.itl ? model.slo.itl->bound : Duration(0),
-      .step_factor = variant.hardware.interference};
-}
-
 TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
                            const TideVariant& learned, const engine::Lengths& lengths) {
   const engine::LengthMoments moments = moments_of(lengths, learned.held);
   const engine::Profile profile = corrected(variant.profile, learned);
-  const engine::Capacity c = engine::capacity_of(profile, tide_limits(model, variant), moments);
+  const engine::Capacity c =
+      engine::capacity_of(profile, engine::limits_of(model, variant), moments);
   TideCapacity out;
   // An absurd profile still has a rate: the decision stays within bounds whatever it is.
   out.requests_per_second = std::clamp(c.requests_per_second, 1e-6, 1e9);

@@ -32,9 +32,6 @@ struct TideCapacity {
 /// The largest share of requests that a latency bound of the SLO asks for; 0.99 without any.
 double slo_share(const spec::Model& model);
 
-/// What holds a replica of `variant` back: its engine, concurrencyTarget and the ITL bound.
-engine::CapacityLimits tide_limits(const spec::Model& model, const spec::Variant& variant);
-
 TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
                            const TideVariant& learned, const engine::Lengths& lengths);
 

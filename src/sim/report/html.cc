@@ -192,6 +192,10 @@ Json run_json(const ReportRun& run, std::size_t points) {
           {"reasons", reasons_json(*run.seen)}};
 }
 
+std::string title_of(const RunInfo& info) { return info.title.empty() ? "Simulation" : info.title; }
+
+}  // namespace
+
 std::string html_text(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -205,16 +209,15 @@ std::string html_text(std::string_view text) {
       case '>':
         out += "&gt;";
         break;
+      case '"':
+        out += "&quot;";
+        break;
       default:
         out += c;
     }
   }
   return out;
 }
-
-std::string title_of(const RunInfo& info) { return info.title.empty() ? "Simulation" : info.title; }
-
-}  // namespace
 
 Json report_json(const RunInfo& info, const Json& results, const std::vector<ReportRun>& runs) {
   Json about = Json::array();

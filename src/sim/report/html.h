@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/report/series_recorder.h"
@@ -35,6 +36,9 @@ struct ReportRun {
   std::string policy;
   const SeriesRecorder* seen = nullptr;
 };
+
+/// Text as HTML shows it, also within an attribute.
+std::string html_text(std::string_view text);
 
 nlohmann::ordered_json report_json(const RunInfo& info, const nlohmann::ordered_json& results,
                                    const std::vector<ReportRun>& runs);

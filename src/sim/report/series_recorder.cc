@@ -101,8 +101,9 @@ std::vector<double> SeriesRecorder::sustained() const {
   std::vector<double> each;
   if (completed_ == 0) return each;
   for (const spec::Variant& variant : model_.variants) {
-    each.push_back(engine::capacity_of(variant.profile, limits_of(model_, variant), lengths())
-                       .requests_per_second);
+    each.push_back(
+        engine::capacity_of(variant.profile, engine::limits_of(model_, variant), lengths())
+            .requests_per_second);
   }
   return each;
 }

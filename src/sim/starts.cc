@@ -29,6 +29,11 @@ Duration transfer(std::int64_t bytes, std::int64_t bytes_per_second) {
   return ns > Duration::max().count() ? Duration::max() : Duration(static_cast<std::int64_t>(ns));
 }
 
+control::StartFrom found_on(const engine::NodeState& node) {
+  if (node.node_exists == 0) return control::StartFrom::kNoNode;
+  return node.weights_cached == 0 ? control::StartFrom::kCold : control::StartFrom::kCachedWeights;
+}
+
 }  // namespace
 
 Starts::Starts(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Supply> supply,
@@ -63,6 +68,7 @@ void Starts::begin(ReplicaId id, std::size_t variant, Instant now) {
   Pool& pool = pools_[variant];
   Start start;
   start.draw = engine::draw_start(pool.cold, node(place).state, pool.rng);
+  start.stages.from = found_on(node(place).state);
   start.fails = failures_ > 0 && pool.failure.uniform() < failures_;
   start.ordered = now;
   Start& kept = starts_.emplace(id, start).first->second;

@@ -17,6 +17,15 @@ spec::Model model_of(const spec::ColdStart& cold) {
   return model;
 }
 
+/// What the start of `id` found, as its change to ready tells it.
+control::StartFrom found_by(Starts& starts, ReplicaId id, double begin) {
+  std::vector<Started> steps;
+  starts.begin(id, 0, at(begin));
+  starts.advance(at(begin + 900), steps);
+  EXPECT_EQ(steps.back().step, StartStep::kReady);
+  return steps.back().stages.from;
+}
+
 /// Everything up to `until`; answers when `id` became ready, or -1.
 double ready_at(Starts& starts, ReplicaId id, double until) {
   std::vector<Started> steps;
@@ -63,6 +72,22 @@ TEST(Starts, ANodeKeepsWhatAStartBroughtToIt) {
   EXPECT_NEAR(ready_at(starts, ReplicaId(2), 1000), 500 + 20 / 3.0 + 10, 1e-6);
   starts.begin(ReplicaId(3), 0, at(1000));
   EXPECT_DOUBLE_EQ(ready_at(starts, ReplicaId(3), 2000), 1090) << "beside it: another node";
+}
+
+TEST(Starts, EachStartTellsWhatItFound) {
+  Starts starts(model_of(all_stages()), 1);
+  EXPECT_EQ(found_by(starts, ReplicaId(1), 0), control::StartFrom::kCold);
+  starts.release(ReplicaId(1), at(900));
+  EXPECT_EQ(found_by(starts, ReplicaId(2), 1000), control::StartFrom::kCachedWeights);
+  EXPECT_EQ(found_by(starts, ReplicaId(3), 2000), control::StartFrom::kCold) << "another node";
+
+  spec::ColdStart cold = all_stages();
+  cold.procurement = constant(60);
+  Starts procured(model_of(cold), 1);
+  EXPECT_EQ(found_by(procured, ReplicaId(1), 0), control::StartFrom::kNoNode);
+  procured.release(ReplicaId(1), at(900));
+  EXPECT_EQ(found_by(procured, ReplicaId(2), 1000), control::StartFrom::kNoNode)
+      << "the node went with the replica";
 }
 
 TEST(Starts, ANodeThatIsProcuredIsGivenBackWithItsCaches) {

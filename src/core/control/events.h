@@ -2,6 +2,7 @@
 // Events and actions of the controller, what it starts from and what it shows. Plain values with
 // fields(), so that tape, journal and API carry them as they are.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <tuple>
@@ -29,15 +30,21 @@ enum class ReplicaState : std::uint8_t {
   kFailed
 };
 
+/// What a start found: no node yet, a node without the weights, one that has them, or a replica
+/// that slept.
+enum class StartFrom : std::uint8_t { kNoNode, kCold, kCachedWeights, kSleeping };
+inline constexpr std::size_t kStartStates = 4;
+
 /// How long each stage of one start took; negative: not seen.
 struct StageTimes {
   Duration procurement{-1}, image{-1}, weights{-1}, engine{-1};
   Duration total{-1};  ///< order -> ready
+  StartFrom from = StartFrom::kCold;
   static constexpr auto fields() {
     using S = StageTimes;
     return std::tuple(Field{"procurement", &S::procurement}, Field{"image", &S::image},
                       Field{"weights", &S::weights}, Field{"engine", &S::engine},
-                      Field{"total", &S::total});
+                      Field{"total", &S::total}, Field{"from", &S::from});
   }
   bool operator==(const StageTimes&) const = default;
 };
@@ -242,6 +249,10 @@ struct View {
 }  // namespace tidegate::control
 
 namespace tidegate {
+template <>
+struct EnumTokens<control::StartFrom> {
+  static constexpr std::string_view kTokens[] = {"noNode", "cold", "cachedWeights", "sleeping"};
+};
 template <>
 struct EnumTokens<control::ReplicaState> {
   static constexpr std::string_view kTokens[] = {"ordered",  "starting", "ready", "sleeping",

@@ -39,10 +39,13 @@ std::string_view sentence(ReasonCode code) {
       return "preemptions, KV or TTFT are out of bounds and nothing ordered clears it";
     case ReasonCode::kReacquirePrice:
       return "stopping it would save less than getting it back costs";
+    case ReasonCode::kProfileDrift:
+      return "the engine is steadily faster or slower than its profile; the number is made for it "
+             "as it is";
     case ReasonCode::kPrewarm:
       return "the queue reached the prewarm threshold";
     case ReasonCode::kSchedule:
-      return "a schedule window is in force";
+      return "a schedule window is in force, or opens before an order of now is ready";
     case ReasonCode::kMinReplicas:
       return "minReplicas holds the number up";
     case ReasonCode::kMaxReplicas:
@@ -67,6 +70,8 @@ std::string_view sentence(ReasonCode code) {
       return "capacity was ordered and did not come";
     case ReasonCode::kPendingCapacity:
       return "already ordered: not ordered again";
+    case ReasonCode::kWarmPool:
+      return "replicas kept asleep: woken before any is started, refilled afterwards";
     case ReasonCode::kObserveMode:
       return "mode observe: recommended, not applied";
     case ReasonCode::kPaused:

@@ -32,6 +32,7 @@ enum class ReasonCode : std::uint8_t {
   kBacklog,            // tide: what will wait then is cleared within one lead time more
   kTripwire,           // tide: preemptions, KV or TTFT out of bounds
   kReacquirePrice,     // tide: stopping saves less than getting it back costs
+  kProfileDrift,       // tide: the engine is steadily not what its profile says
   // plan stages
   kPrewarm,
   kSchedule,
@@ -47,6 +48,7 @@ enum class ReasonCode : std::uint8_t {
   kQuota,            // no free device
   kCapacityFailed,   // pending past its deadline, crash loop, stock-out
   kPendingCapacity,  // already ordered: not ordered again
+  kWarmPool,         // sleepers: how many, who wakes, who goes to sleep
   // control
   kObserveMode,
   kPaused,
@@ -80,6 +82,7 @@ struct EnumTokens<ReasonCode> {
       "Backlog",
       "Tripwire",
       "ReacquirePrice",
+      "ProfileDrift",
       "Prewarm",
       "Schedule",
       "MinReplicas",
@@ -94,6 +97,7 @@ struct EnumTokens<ReasonCode> {
       "Quota",
       "CapacityFailed",
       "PendingCapacity",
+      "WarmPool",
       "ObserveMode",
       "Paused",
       "TimedModeOver",

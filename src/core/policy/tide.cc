@@ -27,6 +27,7 @@
 #include "core/policy/tide_fleet.h"
 #include "core/policy/tide_forecast.h"
 #include "core/policy/tide_staffing.h"
+#include "core/spec/cron.h"
 
 namespace tidegate::policy {
 
@@ -39,12 +40,15 @@ constexpr double kFullKv = 0.95;
 /// Utilisation confirms what latency says from here on.
 constexpr double kFull = 0.9;
 constexpr double kTripStep = 0.1;
+/// A profile is not expected to be nearer than this; prefix hits make prefill cheap, which is none.
+constexpr double kDrift = 1.25;
 /// A backlog that is gone within so many seconds need not go faster.
 constexpr double kNoticed = 5;
 
 /// All that the parts say of this instant.
 struct Tide {
-  std::size_t first = 0;  ///< the variant that grows next
+  std::vector<std::size_t> order;  ///< variants, the cheapest per sustained request first
+  std::size_t first = 0;           ///< the one that grows next
   Duration lead{0};
   double share = 0.99;
   std::vector<TideCapacity> each;
@@ -61,12 +65,20 @@ double share_of(const Input& in, const TideCapacity& first, double cost_per_hour
   return slo_share(in.model);
 }
 
-std::size_t next_to_grow(const Input& in) {
-  const std::vector<std::size_t> order = fill_order(in.model);
-  for (std::size_t i : order) {
-    if (fleet_of(in.model, in.seen, i).active() < in.model.variants[i].max_replicas) return i;
+double price(const Input& in, const Tide& t, std::size_t variant) {
+  return in.model.variants[variant].cost_per_hour_dollars / t.each[variant].requests_per_second;
+}
+
+void order_variants(const Input& in, Tide& t) {
+  for (std::size_t i = 0; i < t.each.size(); ++i) t.order.push_back(i);
+  std::stable_sort(t.order.begin(), t.order.end(),
+                   [&](std::size_t a, std::size_t b) { return price(in, t, a) < price(in, t, b); });
+  t.first = t.order.back();
+  for (std::size_t i : t.order) {
+    if (fleet_of(in.model, in.seen, i).active() >= in.model.variants[i].max_replicas) continue;
+    t.first = i;
+    return;
   }
-  return order.back();
 }
 
 double staffed(const Tide& t, const TideState& s, double rate, double error) {
@@ -80,29 +92,53 @@ double staffed(const Tide& t, const TideState& s, double rate, double error) {
                        .share = t.share});
 }
 
-/// Replicas of each variant that sustain `rate`: floors first where there are several, then the
-/// cheapest up to their maxima, then the last.
+/// The cheapest way found to sustain `rate` with the variants from `place` on: of the cheapest as
+/// many as are used whole; what is left by one more of it or by what follows, whichever costs less.
+double fill_from(const Input& in, const Tide& t, std::size_t place, double rate,
+                 std::vector<std::int64_t>& counts) {
+  if (!(rate > 0) || place >= t.order.size()) return 0;
+  const std::size_t i = t.order[place];
+  const spec::Variant& variant = in.model.variants[i];
+  const double each = t.each[i].requests_per_second;
+  const bool last = place + 1 == t.order.size();
+  const std::int64_t room = last ? kMostReplicas : variant.max_replicas.value() - counts[i];
+  const std::int64_t all = std::clamp<std::int64_t>(whole_replicas(rate / each), 0, room);
+  const bool covers = static_cast<double>(all) * each >= rate * (1 - 1e-9);
+  const std::int64_t used = std::max<std::int64_t>(0, covers && !last ? all - 1 : all);
+  std::vector<std::int64_t> with_rest = counts;
+  with_rest[i] += used;
+  const double rest =
+      fill_from(in, t, place + 1, rate - static_cast<double>(used) * each, with_rest);
+  const double one = variant.cost_per_hour_dollars;
+  if (covers && (last || rest >= one)) {
+    counts[i] += all;
+    return static_cast<double>(all) * one;
+  }
+  counts = std::move(with_rest);
+  return static_cast<double>(used) * one + rest;
+}
+
+/// Replicas of each variant that sustain `rate`, floors first where there are several.
 std::vector<std::int64_t> fill_rate(const Input& in, const Tide& t, double rate) {
   const spec::Model& model = in.model;
   std::vector<std::int64_t> counts(model.variants.size(), 0);
-  if (counts.size() == 1) {
-    counts[0] = whole_replicas(rate / t.each[0].requests_per_second);
-    return counts;
-  }
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    counts[i] = spec::min_replicas(model, model.variants[i]).value();
-    rate -= static_cast<double>(counts[i]) * t.each[i].requests_per_second;
-  }
-  const std::vector<std::size_t> order = fill_order(model);
-  for (std::size_t i : order) {
-    std::int64_t more = whole_replicas(rate / t.each[i].requests_per_second);
-    if (i != order.back()) {
-      more = std::min(more, model.variants[i].max_replicas.value() - counts[i]);
+  if (counts.size() > 1) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      counts[i] = spec::min_replicas(model, model.variants[i]).value();
+      rate -= static_cast<double>(counts[i]) * t.each[i].requests_per_second;
     }
-    counts[i] += std::max<std::int64_t>(0, more);
-    rate -= static_cast<double>(more) * t.each[i].requests_per_second;
   }
+  fill_from(in, t, 0, rate, counts);
   return counts;
+}
+
+/// To at least `replicas` of all variants, the mix otherwise as it is.
+void raise(ReasonCode code, std::int64_t replicas, std::vector<Evidence> evidence, const Tide& t,
+           Draft& draft) {
+  if (replicas <= draft.asked()) return;
+  std::vector<std::int64_t> counts = draft.counts();
+  counts[t.first] += replicas - draft.asked();
+  draft.repeat(code, counts, std::move(evidence));
 }
 
 std::vector<std::int64_t> largest_of(std::vector<std::int64_t> a,
@@ -146,15 +182,16 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
 
 Tide look(const Input& in, TideState& s) {
   Tide t;
-  t.first = next_to_grow(in);
-  t.lead = lead_time(in, t.first);
   book_orders(in, s);
-  const std::optional<TideBin> bin = read_demand(in, t.lead, s);
-  const engine::Lengths lengths = lengths_of(s);
-  learn_capacity(in, lengths, s);
+  const engine::Lengths before = lengths_of(s);
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], lengths));
+    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], before));
   }
+  order_variants(in, t);
+  t.lead = in.model.scaling.tide_without == spec::TidePart::kLeadTime ? kLeastLead
+                                                                      : lead_time(in, t.first);
+  const std::optional<TideBin> bin = read_demand(in, t.lead, s);
+  learn_capacity(in, lengths_of(s), s);
   const TideCapacity& first = t.each[t.first];
   t.share = share_of(in, first, in.model.variants[t.first].cost_per_hour_dollars);
   if (bin) {
@@ -257,7 +294,28 @@ void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
   if (in.now < s.tripped_until) {
     std::vector<Evidence> why = tripped(in, t, s);
     why.push_back({"held_for_seconds", to_seconds(s.tripped_until - in.now)});
-    draft.at_least(ReasonCode::kTripwire, s.tripped_floor, std::move(why));
+    raise(ReasonCode::kTripwire, s.tripped_floor, std::move(why), t, draft);
+  }
+}
+
+/// A window that opens before an order of now would be ready is ordered for now.
+void ask_schedule(const Input& in, const Tide& t, Draft& draft) {
+  std::int64_t floor = 0;
+  for (const spec::ScheduleWindow& window : in.model.scaling.schedule) {
+    if (!window.min_replicas || !spec::active(window, in.seen.wall + t.lead)) continue;
+    floor = std::max(floor, window.min_replicas->value());
+  }
+  raise(ReasonCode::kSchedule, floor, {{"opens_within_seconds", to_seconds(t.lead)}}, t, draft);
+}
+
+/// Hardware that is not what its profile says is named, and planned for as it is.
+void name_drift(const TideState& s, Draft& draft) {
+  for (const TideVariant& learned : s.variants) {
+    const bool slow = learned.decode > kDrift || learned.prefill > kDrift;
+    if (!slow && learned.decode * kDrift > 1) continue;
+    draft.repeat(
+        ReasonCode::kProfileDrift, draft.counts(),
+        {{"learned_decode_ratio", learned.decode}, {"learned_prefill_ratio", learned.prefill}});
   }
 }
 
@@ -284,12 +342,14 @@ Decided decide_tide(const Input& in, State all) {
                {"lead_time_seconds", to_seconds(t.lead)}});
   } else {
     ask_forecast(in, t, s, draft);
-    if (draft.asked() == 0) draft.at_least(ReasonCode::kReacquirePrice, 1, {});
+    raise(ReasonCode::kReacquirePrice, 1, {}, t, draft);
   }
   ask_backlog(in, t, s, draft);
+  ask_schedule(in, t, draft);
   trip(in, t, s, draft);
   activate(in, draft);
   keep_last_without_gateway(in, draft);
+  name_drift(s, draft);
   return {std::move(draft).finish(), std::move(all)};
 }
 

@@ -172,6 +172,7 @@ void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& 
     const bool steady = ready == learned.ready;
     learned.ready = ready;
     if (seen == nullptr || !steady || lengths.output_tokens < 1) continue;
+    if (in.model.scaling.tide_without == spec::TidePart::kLearning) continue;
     const spec::Variant& variant = in.model.variants[i];
     if (read_means(variant, *seen, learned)) learn_one(variant, lengths, learned);
   }

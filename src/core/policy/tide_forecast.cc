@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/math.h"
+#include "core/policy/tide_season.h"
 
 namespace tidegate::policy {
 
@@ -38,16 +39,26 @@ double counting(double rate, double dispersion, double length) {
   return dispersion / std::max(rate * length, 1.0);
 }
 
-double predict(TidePredictor which, double ahead, double window, const TideState& s) {
+double predict(TidePredictor which, Duration ahead, const Input& in, const TideState& s) {
   switch (which) {
     case TidePredictor::kLast:
-      return s.last;
+      break;
     case TidePredictor::kSlow:
       return s.slow;
-    case TidePredictor::kTrend:
-      return std::max(0.0, s.level + s.slope * ahead / (1 + ahead / (kTrendWindows * window)));
+    case TidePredictor::kTrend: {
+      const double away = to_seconds(ahead);
+      return std::max(0.0, s.level + s.slope * away / (1 + away / (kTrendWindows * window_of(in))));
+    }
+    case TidePredictor::kSeason:
+      return season_rate(in.seen.wall + ahead, s).value_or(s.last);
   }
   return s.last;
+}
+
+bool allowed(TidePredictor which, const Input& in) {
+  const spec::TidePart without = in.model.scaling.tide_without;
+  if (without == spec::TidePart::kForecast) return which == TidePredictor::kLast;
+  return without != spec::TidePart::kSeason || which != TidePredictor::kSeason;
 }
 
 double margin_of(std::size_t way) { return kTideMargins[way % std::size(kTideMargins)]; }
@@ -99,15 +110,16 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
 
 /// Capacity, and the misses beyond the budget at the price the SLO implies: where a share of 0.99
 /// must be met, a miss is worth the room for a hundred requests.
-void choose(double share, TideState& s) {
-  const double allowed = (1 - share) * kMissBudget;
+void choose(const Input& in, double share, TideState& s) {
+  const double budget = (1 - share) * kMissBudget;
   auto price = [&](std::size_t way) {
-    return s.cost[way] + s.slow * std::max(0.0, s.missed[way] - allowed) / (1 - share);
+    return s.cost[way] + s.slow * std::max(0.0, s.missed[way] - budget) / (1 - share);
   };
   auto best = static_cast<std::size_t>(s.way);
   double least = price(best) * kClearly;
   for (std::size_t way = 0; way < kTideWays; ++way) {
     if (price(way) >= least) continue;
+    if (!allowed(static_cast<TidePredictor>(predictor_index(way)), in)) continue;
     best = way;
     least = price(way);
   }
@@ -131,7 +143,7 @@ void learn(const TideBin& bin, double window, TideState& s) {
 
 /// The rate of the last seconds where chance does not explain it, else 0.
 double burst_rate(const Input& in, const TideState& s) {
-  const double base = predict(predictor_of(s), 0, window_of(in), s);
+  const double base = predict(predictor_of(s), Duration(0), in, s);
   const double noise =
       std::sqrt(std::max(base, 1 / kTideFastSeconds) * s.dispersion / (2 * kTideFastSeconds));
   if (s.bins == 0 || s.fast < base + kBurstDeviations * noise) return 0;
@@ -152,7 +164,7 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
     const double gain =
         std::max(length / (length + memory), 1 / (static_cast<double>(s.scored) + prior));
     play(said, bin, to_seconds(wait), gain, sustained, s);
-    if (static_cast<double>(s.scored) >= kPriorBins) choose(share, s);
+    if (static_cast<double>(s.scored) >= kPriorBins) choose(in, share, s);
   }
   s.forecasts.erase(s.forecasts.begin(), s.forecasts.begin() + static_cast<std::ptrdiff_t>(due));
 }
@@ -164,7 +176,6 @@ TidePredictor predictor_of(const TideState& s) {
 
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
                   const Sustained& sustained, TideState& s) {
-  const double window = window_of(in);
   if (s.errors.size() != kTidePredictors) {
     s.errors.assign(kTidePredictors, kPriorError);
     s.queues.assign(kTideWays, 0);
@@ -172,14 +183,15 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
     s.cost.assign(kTideWays, 0);
   }
   score_due(in, bin, lead, share, wait, sustained, s);
-  learn(bin, window, s);
+  learn(bin, window_of(in), s);
+  learn_season(bin, in.seen.wall, s);
   // What the first bins say is no mean yet.
   if (in.now - s.began < in.model.scaling.window) return;
   if (s.forecasts.size() >= kMostTideForecasts) s.forecasts.erase(s.forecasts.begin());
   TideForecast next;
   next.due = in.now + lead;
   for (std::size_t k = 0; k < kTidePredictors; ++k) {
-    next.rates.push_back(predict(static_cast<TidePredictor>(k), to_seconds(lead), window, s));
+    next.rates.push_back(predict(static_cast<TidePredictor>(k), lead, in, s));
   }
   next.burst = burst_rate(in, s);
   s.forecasts.push_back(std::move(next));
@@ -190,12 +202,13 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
   const TidePredictor chosen = predictor_of(s);
-  out.rate = predict(chosen, to_seconds(ahead), window, s);
+  out.rate = predict(chosen, ahead, in, s);
   out.error = margin_of(static_cast<std::size_t>(s.way)) *
               deviation(static_cast<std::size_t>(chosen), out.rate, s);
-  const double memory = chosen == TidePredictor::kSlow   ? kSlowWindows * window
-                        : chosen == TidePredictor::kLast ? window
-                                                         : 2 * window;
+  double memory = window;
+  if (chosen == TidePredictor::kSlow || chosen == TidePredictor::kSeason)
+    memory = kSlowWindows * window;
+  if (chosen == TidePredictor::kTrend) memory = 2 * window;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
   const double burst = burst_rate(in, s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);

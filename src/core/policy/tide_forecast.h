@@ -1,10 +1,11 @@
 #pragma once
 // Forecast: the arrival rate a while from now, and how sure that is. Internal to core/policy.
 //
-// Three predictors, all made of closed bins (tide_demand.h):
+// Four predictors, all made of closed bins (tide_demand.h):
 //   last   mean of about `window`: what reactive policies act on
 //   slow   mean of about 15 windows: best where nothing changes, the counting noise is least
 //   trend  Holt's level and slope, the slope damped beyond kTrendWindows windows
+//   season the shape of the days before at the level of today (tide_season.h); last, until seen
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
 // moment falls; its error there, in deviations, can be kept as a margin. Which predictor and how
 // many deviations (a way) is decided by what it would have cost: for every way a fluid queue is

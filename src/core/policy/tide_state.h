@@ -17,8 +17,10 @@
 
 namespace tidegate::policy {
 
-enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend };
-inline constexpr std::size_t kTidePredictors = 3;
+enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend, kSeason };
+inline constexpr std::size_t kTidePredictors = 4;
+/// Half hours of a working day and of one of the weekend.
+inline constexpr std::size_t kTideSeasonSlots = 2 * 48;
 inline constexpr std::size_t kTideBins = 10;  ///< in a lead time
 inline constexpr std::size_t kMostTideForecasts = kTideBins + 2;
 /// Deviations of a forecast that may be kept as its margin; which one, experience says.
@@ -89,6 +91,11 @@ struct TideState {
   std::int64_t scored = 0;
   std::int64_t way = 2;    ///< the one that decides
   double persistence = 1;  ///< share of a burst that is still there a lead time later
+  // Season (tide_season.h): thousandths of requests/s, -1: not seen; the half hour being filled.
+  std::vector<std::int64_t> season;
+  std::int64_t season_slot = -1;
+  double season_requests = 0, season_seconds = 0;
+  double season_came = 0, season_said = 0;  ///< requests/s of the last hours: real, and by shape
   // Fleet.
   std::vector<TideVariant> variants;
   std::vector<TideOrder> orders;  ///< oldest first
@@ -109,7 +116,10 @@ struct TideState {
         Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"errors", &S::errors},
         Field{"queues", &S::queues}, Field{"missed", &S::missed}, Field{"cost", &S::cost},
         Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"way", &S::way},
-        Field{"persistence", &S::persistence}, Field{"variants", &S::variants},
+        Field{"persistence", &S::persistence}, Field{"season", &S::season},
+        Field{"seasonSlot", &S::season_slot}, Field{"seasonRequests", &S::season_requests},
+        Field{"seasonSeconds", &S::season_seconds}, Field{"seasonCame", &S::season_came},
+        Field{"seasonSaid", &S::season_said}, Field{"variants", &S::variants},
         Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
         Field{"trippedFloor", &S::tripped_floor});
   }
@@ -121,6 +131,6 @@ struct TideState {
 namespace tidegate {
 template <>
 struct EnumTokens<policy::TidePredictor> {
-  static constexpr std::string_view kTokens[] = {"last", "slow", "trend"};
+  static constexpr std::string_view kTokens[] = {"last", "slow", "trend", "season"};
 };
 }  // namespace tidegate

@@ -49,6 +49,8 @@ enum class PolicyKind : std::uint8_t {
   kOracle
 };
 enum class Mode : std::uint8_t { kObserve, kTimed, kAuto };
+/// What `tide` is made of; one part may be left out to see what it buys.
+enum class TidePart : std::uint8_t { kNone, kForecast, kLeadTime, kSeason, kWarmPool, kLearning };
 enum class Environment : std::uint8_t { kHa, kDev, kCost };
 enum class MetricTarget : std::uint8_t { kAverageValue, kValue, kUtilization };
 enum class ScalePolicyType : std::uint8_t { kPercent, kPods };
@@ -149,6 +151,7 @@ struct Scaling {
   ScalingRules scale_down;
   std::optional<Prewarm> prewarm;
   std::vector<ScheduleWindow> schedule;
+  TidePart tide_without = TidePart::kNone;
   bool paused = false;
   bool operator==(const Scaling&) const = default;
 };
@@ -310,6 +313,11 @@ struct EnumTokens<spec::PolicyKind> {
 template <>
 struct EnumTokens<spec::Mode> {
   static constexpr std::string_view kTokens[] = {"observe", "timed", "auto"};
+};
+template <>
+struct EnumTokens<spec::TidePart> {
+  static constexpr std::string_view kTokens[] = {"none",   "forecast", "leadTime",
+                                                 "season", "warmPool", "learning"};
 };
 template <>
 struct EnumTokens<spec::Environment> {

@@ -174,6 +174,8 @@ constexpr Option kScalingRows[] = {
         .at_most(32)
         .otherwise("none")
         .says("Bounds by time of day; give them where the load is known beforehand."),
+    option<&Scaling::tide_without>("tideWithout")
+        .says("A part of the policy tide to leave out, to see in a simulation what it buys."),
     option<&Scaling::paused>("paused").says(
         "No writes to the target at all, except by `tidegate scale`."),
 };

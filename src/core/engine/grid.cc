@@ -18,8 +18,9 @@ constexpr std::int64_t kStarts = 6;
 constexpr double kMostOff = 1.5;  ///< one broken point counts no more than this
 constexpr double kMostFrontEnd = 0.2, kMostOpening = 0.5;
 constexpr double kKvGain = 0.9;
-constexpr std::size_t kFrontEnd = Coefficients::kCount, kOpening = kFrontEnd + 1,
-                      kKv = kOpening + 1;
+constexpr double kTrialGain = 0.95;       ///< a setting is believed where it takes so much off
+constexpr std::int64_t kTrialShare = 10;  ///< of the evaluations, for each trial
+constexpr std::size_t kFrontEnd = Coefficients::kCount, kOpening = kFrontEnd + 1;
 
 using Point = std::vector<double>;
 
@@ -149,21 +150,21 @@ class GridFitter {
     Coefficients c;
     c.log_fs.assign(x.begin(), x.begin() + Coefficients::kCount);
     c.apply(out.profile);
-    if (x.size() > kKv) {
-      const double tokens = exp(std::min(x[kKv], 30.0));
+    if (x.size() > kv_at()) {
+      const double tokens = exp(std::min(x[kv_at()], 30.0));
       out.profile.kv_tokens =
           std::max(least_kv(), static_cast<std::int64_t>(tokens) / block() * block());
     }
     return out;
   }
-  static GridClient client_at(const Point& x) {
-    return {kMostOpening * sigmoid(x[kOpening]), kMostFrontEnd * sigmoid(x[kFrontEnd])};
+  GridClient client_at(const Point& x) const {
+    const double opening = settings_.ramp_cut != 0 ? 0 : kMostOpening * sigmoid(x[kOpening]);
+    return {opening, kMostFrontEnd * sigmoid(x[kFrontEnd])};
   }
   double error_at(const Point& x) {
     ++evaluations_;
     if (settings_.progress && evaluations_ % 16 == 0)
-      settings_.progress(static_cast<double>(evaluations_) /
-                         static_cast<double>(2 * settings_.evaluations));
+      settings_.progress(static_cast<double>(evaluations_) / static_cast<double>(planned()));
     const Options options = options_at(x);
     const GridClient client = client_at(x);
     double sum = 0, count = 0;
@@ -186,8 +187,8 @@ class GridFitter {
     Minimum best;
     for (double seconds = 1e-6; seconds < 1e-3; seconds *= 2) {
       Point x = Coefficients::typical(seconds).log_fs;
-      x.push_back(log(0.05));  // front end: some 10 ms
-      x.push_back(log(0.25));  // opening: a tenth of the requests
+      x.push_back(log(0.05));                               // front end: some 10 ms
+      if (settings_.ramp_cut == 0) x.push_back(log(0.25));  // opening: a tenth of the requests
       const double error = error_at(x);
       if (best.at.empty() || error < best.value) best = {std::move(x), error};
     }
@@ -198,7 +199,28 @@ class GridFitter {
       Minimum found = improve(std::move(start), 0.7, settings_.evaluations / (2 * kStarts));
       if (found.value < best.value) best = std::move(found);
     }
-    return improve(best.at, 0.3, settings_.evaluations / 2);
+    best = improve(best.at, 0.3, settings_.evaluations / 2);
+    return settings_.trials.empty() ? best : try_settings(std::move(best));
+  }
+  /// Each trial may move the coefficients a little, and so may staying as it is.
+  Minimum try_settings(Minimum best) {
+    const std::int64_t each = settings_.evaluations / kTrialShare;
+    for (const GridTrial& trial : settings_.trials) {
+      const Options before = options_;
+      best = improve(best.at, 0.1, each);
+      if (trial.max_num_batched_tokens) {
+        options_.max_num_batched_tokens = options_.profile.max_num_batched_tokens =
+            std::max(*trial.max_num_batched_tokens, options_.max_num_seqs);
+      }
+      if (trial.async_scheduling) options_.profile.async_scheduling = *trial.async_scheduling;
+      Minimum tried = improve(best.at, 0.1, each);
+      if (tried.value < kTrialGain * best.value) {
+        best = std::move(tried);
+      } else {
+        options_ = before;
+      }
+    }
+    return best;
   }
   /// No limit was needed so far: does one explain the points better?
   Minimum find_kv(const Minimum& without, std::int64_t held) {
@@ -223,6 +245,13 @@ class GridFitter {
   std::int64_t evaluations() const { return evaluations_; }
 
  private:
+  std::size_t kv_at() const { return settings_.ramp_cut != 0 ? kOpening : kOpening + 1; }
+  /// Evaluations at most, as far as is known now.
+  std::int64_t planned() const {
+    const auto trials = 2 * static_cast<std::int64_t>(settings_.trials.size());
+    return settings_.evaluations * (settings_.kv_recorded ? 1 : 2) +
+           settings_.evaluations / kTrialShare * trials;
+  }
   static double off(double real, double model) {
     return std::min(kMostOff, std::abs(log(std::max(model, 1e-6) / real)));
   }
@@ -271,7 +300,7 @@ GridFit fit_grid(const std::vector<GridPoint>& points, const Options& options,
     }
   }
   out.options = fitter.options_at(best.at);
-  out.client = GridFitter::client_at(best.at);
+  out.client = fitter.client_at(best.at);
   out.kv_held_tokens = fitter.held_at(best.at);
   out.was_held_out = fitter.held_out();
   std::vector<double> ttft[2], tpot[2];

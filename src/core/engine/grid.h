@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/engine/fit.h"
@@ -41,11 +42,20 @@ struct GridPrediction {
 };
 GridPrediction predict(const Options& options, const GridPoint& point, const GridClient& client);
 
+/// A setting of the engine that nobody told: a fit may find it out.
+struct GridTrial {
+  std::optional<std::int64_t> max_num_batched_tokens;
+  std::optional<std::uint8_t> async_scheduling;
+};
+
 struct GridSettings {
   std::uint64_t seed = 1;
-  double holdout = 0.25;                 ///< share of the points kept out of the fit, 0..0.9
-  std::int64_t evaluations = 4000;       ///< of the whole grid
-  bool kv_recorded = false;              ///< options.profile.kv_tokens is known
+  double holdout = 0.25;            ///< share of the points kept out of the fit, 0..0.9
+  std::int64_t evaluations = 4000;  ///< of the whole grid
+  bool kv_recorded = false;         ///< options.profile.kv_tokens is known
+  std::uint8_t ramp_cut = 0;        ///< the opening is in no point's figures
+  /// Tried one after the other on what was best so far; kept where they explain more.
+  std::vector<GridTrial> trials;
   std::function<void(double)> progress;  ///< share done; may be empty
 };
 

@@ -69,6 +69,42 @@ TEST(Grid, KvThatBindsIsFound) {
   EXPECT_NEAR(static_cast<double>(fit.options.profile.kv_tokens) / 40'000, 1, 0.1);
 }
 
+TEST(Grid, SettingsThatNobodyToldAreFoundOut) {
+  struct Row {
+    const char* label;
+    std::int64_t tokens;
+    std::uint8_t async;
+  };
+  for (const Row& row : {Row{"as was assumed", 8'192, 0}, Row{"smaller steps", 1'024, 0},
+                         Row{"steps chosen ahead", 8'192, 1}}) {
+    Options truth = made(60e-6);
+    truth.max_num_batched_tokens = truth.profile.max_num_batched_tokens = row.tokens;
+    truth.profile.async_scheduling = row.async;
+    std::vector<GridPoint> points;
+    for (std::int64_t prompt : {256, 6'144}) {
+      for (std::int64_t clients : {1, 4, 16, 48}) {
+        GridPoint p{GridKind::kClosedLoop, prompt, 64, clients};
+        const GridPrediction t = predict(truth, p, {0, 0.004});
+        p.ttft_seconds = t.ttft_seconds;
+        p.tpot_seconds = t.tpot_seconds;
+        points.push_back(p);
+      }
+    }
+    Options assumed = truth;
+    assumed.max_num_batched_tokens = assumed.profile.max_num_batched_tokens = 8'192;
+    assumed.profile.async_scheduling = 0;
+    GridSettings settings{.holdout = 0, .evaluations = 1'200, .kv_recorded = true, .ramp_cut = 1};
+    settings.trials = {{.async_scheduling = 1}, {1'024}, {32'768}};
+    const GridFit fit = fit_grid(points, assumed, settings);
+    EXPECT_EQ(fit.options.max_num_batched_tokens, row.tokens) << row.label;
+    EXPECT_EQ(fit.options.profile.max_num_batched_tokens, row.tokens) << row.label;
+    EXPECT_EQ(fit.options.profile.async_scheduling, row.async) << row.label;
+    EXPECT_EQ(fit.client.opening_share, 0) << row.label;
+    EXPECT_LT(fit.fitted.tpot, 0.02) << row.label;
+    EXPECT_LT(fit.fitted.ttft, 0.05) << row.label;
+  }
+}
+
 TEST(Grid, AStaticBatchIsArithmeticAndRanksShareTheClients) {
   Options o;
   GridPrediction p = predict(o, {GridKind::kStaticBatch, 100, 20, 4}, {});

@@ -201,10 +201,11 @@ void World::State::pages_arrive() {
     const signal::ReplicaSignals& page = *machine.signals;
     if (options.front == Front::kProxy) continue;
     say(route::ReplicaProgress{machine.id, Tokens(machine.output_tokens)});
-    say(route::Scraped{machine.id,
-                       static_cast<std::int64_t>(page.value(SignalId::kRunningRequests)),
-                       static_cast<std::int64_t>(page.value(SignalId::kWaitingRequests)),
-                       page.value(SignalId::kKvUsage)});
+    say(route::Scraped{.replica = machine.id,
+                       .running = static_cast<std::int64_t>(page.value(SignalId::kRunningRequests)),
+                       .waiting = static_cast<std::int64_t>(page.value(SignalId::kWaitingRequests)),
+                       .kv_usage = page.value(SignalId::kKvUsage),
+                       .preempted = static_cast<std::int64_t>(page.value(SignalId::kPreemptions))});
   }
 }
 

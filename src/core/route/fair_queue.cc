@@ -147,6 +147,7 @@ void FairQueue::account(Slot slot, std::int64_t sign) {
   count_ += sign;
   bytes_ += sign * r.bytes;
   prompt_ += sign * r.prompt;
+  output_ += sign * r.expected_output;
   cost_ += sign * r.cost();
 }
 

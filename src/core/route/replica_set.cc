@@ -1,6 +1,7 @@
 #include "core/route/replica_set.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tidegate::route {
 
@@ -17,7 +18,8 @@ struct ReplicaSet::LoadOrder {
 };
 
 std::int64_t ReplicaSet::Replica::limit() const {
-  return std::max<std::int64_t>(1, std::min(max_requests - foreign, cap));
+  return std::max<std::int64_t>(
+      1, std::min({max_requests - foreign, cap, credit.limit(max_requests)}));
 }
 
 void ReplicaSet::up(const ReplicaUp& event) {
@@ -30,6 +32,7 @@ void ReplicaSet::up(const ReplicaUp& event) {
   }
   Replica& r = replicas_[slot];
   r.variant = event.variant;
+  if (r.draining) r.credit = {};  // it slept, or was started anew
   r.draining = false;
   r.max_requests = std::max<std::int64_t>(1, event.max_requests);
   r.kv_tokens = std::clamp<std::int64_t>(event.kv_tokens, 0, 1LL << 40);
@@ -86,8 +89,9 @@ void ReplicaSet::changed(Slot slot) {
     open_.update(order, slot);
   }
   std::int64_t counts = r.draining || !r.closed_until.is_never() ? 0 : r.limit();
-  slots_ += counts - r.counted;
-  r.counted = counts;
+  slots_ += counts - std::exchange(r.counted, counts);
+  std::int64_t held_back = r.draining ? 0 : r.withheld();
+  withheld_ += held_back - std::exchange(r.held_back, held_back);
   if (blocked_ == 0 || (!freed_.empty() && freed_.back() == slot)) return;
   if (freed_.size() < 64) {
     freed_.push_back(slot);
@@ -177,6 +181,7 @@ void ReplicaSet::release(Slot request) {
   r.held.remove(requests_, request);
   --bound_;
   --r.in_flight;
+  ++r.ended;
   r.tokens -= q.tokens();
   if (!q.first_byte) r.prefill -= q.prompt;
   changed(q.replica_slot);
@@ -217,6 +222,13 @@ void ReplicaSet::scraped(Slot replica, const Scraped& event, Instant now) {
   std::int64_t kv_foreign = std::max<std::int64_t>(0, used - std::max(r.peak_tokens, r.tokens));
   r.foreign = std::min(foreign, std::exchange(r.foreign_before, foreign));
   r.kv_foreign = std::min(kv_foreign, std::exchange(r.kv_foreign_before, kv_foreign));
+  r.credit.look({.preempted = event.preempted,
+                 .swapped = event.swapped,
+                 .held = std::max(r.peak, r.in_flight),
+                 .running = event.running,
+                 .ended = r.ended,
+                 .at = now},
+                r.max_requests);
   r.peak = r.in_flight;
   r.peak_tokens = r.tokens;
   r.foreign_until = foreign > 0 || kv_foreign > 0 ? now + kForeignTtl : Instant::never();
@@ -257,7 +269,13 @@ std::vector<ReplicaView> ReplicaSet::views() const {
   views.reserve(all_.size());
   for (Slot slot : all_) {
     const Replica& r = replicas_[slot];
-    views.push_back({r.id, r.variant, r.draining, r.in_flight, r.tokens});
+    views.push_back({.replica = r.id,
+                     .variant = r.variant,
+                     .draining = r.draining,
+                     .in_flight = r.in_flight,
+                     .in_flight_tokens = r.tokens,
+                     .credit = r.limit(),
+                     .withheld = r.withheld()});
   }
   return views;
 }

@@ -7,10 +7,10 @@
 // races with our own traffic) and until kForeignTtl passes without another. One request may always
 // be out: a page that lies, or a request larger than the replica, must not close the gate for ever.
 // "Busy" lowers the credit to what the replica holds, restored by a tenth a second; a failure
-// closes it for a back-off that doubles. Pick: least loaded (KV tokens over KV room, else requests
-// over their limit), then fewest requests, then the one picked longest ago: equals take turns,
-// nobody herds. An adapter stays where it was last while that replica is within kStickySlack of the
-// least loaded.
+// closes it for a back-off that doubles; KV that thrashes lowers it too (sequence_credit.h). Pick:
+// least loaded (KV tokens over KV room, else requests over their limit), then fewest requests, then
+// the one picked longest ago: equals take turns, nobody herds. An adapter stays where it was last
+// while that replica is within kStickySlack of the least loaded.
 //
 // O(log n) an event while sequences bind; a head that fits nowhere for KV or prefill is looked at
 // once over all and then only where credit came free. Thread-safety: one owner.
@@ -22,6 +22,7 @@
 
 #include "core/route/request.h"
 #include "core/route/router.h"
+#include "core/route/sequence_credit.h"
 #include "core/route/slab.h"
 
 namespace tidegate::route {
@@ -69,6 +70,8 @@ class ReplicaSet {
   Instant next_change() const { return next_change_; }
   /// Sequences of the replicas that may take requests.
   std::int64_t slots() const { return slots_; }
+  /// What thrashing KV takes off them.
+  std::int64_t withheld() const { return withheld_; }
   std::int64_t bound() const { return bound_; }
   std::vector<ReplicaView> views() const;
 
@@ -90,13 +93,17 @@ class ReplicaSet {
     std::int64_t kv_foreign = 0, kv_foreign_before = 0;  ///< tokens
     std::int64_t peak = 0, peak_tokens = 0;              ///< since the last scrape
     Instant foreign_until = Instant::never();
+    SequenceCredit credit;
+    std::int64_t ended = 0;     ///< requests released, in all
     std::int64_t cap = kNoCap;  ///< after "busy"
     Instant restore_at = Instant::never();
     Instant closed_until = Instant::never();  ///< never: not closed
     int failures = 0;
     std::int64_t output_seen = -1;
-    std::int64_t counted = 0;  ///< its part of slots_
+    std::int64_t counted = 0;    ///< its part of slots_
+    std::int64_t held_back = 0;  ///< its part of withheld_
     std::int64_t limit() const;
+    std::int64_t withheld() const { return max_requests - credit.limit(max_requests); }
     bool open() const { return !draining && closed_until.is_never() && in_flight < limit(); }
   };
   struct LoadOrder;
@@ -120,7 +127,7 @@ class ReplicaSet {
   IndexedHeap open_;
   std::array<Sticky, kAdapters> sticky_{};
   std::uint64_t picks_ = 0;
-  std::int64_t slots_ = 0, bound_ = 0;
+  std::int64_t slots_ = 0, withheld_ = 0, bound_ = 0;
   Instant next_change_ = Instant::never();
   std::uint64_t blocked_ = 0;  ///< sequence of the head that fitted nowhere; 0: none
   std::vector<Slot> freed_;    ///< replicas with new credit since

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <string_view>
 
-#include "core/route/estimate.h"
+#include "core/route/drain_rate.h"
 #include "core/route/fair_queue.h"
+#include "core/route/output_estimate.h"
 #include "core/route/replica_set.h"
 
 namespace tidegate::route {
@@ -24,6 +25,10 @@ std::uint64_t hash_of(std::string_view text) {
 
 std::int64_t tokens_of(Tokens tokens) {
   return std::clamp<std::int64_t>(tokens.value(), 0, kMostTokens);
+}
+
+OutputEstimate::Ask ask_of(const Request& r) {
+  return {.tenant = r.tenant_hash, .prompt = r.prompt, .max_output = r.max_output};
 }
 
 }  // namespace
@@ -89,14 +94,15 @@ Slot Router::State::admit(const Arrived& e) {
   r.deadline = e.deadline.is_never() ? now + options.max_wait : e.deadline;
   r.prompt = tokens_of(e.prompt);
   r.max_output = tokens_of(e.max_output);
-  r.expected_output = outputs.expect(r.max_output);
-  r.bytes = std::clamp<std::int64_t>(e.bytes, 0, kMostTokens);
   r.tenant_hash = e.tenant;
+  r.expected_output = outputs.expect(ask_of(r));
+  r.bytes = std::clamp<std::int64_t>(e.bytes, 0, kMostTokens);
   r.adapter_hash = hash_of(e.adapter);
   r.priority = queue.class_of(e.priority);
   index.insert(e.id.value(), slot);
   ++totals.arrived_total;
   totals.prompt_tokens_total += r.prompt;
+  totals.expected_output_tokens_total += r.expected_output;
   return slot;
 }
 
@@ -211,7 +217,7 @@ void Router::State::on(const Finished& e) {
   if (slot == kNil || requests[slot].phase != Phase::kBound) return;
   const Request& r = requests[slot];
   std::int64_t output = tokens_of(e.output);
-  outputs.learn(r.max_output, output);
+  outputs.learn(ask_of(r), output);
   if (output > 0 && queue.requests() > 0) drain.finished(r.cost());
   if (r.replica_slot == kNil) {
     totals.output_tokens_total += output;
@@ -369,7 +375,10 @@ signal::Demand Router::demand(Instant now) const {
   signal::Demand d = s.totals;
   d.queued_requests = s.queue.requests();
   d.queued_tokens = s.queue.prompt_tokens();
+  d.queued_output_tokens = s.queue.expected_output();
   d.queued_bytes = s.queue.bytes();
+  d.credit_requests = s.replicas.slots();
+  d.withheld_requests = s.replicas.withheld();
   d.dispatched_requests = static_cast<std::int64_t>(s.index.size()) - d.queued_requests;
   if (d.queued_requests > 0) {
     d.oldest_wait = std::max(Duration(0), now - s.queue.oldest_arrival());

@@ -141,11 +141,14 @@ struct Scraped {
   ReplicaId replica;
   std::int64_t running = 0;
   std::int64_t waiting = 0;
-  double kv_usage = 0;  ///< 0..1
+  double kv_usage = 0;          ///< 0..1
+  std::int64_t preempted = -1;  ///< in all, as the engine counts; -1: it does not say
+  std::int64_t swapped = 0;     ///< set aside for want of KV, now
   static constexpr auto fields() {
     using S = Scraped;
     return std::tuple(Field{"replica", &S::replica}, Field{"running", &S::running},
-                      Field{"waiting", &S::waiting}, Field{"kvUsage", &S::kv_usage});
+                      Field{"waiting", &S::waiting}, Field{"kvUsage", &S::kv_usage},
+                      Field{"preempted", &S::preempted}, Field{"swapped", &S::swapped});
   }
 };
 struct Tick {
@@ -218,6 +221,8 @@ struct ReplicaView {
   bool draining = false;
   std::int64_t in_flight = 0;         ///< requests
   std::int64_t in_flight_tokens = 0;  ///< prompt + expected output
+  std::int64_t credit = 0;            ///< requests it may hold now
+  std::int64_t withheld = 0;          ///< of its full credit, while its KV thrashes
 };
 
 class Router {

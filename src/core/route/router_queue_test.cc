@@ -218,6 +218,9 @@ TEST(RouterQueue, DemandCountsWhatWasRefusedToo) {
   expected.rejected_total = 1;
   expected.prompt_tokens_total = 400;
   expected.output_tokens_total = 70;
+  expected.expected_output_tokens_total = 400;
+  expected.queued_output_tokens = 100;
+  expected.credit_requests = 1;
   EXPECT_EQ(d, expected);
 }
 

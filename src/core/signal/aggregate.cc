@@ -98,6 +98,17 @@ VariantObservation aggregate(std::string variant, const Fleet& fleet,
   v.output_tokens_per_second = fold(ready, now, Fold::kSum, rate_of(SignalId::kOutputTokens));
   v.finished_requests_per_second =
       fold(ready, now, Fold::kSum, rate_of(SignalId::kFinishedRequests));
+  // What an engine counts of prompts it served is nearer than what its cache counts of look-ups,
+  // which repeat where a request is preempted or has to wait.
+  auto first_of = [&](SignalId served, SignalId looked_up) {
+    return [&rule, now, served, looked_up](const ReplicaSignals& r) {
+      return r.rate(r.has(SignalId::kCachedPromptTokens) ? served : looked_up, now, rule);
+    };
+  };
+  v.prefix_query_tokens_per_second =
+      fold(ready, now, Fold::kSum, first_of(SignalId::kPromptTokens, SignalId::kPrefixQueryTokens));
+  v.prefix_hit_tokens_per_second = fold(
+      ready, now, Fold::kSum, first_of(SignalId::kCachedPromptTokens, SignalId::kPrefixHitTokens));
   return v;
 }
 

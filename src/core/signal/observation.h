@@ -65,6 +65,8 @@ struct VariantObservation {
   Signal prompt_tokens_per_second;
   Signal output_tokens_per_second;
   Signal finished_requests_per_second;
+  Signal prefix_query_tokens_per_second;  ///< prompt tokens looked up in the prefix cache
+  Signal prefix_hit_tokens_per_second;    ///< of those, found: no prefill to do
   std::int64_t cold_starts = 0;       ///< measured, order -> ready; the latest, at most 16
   double cold_start_p90_seconds = 0;  ///< of those; nothing where there are none
   static constexpr auto fields() {
@@ -82,6 +84,8 @@ struct VariantObservation {
         Field{"promptTokensPerSecond", &V::prompt_tokens_per_second},
         Field{"outputTokensPerSecond", &V::output_tokens_per_second},
         Field{"finishedRequestsPerSecond", &V::finished_requests_per_second},
+        Field{"prefixQueryTokensPerSecond", &V::prefix_query_tokens_per_second},
+        Field{"prefixHitTokensPerSecond", &V::prefix_hit_tokens_per_second},
         Field{"coldStarts", &V::cold_starts},
         Field{"coldStartP90Seconds", &V::cold_start_p90_seconds});
   }
@@ -100,6 +104,10 @@ struct Demand {
   std::int64_t rejected_total = 0;
   std::int64_t prompt_tokens_total = 0;
   std::int64_t output_tokens_total = 0;
+  std::int64_t expected_output_tokens_total = 0;  ///< of what arrived, as judged when it did
+  std::int64_t queued_output_tokens = 0;          ///< expected of what waits
+  std::int64_t credit_requests = 0;    ///< sequences that replicas may hold now, by the router
+  std::int64_t withheld_requests = 0;  ///< taken off that where KV thrashes
   static constexpr auto fields() {
     using D = Demand;
     return std::tuple(
@@ -109,7 +117,11 @@ struct Demand {
         Field{"arrivedTotal", &D::arrived_total}, Field{"finishedTotal", &D::finished_total},
         Field{"rejectedTotal", &D::rejected_total},
         Field{"promptTokensTotal", &D::prompt_tokens_total},
-        Field{"outputTokensTotal", &D::output_tokens_total});
+        Field{"outputTokensTotal", &D::output_tokens_total},
+        Field{"expectedOutputTokensTotal", &D::expected_output_tokens_total},
+        Field{"queuedOutputTokens", &D::queued_output_tokens},
+        Field{"creditRequests", &D::credit_requests},
+        Field{"withheldRequests", &D::withheld_requests});
   }
   bool operator==(const Demand&) const = default;
 };

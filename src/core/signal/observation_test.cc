@@ -144,6 +144,43 @@ TEST(Aggregate, OverNoReplicasASumIsATrueZeroAndAMeanIsUnknown) {
   EXPECT_TRUE(v.kv_usage.absent());
 }
 
+TEST(Aggregate, PrefixHitsAreWhatTheEngineServedElseWhatItsCacheCounted) {
+  struct Row {
+    const char* label;
+    std::vector<std::pair<SignalId, double>> counters;  ///< rates of both replicas
+    double query, hit;                                  ///< negative: absent
+  };
+  using S = SignalId;
+  const Row rows[] = {
+      {"an engine that says neither", {{S::kPromptTokens, 100}}, -1, -1},
+      {"the cache's own look-ups and hits",
+       {{S::kPrefixQueryTokens, 90}, {S::kPrefixHitTokens, 30}},
+       180,
+       60},
+      {"prompts served, and what of them was cached, win",
+       {{S::kPromptTokens, 100},
+        {S::kCachedPromptTokens, 40},
+        {S::kPrefixQueryTokens, 130},
+        {S::kPrefixHitTokens, 70}},
+       200,
+       80},
+  };
+  for (const Row& row : rows) {
+    ReplicaSignals r = replica(at(10), 1, 0, 0.5);
+    for (auto [id, rate] : row.counters) {
+      r.values[index_of(id)] = 1e6;
+      r.rates[index_of(id) - kGaugeCount] = rate;
+    }
+    const ReplicaSignals* both[] = {&r, &r};
+    VariantObservation v = aggregate("h100", {.ready = Replicas(2)}, both, at(10), kRule);
+    for (const auto& [got, expected] : {std::pair(v.prefix_query_tokens_per_second, row.query),
+                                        std::pair(v.prefix_hit_tokens_per_second, row.hit)}) {
+      EXPECT_EQ(got.absent(), expected < 0) << row.label;
+      if (!got.absent()) EXPECT_EQ(got.value, expected) << row.label;
+    }
+  }
+}
+
 TEST(Aggregate, SpareIsTheMeanOverReplicasThatHaveRoom) {
   ReplicaSignals calm = replica(at(10), 1, 0, 0.5), busy = replica(at(10), 9, 4, 0.7);
   ReplicaSignals full = replica(at(10), 9, 0, 0.8), queued = replica(at(10), 9, 5, 0.1);

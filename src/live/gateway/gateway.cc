@@ -139,8 +139,13 @@ void Gateway::scraped(const std::string& model, ReplicaId id, const signal::Repl
     return static_cast<std::int64_t>(std::clamp(or_zero(signal), 0.0, 1e9));
   };
   state_->each(model, [&](Lane& lane) {
-    lane.say(route::Scraped{id, count(SignalId::kRunningRequests),
-                            count(SignalId::kWaitingRequests), or_zero(SignalId::kKvUsage)});
+    lane.say(route::Scraped{
+        .replica = id,
+        .running = count(SignalId::kRunningRequests),
+        .waiting = count(SignalId::kWaitingRequests),
+        .kv_usage = or_zero(SignalId::kKvUsage),
+        .preempted = page.has(SignalId::kPreemptions) ? count(SignalId::kPreemptions) : -1,
+        .swapped = count(SignalId::kSwappedRequests)});
   });
 }
 

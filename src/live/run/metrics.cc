@@ -97,16 +97,27 @@ void Page::demand() {
             [&](const ModelRun& m) { return of(m).queued_requests; });
   per_model("tidegate_queue_tokens", MetricType::kGauge, "Prompt tokens waiting at the gateway.",
             [&](const ModelRun& m) { return of(m).queued_tokens; });
+  per_model("tidegate_queue_output_tokens", MetricType::kGauge,
+            "Output tokens expected of what waits at the gateway.",
+            [&](const ModelRun& m) { return of(m).queued_output_tokens; });
   per_model("tidegate_queue_bytes", MetricType::kGauge, "Bytes of bodies waiting at the gateway.",
             [&](const ModelRun& m) { return of(m).queued_bytes; });
   per_model("tidegate_dispatched_requests", MetricType::kGauge,
             "Requests bound to a replica and not finished.",
             [&](const ModelRun& m) { return of(m).dispatched_requests; });
+  per_model("tidegate_credit_requests", MetricType::kGauge, "Requests that replicas may hold now.",
+            [&](const ModelRun& m) { return of(m).credit_requests; });
+  per_model("tidegate_credit_withheld_requests", MetricType::kGauge,
+            "Credit taken from replicas whose KV thrashes.",
+            [&](const ModelRun& m) { return of(m).withheld_requests; });
   per_model("tidegate_arrivals_total", MetricType::kCounter,
             "Requests that arrived, rejected included.",
             [&](const ModelRun& m) { return of(m).arrived_total; });
   per_model("tidegate_prompt_tokens_total", MetricType::kCounter, "Prompt tokens that arrived.",
             [&](const ModelRun& m) { return of(m).prompt_tokens_total; });
+  per_model("tidegate_expected_output_tokens_total", MetricType::kCounter,
+            "Output tokens expected of the requests that arrived, as judged when they did.",
+            [&](const ModelRun& m) { return of(m).expected_output_tokens_total; });
   per_model("tidegate_output_tokens_total", MetricType::kCounter,
             "Output tokens of finished requests.",
             [&](const ModelRun& m) { return of(m).output_tokens_total; });

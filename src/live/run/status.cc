@@ -67,9 +67,8 @@ Json variants_json(const ModelRun& run) {
 }
 
 Json replicas_json(const ModelRun& run, Gateway& gateway, Instant now) {
-  std::map<ReplicaId, std::int64_t> in_flight;
-  for (const auto& view : gateway.replica_views(run.name()))
-    in_flight[view.replica] = view.in_flight;
+  std::map<ReplicaId, route::ReplicaView> views;
+  for (const auto& view : gateway.replica_views(run.name())) views[view.replica] = view;
   Json out = Json::array();
   for (const auto& [id, info] : run.replicas()) {
     const bool ready = info.stages.total >= Duration(0);
@@ -78,7 +77,9 @@ Json replicas_json(const ModelRun& run, Gateway& gateway, Instant now) {
                    {"state", std::string(token(info.state))},
                    {"address", info.address.text()},
                    {"pid", info.pid},
-                   {"inFlight", in_flight.contains(id) ? in_flight[id] : 0},
+                   {"inFlight", views[id].in_flight},
+                   {"credit", views[id].credit},
+                   {"creditWithheld", views[id].withheld},
                    {"adopted", info.adopted},
                    {"startSeconds", info.adopted ? Json(nullptr)
                                     : ready      ? Json(to_seconds(info.stages.total))
@@ -116,6 +117,7 @@ Json model_json(ModelRun& run, Gateway& gateway, Instant now) {
               {"queue",
                {{"requests", demand.queued_requests},
                 {"tokens", demand.queued_tokens},
+                {"expectedOutputTokens", demand.queued_output_tokens},
                 {"bytes", demand.queued_bytes},
                 {"oldestWaitSeconds", to_seconds(demand.oldest_wait)}}},
               {"inFlight", in_flight.absent() ? 0 : static_cast<std::int64_t>(in_flight.value)},

@@ -30,7 +30,7 @@ Controller::Controller(spec::Model model, std::uint64_t spec_hash, Start start)
       spec_hash_(spec_hash),
       start_targets_(std::move(start.targets)),
       mode_(model_.scaling, start_mode(model_, start), start.timed_until, start.paused != 0),
-      replicas_(model_),
+      replicas_(model_, start.cold_starts),
       ledger_(model_.variants.size()),
       recorder_(start.next_sequence) {}
 

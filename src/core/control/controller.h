@@ -16,7 +16,8 @@
 //   pause    no Apply but the operator's own; recommendations go on
 //   resume   back to the spec's mode, or acting for as long as said, then observe
 //   restart  the targets of Start are held until complete data has asked for less for
-//            scaleDownDelay; the first decision that may act tells the actuator every target once
+//            scaleDownDelay; the first decision that may act tells the actuator every target once.
+//            Starts that were measured before are remembered
 //   foreign  a number that is not ours is announced, becomes the current target, and the policy
 //            goes on
 // Thread-safety: one owner; a value otherwise.
@@ -46,6 +47,10 @@ class Controller {
   Instant next_wake() const;
   View view() const;
   const spec::Model& model() const { return model_; }
+  /// What was measured of each variant of the model, in its order.
+  const ColdStarts& cold_starts(std::size_t variant) const {
+    return replicas_.cold_starts(variant);
+  }
 
  private:
   using Actions = std::vector<Action>;

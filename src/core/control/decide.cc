@@ -52,11 +52,11 @@ signal::Observation Controller::observation(Instant now) const {
   signal::Observation seen = seen_ ? seen_->observation : signal::Observation{};
   if (seen_) age(seen, now);
   for (std::size_t i = 0; i < model_.variants.size(); ++i) {
-    if (!replicas_.heard(i)) continue;
     const std::string& name = model_.variants[i].name;
     auto one = std::find_if(seen.variants.begin(), seen.variants.end(),
                             [&](const auto& variant) { return variant.variant == name; });
     if (one == seen.variants.end()) {
+      if (!replicas_.heard(i)) continue;
       one = seen.variants.insert(seen.variants.end(), signal::VariantObservation{});
       one->variant = name;
     }

@@ -33,18 +33,20 @@ enum class ReplicaState : std::uint8_t {
 /// What a start found: no node yet, a node without the weights, one that has them, or a replica
 /// that slept.
 enum class StartFrom : std::uint8_t { kNoNode, kCold, kCachedWeights, kSleeping };
-inline constexpr std::size_t kStartStates = 4;
+inline constexpr std::size_t kStartFroms = 4;
 
 /// How long each stage of one start took; negative: not seen.
 struct StageTimes {
   Duration procurement{-1}, image{-1}, weights{-1}, engine{-1};
-  Duration total{-1};  ///< order -> ready
+  Duration total{-1};  ///< order -> ready; of a wake: told to wake -> ready
   StartFrom from = StartFrom::kCold;
+  Duration compile{-1}, graphs{-1};  ///< parts of engine: compilation, capture of graphs
   static constexpr auto fields() {
     using S = StageTimes;
     return std::tuple(Field{"procurement", &S::procurement}, Field{"image", &S::image},
                       Field{"weights", &S::weights}, Field{"engine", &S::engine},
-                      Field{"total", &S::total}, Field{"from", &S::from});
+                      Field{"total", &S::total}, Field{"from", &S::from},
+                      Field{"compile", &S::compile}, Field{"graphs", &S::graphs});
   }
   bool operator==(const StageTimes&) const = default;
 };
@@ -219,6 +221,17 @@ inline constexpr std::int64_t kDecisionVersion = 1;
 /// Decide at most this often; an observation in between is kept, not lost.
 inline constexpr Duration kDecisionPeriod = seconds(1);
 
+/// The latest starts of one variant, oldest first.
+struct VariantStarts {
+  std::string variant;
+  std::vector<StageTimes> starts;
+  static constexpr auto fields() {
+    return std::tuple(Field{"variant", &VariantStarts::variant},
+                      Field{"starts", &VariantStarts::starts});
+  }
+  bool operator==(const VariantStarts&) const = default;
+};
+
 /// What the controller starts from: what the journal remembers, or nothing. `mode` kAuto means the
 /// spec's own; the others are what an operator said last (timed, or observe once that ran out).
 struct Start {
@@ -227,11 +240,13 @@ struct Start {
   std::uint8_t paused = 0;
   std::vector<policy::VariantReplicas> targets;  ///< last applied, so that a restart holds it
   std::uint64_t next_sequence = 1;
+  std::vector<VariantStarts> cold_starts;  ///< measured before: lead times outlive a restart
   static constexpr auto fields() {
     using S = Start;
     return std::tuple(Field{"mode", &S::mode}, Field{"timedUntil", &S::timed_until},
                       Field{"paused", &S::paused}, Field{"targets", &S::targets},
-                      Field{"nextSequence", &S::next_sequence});
+                      Field{"nextSequence", &S::next_sequence},
+                      Field{"coldStarts", &S::cold_starts});
   }
   bool operator==(const Start&) const = default;
 };

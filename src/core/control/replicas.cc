@@ -29,7 +29,15 @@ bool is_booting(ReplicaState state) {
 }
 bool is_active(ReplicaState state) { return is_booting(state) || state == ReplicaState::kReady; }
 
-ReplicaBook::ReplicaBook(const spec::Model& model) { set_model(model); }
+ReplicaBook::ReplicaBook(const spec::Model& model, const std::vector<VariantStarts>& measured) {
+  set_model(model);
+  for (const VariantStarts& before : measured) {
+    auto name = std::find(names_.begin(), names_.end(), before.variant);
+    if (name == names_.end()) continue;
+    ColdStarts& kept = cold_starts_[static_cast<std::size_t>(name - names_.begin())];
+    for (const StageTimes& start : before.starts) kept.add(start);
+  }
+}
 
 std::vector<ReplicaBook::Entry>::iterator ReplicaBook::at(ReplicaId id) {
   return std::lower_bound(entries_.begin(), entries_.end(), id,
@@ -51,11 +59,10 @@ std::optional<ReplicaState> ReplicaBook::change(const ReplicaChanged& event, Ins
     }
   }
   if (Replicas* count = count_of(fleets_[variant], event.state)) *count += Replicas(1);
-  if (event.state == ReplicaState::kReady && event.adopted == 0 &&
-      event.stages.total > Duration(0)) {
-    std::vector<Duration>& kept = cold_starts_[variant];
-    if (kept.size() >= kColdStartsKept) kept.erase(kept.begin());
-    kept.push_back(event.stages.total);
+  // Nobody saw the start of an adopted one; its wake is as good as any.
+  const bool seen = event.adopted == 0 || event.stages.from == StartFrom::kSleeping;
+  if (event.state == ReplicaState::kReady && seen && event.stages.total >= Duration(0)) {
+    cold_starts_[variant].add(event.stages);
   }
   if (event.state == ReplicaState::kGone) {
     entries_.erase(entry);
@@ -71,7 +78,7 @@ void ReplicaBook::set_model(const spec::Model& model) {
   std::vector<std::string> names;
   std::vector<bool> heard;
   std::vector<signal::Fleet> fleets;
-  std::vector<std::vector<Duration>> cold_starts;
+  std::vector<ColdStarts> cold_starts;
   std::vector<std::int32_t> moved(names_.size(), -1);
   for (const spec::Variant& variant : model.variants) {
     auto old = std::find(names_.begin(), names_.end(), variant.name);
@@ -81,7 +88,7 @@ void ReplicaBook::set_model(const spec::Model& model) {
     names.push_back(variant.name);
     heard.push_back(known && heard_[index]);
     fleets.push_back(known ? fleets_[index] : signal::Fleet{});
-    cold_starts.push_back(known ? cold_starts_[index] : std::vector<Duration>{});
+    cold_starts.push_back(known ? cold_starts_[index] : ColdStarts{});
   }
   for (Entry& entry : entries_) entry.variant = moved[static_cast<std::size_t>(entry.variant)];
   std::erase_if(entries_, [](const Entry& entry) { return entry.variant < 0; });
@@ -92,12 +99,17 @@ void ReplicaBook::set_model(const spec::Model& model) {
 }
 
 void ReplicaBook::tell(std::size_t variant, signal::VariantObservation& seen) const {
-  seen.fleet = fleets_[variant];
-  std::vector<Duration> sorted = cold_starts_[variant];
-  if (sorted.empty()) return;
-  std::sort(sorted.begin(), sorted.end());
-  seen.cold_starts = static_cast<std::int64_t>(sorted.size());
-  seen.cold_start_p90_seconds = to_seconds(sorted[(sorted.size() * 9 - 1) / 10]);
+  if (heard_[variant]) seen.fleet = fleets_[variant];
+  const StartQuantiles& cold = cold_starts_[variant].cold();
+  const StartQuantiles& wakes = cold_starts_[variant].wakes();
+  if (cold.starts > 0) {
+    seen.cold_starts = cold.starts;
+    seen.cold_start_p90_seconds = to_seconds(cold.p90);
+  }
+  if (wakes.starts > 0) {
+    seen.wakes = wakes.starts;
+    seen.wake_p90_seconds = to_seconds(wakes.p90);
+  }
 }
 
 std::vector<plan::ReplicaRow> ReplicaBook::rows(const std::vector<plan::ReplicaRow>& seen) const {

@@ -3,8 +3,8 @@
 // state.
 //
 // Where it has heard of a variant at all it is the truth for `fleet`: an observation may be older.
-// Ordered by id, so all that is derived is deterministic. It keeps the last kColdStartsKept cold
-// starts of each variant, as the change to ready tells them. Units: replicas.
+// Ordered by id, so all that is derived is deterministic. It keeps the latest starts of each
+// variant (core/control/cold_starts.h), as the change to ready tells them. Units: replicas.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,16 +12,15 @@
 #include <string>
 #include <vector>
 
+#include "core/control/cold_starts.h"
 #include "core/control/events.h"
 
 namespace tidegate::control {
 
-/// Enough for a p90, few enough that a slower cluster is believed after two starts.
-inline constexpr std::size_t kColdStartsKept = 16;
-
 class ReplicaBook {
  public:
-  explicit ReplicaBook(const spec::Model& model);
+  /// `measured`: starts of a run before; of variants the model lacks they are passed over.
+  explicit ReplicaBook(const spec::Model& model, const std::vector<VariantStarts>& measured = {});
 
   /// Books the change. Empty where the variant is unknown or nothing changed; else the state before
   /// (kGone: not known yet).
@@ -31,7 +30,9 @@ class ReplicaBook {
 
   bool heard(std::size_t variant) const { return heard_[variant]; }
   const signal::Fleet& fleet(std::size_t variant) const { return fleets_[variant]; }
-  /// Writes what is known of a variant into what the controller sees of it.
+  const ColdStarts& cold_starts(std::size_t variant) const { return cold_starts_[variant]; }
+  /// Writes what is known of a variant into what the controller sees of it: the fleet where heard
+  /// of, starts where any were measured.
   void tell(std::size_t variant, signal::VariantObservation& seen) const;
   /// Candidates to stop: `seen` less what does not run any more, plus what it leaves out.
   std::vector<plan::ReplicaRow> rows(const std::vector<plan::ReplicaRow>& seen) const;
@@ -48,8 +49,8 @@ class ReplicaBook {
   std::vector<std::string> names_;
   std::vector<bool> heard_;
   std::vector<signal::Fleet> fleets_;
-  std::vector<std::vector<Duration>> cold_starts_;  ///< one list a variant, oldest first
-  std::vector<Entry> entries_;                      ///< by id
+  std::vector<ColdStarts> cold_starts_;  ///< one a variant
+  std::vector<Entry> entries_;           ///< by id
 };
 
 bool is_active(ReplicaState state);

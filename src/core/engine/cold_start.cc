@@ -1,12 +1,27 @@
 #include "core/engine/cold_start.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace tidegate::engine {
 namespace {
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+ExpectedTime of(const spec::Spread& spread) { return {spread.p50, spread.p90}; }
+
+ExpectedTime of(const spec::Weights& weights, bool cached) {
+  if (weights.time) return of(*weights.time);
+  if (weights.from == spec::WeightSource::kImage || weights.bytes <= 0) return {};
+  const bool elsewhere = cached && weights.from != spec::WeightSource::kNvme;
+  const std::int64_t rate =
+      elsewhere ? default_bandwidth(spec::WeightSource::kNvme)
+                : weights.bandwidth_bytes_per_second.value_or(default_bandwidth(weights.from));
+  if (rate < 1) return {};
+  const Duration time = seconds_f(static_cast<double>(weights.bytes) / static_cast<double>(rate));
+  return {time, time};
 }
+}  // namespace
 
 Duration draw(const spec::Spread& spread, Rng& rng) {
   if (!spread.samples.empty()) {
@@ -61,6 +76,22 @@ StartDraw draw_start(const spec::ColdStart& cold, const NodeState& node, Rng& rn
   start.source_bandwidth_bytes_per_second =
       own_bandwidth ? *cold.weights.bandwidth_bytes_per_second : default_bandwidth(start.source);
   return start;
+}
+
+ExpectedStart expected_start(const spec::ColdStart& cold, const NodeState& node) {
+  ExpectedStart out;
+  if (!node.node_exists) out.procurement = of(cold.procurement);
+  if (!node.image_cached) out.image = of(cold.image);
+  out.weights = of(cold.weights, node.weights_cached != 0);
+  out.engine = of(node.engine_cached && cold.engine_cached ? *cold.engine_cached : cold.engine);
+  double beyond = 0;
+  for (const ExpectedTime& stage : {out.procurement, out.image, out.weights, out.engine}) {
+    out.total.p50 += stage.p50;
+    const double late = to_seconds(stage.p90 - stage.p50);
+    beyond += late * late;
+  }
+  out.total.p90 = out.total.p50 + seconds_f(std::sqrt(beyond));
+  return out;
 }
 
 void SharedBandwidth::start(ReplicaId id, std::int64_t bytes, Instant now) {

@@ -37,6 +37,17 @@ struct StartDraw {
 
 Duration draw(const spec::Spread& spread, Rng& rng);
 StartDraw draw_start(const spec::ColdStart& cold, const NodeState& node, Rng& rng);
+/// What the spec leads to expect of a start, each stage at its own p50 and p90; weights come alone
+/// over their source. The total's p90 is the root of the sum of squares beyond the sum of the p50:
+/// stages are late independently of each other.
+struct ExpectedTime {
+  Duration p50{0}, p90{0};
+  bool operator==(const ExpectedTime&) const = default;
+};
+struct ExpectedStart {
+  ExpectedTime procurement, image, weights, engine, total;
+};
+ExpectedStart expected_start(const spec::ColdStart& cold, const NodeState& node);
 /// Default bandwidth of a source in bytes/s (hub 0.5e9, objectStore 2e9, datacentre 5e9, nvme 3e9,
 /// ram 20e9; image: already there, no time).
 std::int64_t default_bandwidth(spec::WeightSource source);

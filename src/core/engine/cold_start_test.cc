@@ -217,5 +217,49 @@ TEST(SharedBandwidth, ABusySourceMovesItsRateWhateverTheSharing) {
   }
 }
 
+TEST(ColdStart, ExpectsWhatTheSpecSaysOfWhatTheNodeLacks) {
+  spec::ColdStart cold;
+  cold.procurement = {seconds(60), seconds(63), {}};
+  cold.image = {seconds(40), seconds(44), {}};
+  cold.weights = {.bytes = 6'000'000'000,
+                  .from = spec::WeightSource::kHub,
+                  .bandwidth_bytes_per_second = 1'000'000'000,
+                  .time = {}};
+  cold.engine = {seconds(30), seconds(30), {}};
+  cold.engine_cached = spec::Spread{seconds(10), seconds(10), {}};
+  struct Row {
+    const char* label;
+    NodeState node;
+    std::int64_t p50, p90, weights;
+  };
+  for (const Row& row : {
+           Row{"no node: every stage; 3 s and 4 s late are 5 s late together",
+               {.node_exists = 0},
+               136,
+               141,
+               6},
+           Row{"a node with nothing on it", {}, 76, 80, 6},
+           Row{"with the image", {.image_cached = 1}, 36, 36, 6},
+           Row{"with the weights on NVMe, at its bandwidth, not the hub's",
+               {.image_cached = 1, .weights_cached = 1},
+               32,
+               32,
+               2},
+           Row{"with the compiled engine as well",
+               {.image_cached = 1, .weights_cached = 1, .engine_cached = 1},
+               12,
+               12,
+               2},
+       }) {
+    SCOPED_TRACE(row.label);
+    const ExpectedStart start = expected_start(cold, row.node);
+    EXPECT_EQ(start.total, (ExpectedTime{seconds(row.p50), seconds(row.p90)}));
+    EXPECT_EQ(start.weights, (ExpectedTime{seconds(row.weights), seconds(row.weights)}));
+  }
+  cold.weights.time = spec::Spread{seconds(1), seconds(2), {}};
+  EXPECT_EQ(expected_start(cold, {}).weights, (ExpectedTime{seconds(1), seconds(2)}));
+  EXPECT_EQ(expected_start({}, {}).total, ExpectedTime{}) << "a spec that says nothing";
+}
+
 }  // namespace
 }  // namespace tidegate::engine

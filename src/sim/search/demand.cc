@@ -12,15 +12,8 @@
 namespace tidegate::sim {
 namespace {
 
-Duration late(const spec::Spread& spread) {
-  if (spread.samples.empty()) return spread.p90;
-  std::vector<Duration> sorted = spread.samples;
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[(sorted.size() - 1) * 9 / 10];
-}
-
 Duration weights_time(const spec::Weights& weights) {
-  if (weights.time) return late(*weights.time);
+  if (weights.time) return weights.time->p90;
   if (weights.bytes == 0 || weights.from == spec::WeightSource::kImage) return Duration(0);
   std::int64_t rate =
       weights.bandwidth_bytes_per_second.value_or(engine::default_bandwidth(weights.from));
@@ -33,7 +26,7 @@ Duration start_time(const spec::Model& model) {
   Duration longest{0};
   for (const spec::Variant& variant : model.variants) {
     const spec::ColdStart& cold = variant.cold_start;
-    longest = std::max(longest, late(cold.procurement) + late(cold.image) + late(cold.engine) +
+    longest = std::max(longest, cold.procurement.p90 + cold.image.p90 + cold.engine.p90 +
                                     weights_time(cold.weights));
   }
   return longest;

@@ -6,32 +6,44 @@ namespace tidegate::route {
 namespace {
 
 constexpr std::int64_t kMostOutput = 1LL << 40;  ///< of one request; beyond is nonsense
-constexpr std::int64_t kMostWorth = 64;          ///< strangers a tenant's cell withstands
+constexpr std::uint16_t kMostWorth = 64;         ///< strangers a tenant's cell withstands
 
-double shrink(double own, double seen, double above) {
-  return (own * seen + above * OutputEstimate::kPrior) / (seen + OutputEstimate::kPrior);
+/// 1 / n, and n / (n + kPrior): what the n-th value moves a mean, what a mean of n is believed.
+struct Weights {
+  std::array<double, OutputEstimate::kMemory + 1> gain{}, trust{};
+  constexpr Weights() {
+    for (std::uint32_t n = 1; n < gain.size(); ++n) {
+      gain[n] = 1.0 / n;
+      trust[n] = static_cast<double>(n) / (n + OutputEstimate::kPrior);
+    }
+  }
+};
+constexpr Weights kWeights;
+
+/// Of a mean or a cell.
+template <class Of>
+void add_to(Of& of, double tokens, double part) {
+  if (of.seen < OutputEstimate::kMemory) ++of.seen;
+  const double gain = kWeights.gain[of.seen];
+  of.length += (tokens - of.length) * gain;
+  of.share += (part - of.share) * gain;
+}
+
+double shrink(double own, std::uint32_t seen, double above) {
+  return above + (own - above) * kWeights.trust[seen];
 }
 
 }  // namespace
-
-void OutputEstimate::Mean::add(double tokens, double part) {
-  seen = std::min(seen + 1, kMemory);
-  length += (tokens - length) / seen;
-  share += (part - share) / seen;
-}
 
 std::size_t OutputEstimate::size_of(std::int64_t prompt) {
   auto tokens = static_cast<std::uint64_t>(std::max<std::int64_t>(prompt, 0));
   return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(tokens)), kSizes - 1);
 }
 
-/// Mixed as in splitmix64 (Steele et al. 2014): near tenants and sizes fall far apart.
+/// Tenants are hashes already: one multiplication (Knuth 6.4) sends their sizes to places apart.
 std::uint64_t OutputEstimate::key_of(const Ask& ask) {
-  std::uint64_t key =
-      ask.tenant + 0x9E3779B97F4A7C15ULL * (2 * size_of(ask.prompt) + (ask.max_output > 0 ? 1 : 0));
-  key = (key ^ (key >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  key = (key ^ (key >> 27)) * 0x94D049BB133111EBULL;
-  return (key ^ (key >> 31)) | 1;
+  const std::uint64_t kind = 2 * size_of(ask.prompt) + (ask.max_output > 0 ? 1 : 0);
+  return (ask.tenant + (kind << 48)) * 0x9E3779B97F4A7C15ULL;
 }
 
 OutputEstimate::Reading OutputEstimate::read(const Ask& ask) const {
@@ -41,10 +53,9 @@ OutputEstimate::Reading OutputEstimate::read(const Ask& ask) const {
   Reading out{shrink(size.length, size.seen, all.length), shrink(size.share, size.seen, all.share)};
   if (ask.tenant == 0) return out;
   const std::uint64_t key = key_of(ask);
-  const Cell& cell = cells_[(key >> 1) % kCells];
+  const Cell& cell = cells_[place_of(key)];
   if (cell.key != key) return out;
-  return {shrink(cell.mean.length, cell.mean.seen, out.length),
-          shrink(cell.mean.share, cell.mean.seen, out.share)};
+  return {shrink(cell.length, cell.seen, out.length), shrink(cell.share, cell.seen, out.share)};
 }
 
 std::int64_t OutputEstimate::expect(const Ask& ask) const {
@@ -69,26 +80,25 @@ void OutputEstimate::learn(const Ask& ask, std::int64_t output) {
     const auto limit = static_cast<double>(ask.max_output);
     part = std::min(1.0, tokens / limit);
     const Reading reading = read(ask);
-    auto off = [tokens, limit](double guess) {
+    auto fold = [tokens, limit](std::int64_t& mean, double guess) {
       const double error = std::min(guess, limit) - tokens;
-      return error < 0 ? -error : error;
+      mean += (static_cast<std::int64_t>(256 * (error < 0 ? -error : error)) - mean) >> 8;
     };
-    const double gain = 1 / std::min(all_[1].seen + 1, kMemory);
-    length_error_ += gain * (off(reading.length) - length_error_);
-    share_error_ += gain * (off(reading.share * limit) - share_error_);
+    fold(length_error_, reading.length);
+    fold(share_error_, reading.share * limit);
   }
   const std::size_t limited = ask.max_output > 0 ? 1 : 0;
-  all_[limited].add(tokens, part);
-  sizes_[limited][size_of(ask.prompt)].add(tokens, part);
+  add_to(all_[limited], tokens, part);
+  add_to(sizes_[limited][size_of(ask.prompt)], tokens, part);
   if (ask.tenant == 0) return;
   const std::uint64_t key = key_of(ask);
-  Cell& cell = cells_[(key >> 1) % kCells];
+  Cell& cell = cells_[place_of(key)];
   if (cell.key != key) {
-    if (--cell.worth > 0) return;
+    if (cell.worth > 0 && --cell.worth > 0) return;
     cell = {.key = key};
   }
-  cell.worth = std::min(cell.worth + 1, kMostWorth);
-  cell.mean.add(tokens, part);
+  if (cell.worth < kMostWorth) ++cell.worth;
+  add_to(cell, tokens, part);
 }
 
 }  // namespace tidegate::route

@@ -17,7 +17,8 @@ control::Decision decision() {
   d.policy_before.in_flight.set(1e-300, d.at, seconds(60));
   d.plan_before.variants.push_back({.target = 4});
   d.recommendation.replicas.push_back({"h100", Replicas(5)});
-  d.plan.variants.push_back({"h100", Replicas(5), {ReplicaId(9)}});
+  d.plan.variants.push_back(
+      {.variant = "h100", .replicas = Replicas(5), .victims = {ReplicaId(9)}});
   d.reasons.push_back({ReasonCode::kConcurrency, "h100", 3, 5, {{"in_flight_requests", 71.5}}});
   return d;
 }

@@ -83,7 +83,7 @@ class Loader {
  private:
   void load_scenario(const Document& document) {
     Reader reader(
-        [](const std::string&) -> Result<std::vector<Duration>> {
+        [](const std::string&) -> Result<spec::Spread> {
           return fail("samples have no place in a scenario");
         },
         workload::scenario_section());

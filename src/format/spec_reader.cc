@@ -220,7 +220,7 @@ Result<Value> Reader::parse_spread(const Node& node) {
       return fail("samples: " + describe(*file) + " is not a file name");
     auto samples = load_samples_(file->text);
     if (!samples) return fail(samples.error().within(file->text));
-    return spread_of(std::move(*samples));
+    return *samples;
   }
   spec::Spread spread;
   for (std::size_t i = 0; i < node.keys.size(); ++i) {

@@ -26,7 +26,7 @@ struct Fault {
 };
 
 /// Reads {samples: FILE}.
-using LoadSamples = std::function<Result<std::vector<Duration>>(const std::string& file)>;
+using LoadSamples = std::function<Result<spec::Spread>(const std::string& file)>;
 
 class Reader {
  public:
@@ -69,5 +69,12 @@ Result<std::vector<Duration>> parse_samples(std::string_view text);
 inline constexpr std::size_t kMaxSamples = 100'000;
 /// Sorted samples with their own p50 and p90 (nearest rank).
 spec::Spread spread_of(std::vector<Duration> samples);
+
+/// What a document away from its samples files carries of them: their p50 and p90, all that a
+/// decision looks at. A document of its own behind the first; nothing where there are none.
+std::string recorded_samples(const std::map<std::string, spec::Spread>& by_file);
+inline constexpr std::string_view kRecordedSamples = "    # samples of the variants above";
+/// Reads that document back.
+Result<std::map<std::string, spec::Spread>> parse_recorded_samples(const Node& root);
 
 }  // namespace tidegate::format

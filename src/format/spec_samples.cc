@@ -5,6 +5,7 @@
 
 #include "format/spec_reader.h"
 #include "format/spec_units.h"
+#include "format/spec_yaml.h"
 
 namespace tidegate::format {
 namespace {
@@ -69,6 +70,45 @@ spec::Spread spread_of(std::vector<Duration> samples) {
   spread.p90 = rank(90);
   spread.samples = std::move(samples);
   return spread;
+}
+
+std::string recorded_samples(const std::map<std::string, spec::Spread>& by_file) {
+  if (by_file.empty()) return "";
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "---" + std::string(kRecordedSamples.substr(3)) + "\n";
+  for (const auto& [file, spread] : by_file) {
+    out += '"';
+    for (char c : file) {
+      auto byte = static_cast<unsigned char>(c);
+      if (c == '"' || c == '\\') {
+        out += '\\';
+        out += c;
+      } else if (byte < 0x20 || byte == 0x7f) {
+        out += "\\x";
+        out += kHex[byte >> 4];
+        out += kHex[byte & 15];
+      } else {
+        out += c;
+      }
+    }
+    out += "\": {p50: " + format_duration(spread.p50) + ", p90: " + format_duration(spread.p90) +
+           "}\n";
+  }
+  return out;
+}
+
+Result<std::map<std::string, spec::Spread>> parse_recorded_samples(const Node& root) {
+  std::map<std::string, spec::Spread> out;
+  for (std::size_t i = 0; i < root.keys.size() && i < root.items.size(); ++i) {
+    const Node* p50 = root.items[i].find("p50");
+    const Node* p90 = root.items[i].find("p90");
+    if (p50 == nullptr || p90 == nullptr) return fail("recorded samples lack p50 or p90");
+    auto middle = read_duration(p50->text), late = read_duration(p90->text);
+    if (!middle) return fail(middle.error().within("recorded samples"));
+    if (!late) return fail(late.error().within("recorded samples"));
+    out[root.keys[i].first] = {.p50 = *middle, .p90 = *late, .samples = {}};
+  }
+  return out;
 }
 
 }  // namespace tidegate::format

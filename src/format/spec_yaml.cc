@@ -26,7 +26,7 @@ constexpr std::size_t kMaxDiagnostics = 100;
 struct Surroundings {
   LoadSamples samples;
   bool profiles = false;
-  bool recorded = false;   ///< documents may be followed by their profiles
+  bool recorded = false;   ///< documents may be followed by their samples and profiles
   bool scenarios = false;  ///< are left to format/scenario.h
 };
 
@@ -90,13 +90,18 @@ class Loader {
   SpecFile load(std::string_view text) {
     std::vector<Document> documents = parse_documents(text);
     bool any = false;
-    for (Document& document : documents) {
+    for (std::size_t i = 0; i < documents.size(); ++i) {
+      Document& document = documents[i];
       for (const TreeError& error : document.errors) add(Severity::kError, error.at, error.message);
       any = any || !document.errors.empty() || document.root.kind != NodeKind::kNull;
       if (!document.errors.empty() || document.root.kind == NodeKind::kNull) continue;
       if (around_.recorded && document.text.starts_with(kRecordedProfile)) {
         load_profile_of_above(document);
+      } else if (around_.recorded && document.text.starts_with(kRecordedSamples)) {
+        continue;  // read with the document it follows
       } else {
+        recorded_samples_.clear();
+        if (around_.recorded && i + 1 < documents.size()) read_recorded_samples(documents[i + 1]);
         load_document(document);
       }
     }
@@ -116,7 +121,12 @@ class Loader {
       return;
     }
     if (around_.scenarios && is_kind(document.root, kScenarioKind)) return;
-    Reader reader(around_.samples);
+    std::map<std::string, spec::Spread> samples;
+    Reader reader([&](const std::string& file) -> Result<spec::Spread> {
+      auto spread = load_samples(file);
+      if (spread && !spread->samples.empty()) samples[file] = {spread->p50, spread->p90, {}};
+      return spread;
+    });
     LoadedModel loaded;
     check_head(document.root, kModelKind, reader);
     // Of a kind that is not ours nothing else would make sense.
@@ -142,9 +152,25 @@ class Loader {
     add_all(findings, loaded.positions, document.root.at);
     loaded.file = filename_;
     loaded.yaml = std::move(document.text);
+    if (!samples.empty() && !loaded.yaml.ends_with('\n')) loaded.yaml += '\n';
+    loaded.yaml += recorded_samples(samples);
     loaded.hash = XXH3_64bits(loaded.yaml.data(), loaded.yaml.size());
     roots_.push_back(document.root.at);
     file_.models.push_back(std::move(loaded));
+  }
+
+  /// A record made before samples were carried knows no times of theirs.
+  Result<spec::Spread> load_samples(const std::string& file) {
+    if (!around_.recorded) return around_.samples(file);
+    auto found = recorded_samples_.find(file);
+    return found == recorded_samples_.end() ? spec::Spread{} : found->second;
+  }
+
+  void read_recorded_samples(const Document& document) {
+    if (!document.text.starts_with(kRecordedSamples)) return;
+    auto samples = parse_recorded_samples(document.root);
+    if (!samples) return add(Severity::kError, document.root.at, samples.error().message);
+    recorded_samples_ = std::move(*samples);
   }
 
   void load_profile_of_above(const Document& document) {
@@ -200,15 +226,18 @@ class Loader {
   Surroundings around_;
   SpecFile file_;
   std::vector<Position> roots_;
+  std::map<std::string, spec::Spread> recorded_samples_;  ///< of the document that is read, by file
 };
 
 Surroundings around_file(const std::string& path) {
   Surroundings around;
   around.profiles = true;
-  around.samples = [path](const std::string& name) -> Result<std::vector<Duration>> {
-    auto samples = read_file((std::filesystem::path(path).parent_path() / name).string());
+  around.samples = [path](const std::string& name) -> Result<spec::Spread> {
+    auto text = read_file((std::filesystem::path(path).parent_path() / name).string());
+    if (!text) return fail(text.error());
+    auto samples = parse_samples(*text);
     if (!samples) return fail(samples.error());
-    return parse_samples(*samples);
+    return spread_of(std::move(*samples));
   };
   return around;
 }
@@ -228,18 +257,14 @@ bool SpecFile::ok() const {
 
 SpecFile load_spec(std::string_view text, std::string_view filename) {
   Surroundings none;
-  none.samples = [](const std::string&) -> Result<std::vector<Duration>> {
+  none.samples = [](const std::string&) -> Result<spec::Spread> {
     return fail("samples can be read only for a spec that is a file");
   };
   return Loader(std::string(filename), none).load(text);
 }
 
 SpecFile load_recorded_spec(std::string_view text, std::string_view filename) {
-  Surroundings recorded{.recorded = true};
-  recorded.samples = [](const std::string&) -> Result<std::vector<Duration>> {
-    return std::vector<Duration>{Duration(0)};
-  };
-  return Loader(std::string(filename), recorded).load(text);
+  return Loader(std::string(filename), {.recorded = true}).load(text);
 }
 
 SpecFile load_spec_file(const std::string& path) {

@@ -35,8 +35,10 @@ struct Diagnostic {
 
 struct LoadedModel {
   spec::Model model;
-  std::string file;        ///< as named to load_spec
-  std::string yaml;        ///< the document alone, as written, and the profiles it was resolved to
+  std::string file;  ///< as named to load_spec
+  /// The document alone, as written; then what it needs away from its directory: p50 and p90 of its
+  /// samples files, the profiles it was resolved to.
+  std::string yaml;
   std::uint64_t hash = 0;  ///< xxh3 of `yaml`
   /// Where each key that was given stands, by path ("spec.variants[0].maxReplicas"): its value.
   std::map<std::string, Position> positions;
@@ -54,8 +56,8 @@ SpecFile load_spec(std::string_view text, std::string_view filename);
 /// that a journal or tape can run its decisions again wherever it is read. Error: none of that
 /// name.
 Result<void> resolve_profiles(LoadedModel& loaded, const std::vector<std::string>& directories);
-/// A document as a journal or tape keeps it, away from its directory: {samples: FILE} stands for
-/// no time at all. Decisions do not look at them; whoever draws cold starts must not use this.
+/// A document as a journal or tape keeps it, away from its directory: {samples: FILE} is their p50
+/// and p90, all that decisions look at; whoever draws cold starts must not use this.
 SpecFile load_recorded_spec(std::string_view text, std::string_view filename);
 /// Reads the file too, and what it refers to; an unreadable file is a Diagnostic.
 SpecFile load_spec_file(const std::string& path);

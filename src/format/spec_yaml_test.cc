@@ -344,6 +344,50 @@ TEST_F(Files, SamplesAreReadBesideTheSpec) {
   EXPECT_EQ(engine.p90, seconds(30));
 }
 
+TEST_F(Files, ARecordCarriesWhatADecisionNeedsOfSamples) {
+  write("starts.csv", "30\n10.5\n20\n");
+  write("a \"b\".csv", "0.000000001\n7\n");
+  const std::string kSpec = std::string(kHead) +
+                            "  variants:\n"
+                            "    - coldStart: {engine: {samples: starts.csv}, image: 3s,\n"
+                            "                  weights: {time: {samples: 'a \"b\".csv'}}}";
+  for (const char* more : {"", "\n---\n"}) {
+    SCOPED_TRACE(more[0] == 0 ? "one model" : "two models of equal samples");
+    std::string second = std::string(kSpec).replace(kSpec.find("name: m"), 7, "name: n");
+    std::string path = write("m.yaml", more[0] == 0 ? kSpec : kSpec + more + second);
+    SpecFile file = load_spec_file(path);
+    ASSERT_TRUE(file.ok()) << texts(file);
+    std::uint64_t before = 0;
+    for (LoadedModel& loaded : file.models) {
+      ASSERT_TRUE(resolve_profiles(loaded, {}).has_value());
+      EXPECT_NE(loaded.hash, before);
+      before = loaded.hash;
+      SpecFile again = load_recorded_spec(loaded.yaml, "journal");
+      ASSERT_TRUE(again.ok()) << texts(again) << loaded.yaml;
+      ASSERT_EQ(again.models.size(), 1U);
+      spec::Model expected = loaded.model;
+      spec::ColdStart& cold = expected.variants[0].cold_start;
+      EXPECT_EQ(cold.engine.samples.size(), 3U);
+      cold.engine.samples.clear();
+      EXPECT_EQ(cold.weights.time->p50, Duration(1));
+      cold.weights.time->samples.clear();
+      EXPECT_EQ(again.models[0].model, expected) << loaded.yaml;
+    }
+  }
+  SpecFile one = load_spec_file(write("m.yaml", kSpec));
+  write("starts.csv", "31\n10.5\n20\n");
+  EXPECT_NE(load_spec_file(write("m.yaml", kSpec)).models[0].hash, one.models[0].hash)
+      << "other times are another spec";
+}
+
+TEST_F(Files, ARecordOfBeforeSamplesWereCarriedKnowsNoTimes) {
+  SpecFile file = load_recorded_spec(
+      std::string(kHead) + "  variants: [{coldStart: {engine: {samples: starts.csv}}}]\n",
+      "journal");
+  ASSERT_TRUE(file.ok()) << texts(file);
+  EXPECT_EQ(file.models[0].model.variants[0].cold_start.engine, spec::Spread{});
+}
+
 TEST_F(Files, WhatCannotBeReadIsADiagnostic) {
   EXPECT_EQ(texts(load_spec_file(root_ + "/none.yaml")),
             root_ + "/none.yaml: error: no such file\n");

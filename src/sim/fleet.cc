@@ -20,16 +20,21 @@ void Fleet::change(ReplicaId id, Replica& replica, ReplicaState state, std::vect
   changes.push_back({id, replica.variant, state, stages});
 }
 
-void Fleet::adopt(std::size_t variant, std::int64_t n, std::vector<Change>& changes) {
+void Fleet::adopt(std::size_t variant, std::int64_t n, std::int64_t asleep,
+                  std::vector<Change>& changes) {
   const Instant beginning;
-  wanted_[variant] += n;
-  for (std::int64_t i = 0; i < n; ++i) {
+  wanted_[variant] += n + asleep;
+  for (std::int64_t i = 0; i < n + asleep; ++i) {
     ReplicaId id(++last_id_);
     starts_.adopt(id, variant);
-    replicas_.emplace(id,
-                      Replica{.variant = variant, .state = ReplicaState::kReady, .billed = true});
-    bill_.granted(variant, beginning);
-    changes.push_back({id, variant, ReplicaState::kReady, {}, true});
+    Replica& replica = replicas_.emplace(id, Replica{.variant = variant}).first->second;
+    if (i < n) {
+      bill_as(replica, Replica::Billed::kAwake, beginning);
+      change(id, replica, ReplicaState::kReady, changes);
+    } else {
+      fall_asleep(id, replica, beginning, changes);
+    }
+    changes.back().adopted = true;
   }
 }
 
@@ -47,7 +52,7 @@ void Fleet::apply(std::size_t variant, const control::Apply& wanted, Instant now
 std::int64_t Fleet::surplus(std::size_t variant) const {
   std::int64_t out = -wanted_[variant];
   for (const auto& [id, replica] : replicas_) {
-    if (replica.variant == variant && control::is_active(replica.state)) ++out;
+    if (replica.variant == variant && replica.alive()) ++out;
   }
   return out;
 }
@@ -60,16 +65,20 @@ void Fleet::top_up(std::size_t variant, Instant now, std::vector<Change>& change
 
 std::vector<ReplicaId> Fleet::stop_order(std::size_t variant,
                                          const std::vector<ReplicaId>& victims) const {
-  std::vector<ReplicaId> booting, serving;
+  std::vector<ReplicaId> booting, rest, serving;
   for (auto it = replicas_.rbegin(); it != replicas_.rend(); ++it) {
-    if (it->second.variant != variant || !control::is_active(it->second.state)) continue;
-    (control::is_booting(it->second.state) ? booting : serving).push_back(it->first);
+    const Replica& replica = it->second;
+    if (replica.variant != variant || !replica.alive()) continue;
+    bool boots = control::is_booting(replica.state) && !replica.wakes;
+    bool serves = replica.wakes || replica.state == ReplicaState::kReady;
+    (boots ? booting : serves ? serving : rest).push_back(it->first);
   }
+  rest.insert(rest.end(), serving.begin(), serving.end());
   auto named = [&](ReplicaId id) {
     return std::find(victims.begin(), victims.end(), id) != victims.end();
   };
-  std::stable_partition(serving.begin(), serving.end(), named);
-  booting.insert(booting.end(), serving.begin(), serving.end());
+  std::stable_partition(rest.begin(), rest.end(), named);
+  booting.insert(booting.end(), rest.begin(), rest.end());
   return booting;
 }
 
@@ -91,13 +100,13 @@ void Fleet::advance(Instant now, std::vector<Change>& changes) {
         blocked_.push_back(replica.variant);
         break;
       case StartStep::kGranted:
-        replica.billed = true;
-        bill_.granted(replica.variant, step.at);
-        change(step.id, replica, ReplicaState::kStarting, changes);
+        bill_as(replica, Replica::Billed::kAwake, step.at);
+        if (!replica.wakes) change(step.id, replica, ReplicaState::kStarting, changes);
         break;
       case StartStep::kReady:
         replica.ready_at = step.at;
-        ++cold_starts_;
+        ++(replica.wakes ? wakes_ : cold_starts_);
+        replica.wakes = false;
         change(step.id, replica, ReplicaState::kReady, changes, step.stages);
         break;
       case StartStep::kFailed:
@@ -110,14 +119,41 @@ void Fleet::advance(Instant now, std::vector<Change>& changes) {
 
 void Fleet::stop(ReplicaId id, Instant now, std::vector<Change>& changes) {
   Replica& replica = replicas_.at(id);
-  bool booting = control::is_booting(replica.state);
+  // On its way to sleep it drains already, and is told to nobody twice.
+  if (std::exchange(replica.to_sleep, false)) return;
+  bool serves = replica.state == ReplicaState::kReady;
   change(id, replica, ReplicaState::kDraining, changes);
-  if (booting) remove(id, now, changes);
+  if (!serves) remove(id, now, changes);
+}
+
+void Fleet::sleep(ReplicaId id, Instant, std::vector<Change>& changes) {
+  auto found = replicas_.find(id);
+  if (found == replicas_.end() || found->second.state != ReplicaState::kReady) return;
+  found->second.to_sleep = true;
+  change(id, found->second, ReplicaState::kDraining, changes);
+}
+
+void Fleet::fall_asleep(ReplicaId id, Replica& replica, Instant now, std::vector<Change>& changes) {
+  replica.to_sleep = false;
+  bill_as(replica, Replica::Billed::kAsleep, now);
+  starts_.sleep(id, now);
+  change(id, replica, ReplicaState::kSleeping, changes);
+}
+
+void Fleet::wake(ReplicaId id, Instant now, std::vector<Change>& changes) {
+  auto found = replicas_.find(id);
+  if (found == replicas_.end() || found->second.state != ReplicaState::kSleeping) return;
+  found->second.wakes = true;
+  change(id, found->second, ReplicaState::kStarting, changes);
+  starts_.wake(id, now);
 }
 
 void Fleet::drained(ReplicaId id, Instant now, std::vector<Change>& changes) {
   auto found = replicas_.find(id);
-  if (found != replicas_.end() && found->second.state == ReplicaState::kDraining) {
+  if (found == replicas_.end() || found->second.state != ReplicaState::kDraining) return;
+  if (found->second.to_sleep) {
+    fall_asleep(id, found->second, now, changes);
+  } else {
     remove(id, now, changes);
   }
 }
@@ -139,9 +175,18 @@ void Fleet::lose(ReplicaId id, Instant now, std::vector<Change>& changes) {
   top_up(variant, now, changes);
 }
 
+void Fleet::bill_as(Replica& replica, Replica::Billed as, Instant now) {
+  using Billed = Replica::Billed;
+  const Billed before = std::exchange(replica.billed, as);
+  if (before == Billed::kAwake) bill_.gone(replica.variant, now);
+  if (before == Billed::kAsleep) bill_.sleeper_gone(replica.variant, now);
+  if (as == Billed::kAwake) bill_.granted(replica.variant, now);
+  if (as == Billed::kAsleep) bill_.sleeper_granted(replica.variant, now);
+}
+
 void Fleet::remove(ReplicaId id, Instant now, std::vector<Change>& changes) {
   Replica& replica = replicas_.at(id);
-  if (replica.billed) bill_.gone(replica.variant, now);
+  bill_as(replica, Replica::Billed::kNo, now);
   starts_.release(id, now);
   change(id, replica, ReplicaState::kGone, changes);
   replicas_.erase(id);

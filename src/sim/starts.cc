@@ -42,8 +42,11 @@ Starts::Starts(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Sup
   if (supply_) owner_ = supply_->join(model);
   for (const spec::Variant& variant : model.variants) {
     pools_.push_back({.cold = variant.cold_start,
+                      .wake = spec::wake_time(variant).value_or(spec::Spread{}),
+                      .sleeper_holds = variant.warm_pool.holds_device,
                       .rng = Rng(seed, "cold-start/" + variant.name),
                       .failure = Rng(seed, "start-failure/" + variant.name),
+                      .wakes = Rng(seed, "wake/" + variant.name),
                       .procured = takes_time(variant.cold_start.procurement),
                       .nodes = {}});
   }
@@ -81,6 +84,23 @@ void Starts::adopt(ReplicaId id, std::size_t variant) {
   places_.emplace(id, place);
   node(place).state = {1, 1, 1, 1};
   if (supply_) supply_->adopt(owner_, id, variant);
+}
+
+void Starts::sleep(ReplicaId id, Instant now) {
+  const Place& place = places_.at(id);
+  if (supply_ && !pools_[place.variant].sleeper_holds) supply_->free(owner_, id, now);
+}
+
+void Starts::wake(ReplicaId id, Instant now) {
+  Pool& pool = pools_[places_.at(id).variant];
+  Start start;
+  start.draw.engine = engine::draw(pool.wake, pool.wakes);
+  start.stages.from = control::StartFrom::kSleeping;
+  start.hold = pool.sleeper_holds ? Hold::kGranted : Hold::kUnasked;
+  start.ordered = now;
+  Start& kept = starts_.emplace(id, start).first->second;
+  enter(id, kept, Stage::kProcurement, now);
+  find_next();
 }
 
 void Starts::release(ReplicaId id, Instant now) {

@@ -8,6 +8,8 @@
 // A start goes through procurement (then it is granted: billing begins), image, weights and engine.
 // Where a Supply is given, procurement lasts until it grants as well; kBlocked tells once that it
 // does not yet. A share of starts may be made to fail when their engine should be ready.
+// A replica that sleeps stays on its node; waking it (level 1 or 2) is one stage, `engine`, drawn
+// from a stream of its own. Where a sleeper does not hold its devices, waking claims them first.
 // Times are drawn in order of the orders from one stream a variant. A replica stands on a node slot
 // of its variant, the lowest that is free. What a start has brought to the node (image, weights,
 // compiled engine) stays there for the next one, unless the variant has a procurement time: then a
@@ -49,6 +51,10 @@ class Starts {
   void begin(ReplicaId id, std::size_t variant, Instant now);
   /// A node for a replica that runs already, with all it needs.
   void adopt(ReplicaId id, std::size_t variant);
+  /// A replica that runs sleeps from now on: its devices are free unless a sleeper holds them.
+  void sleep(ReplicaId id, Instant now);
+  /// It wakes: kGranted once it has its devices, then kReady.
+  void wake(ReplicaId id, Instant now);
   /// The replica is gone, its start over or not.
   void release(ReplicaId id, Instant now);
   Instant next_event() const {
@@ -68,7 +74,9 @@ class Starts {
   };
   struct Pool {
     spec::ColdStart cold;
-    Rng rng, failure;
+    spec::Spread wake;
+    bool sleeper_holds = true;  ///< its devices
+    Rng rng, failure, wakes;
     bool procured = false;  ///< a node for each start
     std::vector<Node> nodes;
   };

@@ -54,10 +54,19 @@ std::shared_ptr<Supply> supply_of(const WorldOptions& options) {
   return std::make_shared<Supply>(faults);
 }
 
+/// Asleep at the start: what the pool holds at all times. A schedule knows no sleepers.
+std::int64_t asleep_at_start(const WorldOptions& options, std::size_t v) {
+  const spec::Variant& variant = options.model.variants[v];
+  const std::int64_t room = variant.max_replicas.value() - options.initial[v];
+  if (options.schedule || room <= 0) return 0;
+  return std::min(variant.warm_pool.min_replicas.value(), room);
+}
+
 control::Start start_of(const WorldOptions& options) {
   control::Start start;
   for (std::size_t v = 0; v < options.model.variants.size(); ++v) {
-    start.targets.push_back({options.model.variants[v].name, Replicas(options.initial[v])});
+    start.targets.push_back({options.model.variants[v].name, Replicas(options.initial[v]),
+                             Replicas(asleep_at_start(options, v))});
   }
   return start;
 }
@@ -77,7 +86,7 @@ World::State::State(WorldOptions given)
   Duration& delay = options.faults.scrape_delay;
   delay = std::min(delay, options.scrape_period);
   for (std::size_t v = 0; v < options.initial.size(); ++v) {
-    fleet.adopt(v, options.initial[v], changes);
+    fleet.adopt(v, options.initial[v], asleep_at_start(options, v), changes);
   }
   settle();
   queue.push(now, {Kind::kTick});
@@ -154,9 +163,9 @@ void World::State::page_or_order(Due due) {
   } else if (due.kind == Kind::kPages) {
     pages_arrive();
   } else if (due.kind == Kind::kApply) {
-    control::Apply order = std::move(applies.front());
-    applies.pop_front();
-    apply(order);
+    control::Action order = std::move(orders.front());
+    orders.pop_front();
+    carry_out(order);
   } else {
     const ScheduleStep& step = (*options.schedule)[schedule_next++];
     plan_schedule();
@@ -359,6 +368,11 @@ Totals World::totals() const {
   Totals out = state_->totals;
   const Bill& bill = state_->fleet.bill();
   out.cold_starts = state_->fleet.cold_starts();
+  out.wakes = state_->fleet.wakes();
+  out.sleeper_hours = bill.sleeper_hours();
+  for (const spec::Variant& variant : state_->options.model.variants) {
+    out.warm_pool = out.warm_pool || variant.warm_pool.max_replicas > Replicas(0);
+  }
   out.replicas_peak = bill.peak();
   out.gpu_hours = bill.gpu_hours();
   out.replica_hours = bill.replica_hours();

@@ -71,9 +71,12 @@ struct Totals {
   std::int64_t output_tokens = 0;
   std::int64_t scale_ups = 0, scale_downs = 0;
   std::int64_t cold_starts = 0;
+  bool warm_pool = false;  ///< the model may have replicas asleep; else none of these two
+  std::int64_t wakes = 0;
+  double sleeper_hours = 0;
   std::int64_t queue_peak = 0;  ///< requests
   std::int64_t replicas_peak = 0;
-  double replicas_mean = 0;
+  double replicas_mean = 0;  ///< as the peak, of those that are not asleep
   double gpu_hours = 0, replica_hours = 0, cost_dollars = 0;
   Duration busy{0};  ///< sum over requests of the time at an engine
 };

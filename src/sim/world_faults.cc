@@ -60,7 +60,10 @@ void World::State::draw_life(ReplicaId id, std::size_t variant) {
 
 void World::State::spot_taken(ReplicaId id) {
   auto found = fleet.replicas().find(id);
-  if (found == fleet.replicas().end() || found->second.state != ReplicaState::kReady) return;
+  if (found == fleet.replicas().end()) return;
+  const ReplicaState state = found->second.state;
+  if (state == ReplicaState::kSleeping) return lose(id);  // nothing to finish there
+  if (state != ReplicaState::kReady) return;
   for (const workload::SpotRisk& risk : options.faults.spot) {
     if (!concerns(risk.model, risk.variant, found->second.variant)) continue;
     return take_back(id, risk.notice);

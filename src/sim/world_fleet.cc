@@ -30,12 +30,12 @@ void World::State::on_change(const Change& change) {
     case ReplicaState::kDraining:
       say(route::ReplicaDraining{change.id});
       break;
+    case ReplicaState::kSleeping:  // its KV and prefix cache are lost
     case ReplicaState::kGone:
       take_down(change.id);
       break;
     case ReplicaState::kOrdered:
     case ReplicaState::kStarting:
-    case ReplicaState::kSleeping:
     case ReplicaState::kFailed:
       break;
   }
@@ -65,12 +65,13 @@ void World::State::bring_up(const Change& change) {
     event.kv_tokens = 0;
   }
   say(event);
-  draw_life(change.id, change.variant);
+  bool woken = change.stages.from == control::StartFrom::kSleeping;
+  if (!woken) draw_life(change.id, change.variant);
 }
 
 void World::State::take_down(ReplicaId id) {
   auto index = static_cast<std::size_t>(id.value() - 1);
-  if (index >= machines.size() || !machines[index]) return;  // it never became ready
+  if (index >= machines.size() || !machines[index]) return;  // it was not ready
   TIDEGATE_CHECK(machines[index]->held == 0);
   std::int64_t produced = machines[index]->engine->stats().generation_tokens_total;
   say(route::ReplicaProgress{id, Tokens(produced)});
@@ -87,20 +88,27 @@ void World::State::control_event(const control::Event& event) {
   controller_wake = wake.is_never() ? wake : std::max(wake, now + kLeastWake);
 }
 
-/// Wake and Sleep are for replicas that sleep; none does here. Announcements are for people.
+/// Announcements are for people.
 void World::State::perform(const control::Action& action) {
   if (const auto* kept = std::get_if<control::Record>(&action)) {
     if (options.recorder != nullptr) options.recorder->decision(kept->decision, kept->repeats);
     return;
   }
-  const auto* order = std::get_if<control::Apply>(&action);
-  if (order == nullptr) return;
+  if (std::holds_alternative<control::Announce>(action)) return;
   if (options.faults.actuation_delay > Duration(0)) {
-    applies.push_back(*order);
+    orders.push_back(action);
     queue.push(now + options.faults.actuation_delay, {Kind::kApply});
   } else {
-    apply(*order);
+    carry_out(action);
   }
+}
+
+void World::State::carry_out(const control::Action& order) {
+  if (const auto* number = std::get_if<control::Apply>(&order)) return apply(*number);
+  // A single replica's order that is refused is nobody's news: it is given again.
+  if (order_refused()) return;
+  if (const auto* wake = std::get_if<control::Wake>(&order)) fleet.wake(wake->id, now, changes);
+  if (const auto* sleep = std::get_if<control::Sleep>(&order)) fleet.sleep(sleep->id, now, changes);
 }
 
 void World::State::apply(const control::Apply& order) {
@@ -114,12 +122,12 @@ void World::State::apply(const control::Apply& order) {
                                                "the cluster refused the order"});
     return;
   }
-  std::int64_t before = applied[variant], wanted = order.replicas.value();
+  std::int64_t before = applied[variant], wanted = order.awake().value();
   totals.scale_ups += wanted > before ? 1 : 0;
   totals.scale_downs += wanted < before ? 1 : 0;
   applied[variant] = wanted;
   realised.push_back({now - Instant(), variant, wanted, order.victims});
-  pending_control.push_back(control::Applied{order.variant, wanted, 1, ""});
+  pending_control.push_back(control::Applied{order.variant, order.replicas.value(), 1, ""});
   fleet.apply(variant, order, now, changes);
 }
 

@@ -91,6 +91,7 @@ struct World::State {
   void take_down(ReplicaId id);
   void control_event(const control::Event& event);
   void perform(const control::Action& action);
+  void carry_out(const control::Action& order);
   void apply(const control::Apply& apply);
   void scrape();
   void pages_arrive();
@@ -122,7 +123,7 @@ struct World::State {
   Instant now;
 
   EventQueue<Due> queue;
-  std::deque<control::Apply> applies;  ///< on their way, in order
+  std::deque<control::Action> orders;  ///< on their way, in order
   std::size_t schedule_next = 0;       ///< of options.schedule
   Schedule realised;
   Instant router_wake = Instant::never(), controller_wake = Instant::never();
@@ -152,7 +153,7 @@ struct World::State {
 
   workload::RecentQuantile recent_ttft, recent_itl;
   signal::FreshnessRule freshness;
-  std::vector<std::int64_t> applied;  ///< one a variant
+  std::vector<std::int64_t> applied;  ///< awake, one a variant
   std::int64_t active_replicas = 0;   ///< at the last look
   bool look_pending = false;
   Totals totals;

@@ -71,16 +71,18 @@ void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) 
   std::optional<ReplicaState> before = replicas_.change(event, now);
   std::optional<std::size_t> variant = find(event.variant);
   if (!before || !variant) return;
-  std::int64_t active = replicas_.fleet(*variant).active().value();
-  bool appeared = *before == ReplicaState::kGone && is_active(event.state);
+  std::int64_t active = replicas_.alive(*variant);
+  bool counts = is_active(event.state) || event.state == ReplicaState::kSleeping;
+  bool appeared = *before == ReplicaState::kGone && counts;
+  bool leaves = (is_active(*before) || *before == ReplicaState::kSleeping) &&
+                event.state == ReplicaState::kDraining && !replicas_.falls_asleep(event.id);
   bool ours = ordered_by_us(model_.variants[*variant]);
   if (event.adopted != 0 && appeared) {
     actions.push_back(announce(ReasonCode::kAdopted, event.variant, active - 1, active,
                                "replica " + std::to_string(event.id.value())));
   } else if (ours && appeared && ledger_.too_many(*variant, active, surge_)) {
     foreign(*variant, active, now, actions);
-  } else if (ours && is_active(*before) && event.state == ReplicaState::kDraining &&
-             ledger_.too_few(*variant, active)) {
+  } else if (ours && leaves && ledger_.too_few(*variant, active)) {
     foreign(*variant, active, now, actions);
   }
   cadence_.request();
@@ -173,12 +175,14 @@ void Controller::on(const Applied& event, Instant now, Actions& actions) {
 void Controller::foreign(std::size_t variant, std::int64_t replicas, Instant now,
                          Actions& actions) {
   const std::string& name = model_.variants[variant].name;
-  std::int64_t before = ledger_.applied(variant).value_or(replicas);
   remember_targets(observation(now), now);
-  ledger_.taken_over(variant, replicas);
-  plan::override_target(memory_.variants[variant], replicas, now);
-  notes_.push_back(Reason{ReasonCode::kForeignWrite, name, before, replicas, {}});
-  actions.push_back(announce(ReasonCode::kForeignWrite, name, before, replicas, ""));
+  plan::VariantMemory& known = memory_.variants[variant];
+  const std::int64_t asleep = std::min(known.asleep, replicas), awake = replicas - asleep;
+  std::int64_t before = ledger_.awake(variant).value_or(awake);
+  ledger_.taken_over(variant, {replicas, asleep});
+  plan::override_target(known, awake, now);
+  notes_.push_back(Reason{ReasonCode::kForeignWrite, name, before, awake, {}});
+  actions.push_back(announce(ReasonCode::kForeignWrite, name, before, awake, ""));
   recorder_.mark_changed();
   cadence_.request();
 }
@@ -209,25 +213,15 @@ void Controller::scale(const OperatorSaid& said, Instant now, Actions& actions) 
     return;
   }
   const spec::Variant& spec = model_.variants[*variant];
-  signal::Observation seen = observation(now);
-  remember_targets(seen, now);
-  std::int64_t before = ledger_.applied(*variant).value_or(memory_.variants[*variant].target);
+  remember_targets(observation(now), now);
+  std::int64_t before = ledger_.awake(*variant).value_or(memory_.variants[*variant].target);
   if (!mode_.leader()) {
     actions.push_back(announce(ReasonCode::kNotLeader, spec.name, before, before, "not scaled"));
     return;
   }
   std::int64_t most = spec.max_replicas.value();
   std::int64_t wanted = std::clamp<std::int64_t>(said.replicas, 0, most);
-  if (ledger_.applied(*variant) != wanted) {
-    std::vector<plan::ReplicaRow> none;
-    std::vector<plan::ReplicaRow> rows = replicas_.rows(seen_ ? seen_->replicas : none);
-    actions.push_back(Apply{
-        spec.name, Replicas(wanted),
-        plan::choose_victims(rows, static_cast<std::int32_t>(*variant),
-                             policy::fleet_of(model_, seen, *variant).active().value(), wanted)});
-    ledger_.sent(*variant, wanted);
-  }
-  plan::override_target(memory_.variants[*variant], wanted, now);
+  set_by_hand(*variant, wanted, now, actions);
   notes_.push_back(Reason{ReasonCode::kOperator, spec.name, before, wanted, {}});
   std::string detail = wanted == said.replicas ? std::string()
                                                : "asked for " + std::to_string(said.replicas) +
@@ -243,17 +237,19 @@ View Controller::view() const {
   view.timed_until = mode_.timed_until();
   view.reasons = reasons_;
   for (std::size_t i = 0; i < model_.variants.size(); ++i) {
-    std::int64_t replicas = 0;
+    policy::VariantReplicas desired{model_.variants[i].name, Replicas(0)};
     if (i < plan_.variants.size()) {
-      replicas = plan_.variants[i].replicas.value();
+      desired.replicas = plan_.variants[i].replicas;
+      desired.asleep = plan_.variants[i].asleep;
     } else if (i < memory_.variants.size()) {
-      replicas = memory_.variants[i].target;
+      desired.replicas = Replicas(memory_.variants[i].target);
+      desired.asleep = Replicas(memory_.variants[i].asleep);
     } else {
       for (const policy::VariantReplicas& known : start_targets_) {
-        if (known.variant == model_.variants[i].name) replicas = known.replicas.value();
+        if (known.variant == desired.variant) desired = known;
       }
     }
-    view.desired.push_back({model_.variants[i].name, Replicas(replicas)});
+    view.desired.push_back(std::move(desired));
   }
   return view;
 }

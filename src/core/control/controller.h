@@ -64,9 +64,15 @@ class Controller {
   void on(const Tick& event, Instant now, Actions& actions);
 
   void scale(const OperatorSaid& said, Instant now, Actions& actions);
+  /// `replicas` are all the actuator has been told to keep, by somebody else.
   void foreign(std::size_t variant, std::int64_t replicas, Instant now, Actions& actions);
   void decide(Instant now, Actions& actions);
   bool apply(const Decision& decision, Instant now, Actions& actions);
+  // Orders (warm_pool.cc).
+  void order(const plan::Moves& moves, std::int64_t level, Instant now, Actions& actions);
+  void apply(std::size_t variant, Ledger::Number number, std::vector<ReplicaId> victims,
+             Instant now, Actions& actions);
+  void set_by_hand(std::size_t variant, std::int64_t awake, Instant now, Actions& actions);
   void keep_unapplied(plan::Memory next);
   void remember_targets(const signal::Observation& seen, Instant now);
   signal::Observation observation(Instant now) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/control/controller.h"
+#include "core/control/warm_pool.h"
 #include "core/plan/memory.h"
 #include "core/policy/mix.h"
 
@@ -61,6 +62,10 @@ signal::Observation Controller::observation(Instant now) const {
       one->variant = name;
     }
     replicas_.tell(i, *one);
+    if (shadow_ || i >= memory_.variants.size() || !replicas_.heard(i)) continue;
+    const plan::VariantMemory& known = memory_.variants[i];
+    const Replicas falling = replicas_.as_told(i, one->fleet, now);
+    lend_to_pool(one->fleet, {known.target, known.asleep}, falling);
   }
   return seen;
 }
@@ -72,7 +77,9 @@ void Controller::remember_targets(const signal::Observation& seen, Instant now) 
   for (std::size_t i = 0; i < model_.variants.size(); ++i) {
     std::int64_t target = policy::fleet_of(model_, seen, i).active().value();
     for (const policy::VariantReplicas& start : start_targets_) {
-      if (start.variant == model_.variants[i].name) target = start.replicas.value();
+      if (start.variant != model_.variants[i].name) continue;
+      target = start.replicas.value();
+      memory_.variants[i].asleep = start.asleep.value();
     }
     memory_.variants[i].target = target;
     plan::override_target(memory_.variants[i], target, now);
@@ -89,6 +96,7 @@ void Controller::decide(Instant now, Actions& actions) {
     for (std::size_t i = 0; i < model_.variants.size(); ++i) {
       std::int64_t active = policy::fleet_of(model_, decision.observation, i).active().value();
       plan::override_target(memory_.variants[i], active, now);
+      memory_.variants[i].asleep = 0;
     }
     ledger_.forget();
   }
@@ -96,7 +104,7 @@ void Controller::decide(Instant now, Actions& actions) {
   decision.wall = decision.observation.wall;
   decision.version = kDecisionVersion;
   decision.spec_hash = spec_hash_;
-  decision.replicas = replicas_.rows(seen_->replicas);
+  decision.replicas = replicas_.rows(seen_->replicas, now);
   decision.policy_before = policy_;
   decision.plan_before = memory_;
   decision.applied = acts ? 1 : 0;
@@ -110,13 +118,13 @@ void Controller::decide(Instant now, Actions& actions) {
   decision.reasons.insert(decision.reasons.end(), decision.plan.reasons.begin(),
                           decision.plan.reasons.end());
   std::int64_t total = 0;
-  bool victims = false;
+  bool chosen = false;
   for (const plan::VariantPlan& variant : decision.plan.variants) {
     total += variant.replicas.value();
-    victims = victims || !variant.victims.empty();
+    chosen = chosen || !(variant.victims.empty() && variant.wake.empty() && variant.sleep.empty());
   }
-  if (!victims)
-    decision.replicas.clear();  // nobody was chosen from them: the record need not hold them
+  // Nobody was chosen from them: the record need not hold them.
+  if (!chosen) decision.replicas.clear();
   // Control's own reasons speak of the model as a whole, so that each variant's chain ends with its
   // plan.
   for (const Reason& note : notes_) {
@@ -143,10 +151,12 @@ bool Controller::apply(const Decision& decision, Instant now, Actions& actions) 
   for (std::size_t i = 0; i < decision.plan.variants.size(); ++i) {
     const plan::VariantPlan& variant = decision.plan.variants[i];
     std::int64_t wanted = variant.replicas.value();
-    if (!ledger_.wants(i, wanted, now)) continue;
-    std::int64_t before = ledger_.applied(i).value_or(decision.plan_before.variants[i].target);
-    ledger_.sent(i, wanted);
-    actions.push_back(Apply{variant.variant, variant.replicas, variant.victims});
+    order({variant.wake, variant.sleep, {}}, model_.variants[i].warm_pool.level, now, actions);
+    any = any || !variant.wake.empty() || !variant.sleep.empty();
+    const Ledger::Number number{wanted + variant.asleep.value(), variant.asleep.value()};
+    if (!ledger_.wants(i, number, now)) continue;
+    std::int64_t before = ledger_.awake(i).value_or(decision.plan_before.variants[i].target);
+    apply(i, number, variant.victims, now, actions);
     if (before != wanted) {
       actions.push_back(Announce{binding(decision, variant.variant, before, wanted), ""});
     }
@@ -161,6 +171,7 @@ void Controller::keep_unapplied(plan::Memory next) {
   bool paused = mode_.paused() && mode_.leader();
   for (std::size_t i = 0; paused && i < next.variants.size(); ++i) {
     next.variants[i].target = memory_.variants[i].target;
+    next.variants[i].asleep = memory_.variants[i].asleep;
     next.variants[i].scale_events = std::move(memory_.variants[i].scale_events);
   }
   shadow_ = shadow_ || !paused;

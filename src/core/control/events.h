@@ -140,24 +140,29 @@ using Event = std::variant<Observed, ReplicaChanged, CapacityFailed, SpecChanged
                            LeadershipChanged, Applied, Tick>;
 
 // ---- actions ----
-/// Make the variant have this many replicas. Idempotent: a second Apply replaces the first.
+/// Make the variant have this many replicas, those asleep included. Idempotent: a second Apply
+/// replaces the first.
 struct Apply {
   static constexpr std::string_view kType = "Apply";
   std::string variant;
   Replicas replicas;
   std::vector<ReplicaId> victims;
+  Replicas asleep{0};  ///< of the replicas; Wake and Sleep say which
+  Replicas awake() const { return replicas - asleep; }
   static constexpr auto fields() {
     return std::tuple(Field{"variant", &Apply::variant}, Field{"replicas", &Apply::replicas},
-                      Field{"victims", &Apply::victims});
+                      Field{"victims", &Apply::victims}, Field{"asleep", &Apply::asleep});
   }
   bool operator==(const Apply&) const = default;
 };
+/// A replica that sleeps shall serve: starting, then ready (StartFrom::kSleeping).
 struct Wake {
   static constexpr std::string_view kType = "Wake";
   ReplicaId id;
   static constexpr auto fields() { return std::tuple(Field{"id", &Wake::id}); }
   bool operator==(const Wake&) const = default;
 };
+/// A ready replica shall sleep: draining until it holds nothing, then sleeping.
 struct Sleep {
   static constexpr std::string_view kType = "Sleep";
   ReplicaId id;

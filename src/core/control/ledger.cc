@@ -4,16 +4,23 @@
 
 namespace tidegate::control {
 
-bool Ledger::wants(std::size_t variant, std::int64_t replicas, Instant now) const {
+std::optional<std::int64_t> Ledger::awake(std::size_t variant) const {
   const Row& row = rows_[variant];
-  return row.applied != replicas || now >= row.retry_at;
+  if (!row.applied) return std::nullopt;
+  return *row.applied - row.asleep;
 }
 
-void Ledger::sent(std::size_t variant, std::int64_t replicas) {
+bool Ledger::wants(std::size_t variant, Number number, Instant now) const {
+  const Row& row = rows_[variant];
+  return row.applied != number.replicas || row.asleep != number.asleep || now >= row.retry_at;
+}
+
+void Ledger::sent(std::size_t variant, Number number) {
   Row& row = rows_[variant];
-  row.applied = replicas;
+  row.applied = number.replicas;
+  row.asleep = number.asleep;
   row.retry_at = Instant::never();
-  row.unacknowledged.push_back(replicas);
+  row.unacknowledged.push_back(number.replicas);
   if (row.unacknowledged.size() > kMaxUnacknowledged) {
     row.unacknowledged.erase(row.unacknowledged.begin());
   }
@@ -49,8 +56,9 @@ bool Ledger::too_few(std::size_t variant, std::int64_t active) const {
   return active < least;
 }
 
-void Ledger::taken_over(std::size_t variant, std::int64_t replicas) {
-  rows_[variant] = Row{.applied = replicas, .acknowledged = replicas};
+void Ledger::taken_over(std::size_t variant, Number number) {
+  rows_[variant] =
+      Row{.applied = number.replicas, .asleep = number.asleep, .acknowledged = number.replicas};
 }
 
 void Ledger::forget() {

@@ -47,7 +47,9 @@ Observed observe(const spec::Model& model, const GatewaySight& gateway,
          .booting = is_booting(replica.state) ? std::uint8_t{1} : std::uint8_t{0},
          .in_flight = replica.in_flight,
          .in_flight_tokens = replica.in_flight_tokens,
-         .ready_since = replica.ready_since});
+         .ready_since = replica.ready_since,
+         .rest =
+             replica.state == ReplicaState::kSleeping ? plan::Rest::kAsleep : plan::Rest::kAwake});
   }
   return out;
 }

@@ -8,6 +8,7 @@ void Recorder::decided(Decision decision, Instant now, std::vector<Action>& acti
   std::vector<std::int64_t> counts;
   for (const plan::VariantPlan& variant : decision.plan.variants) {
     counts.push_back(variant.replicas.value());
+    counts.push_back(variant.asleep.value());
   }
   bool changed = changed_ || counts != counts_ || complete_ != decision.recommendation.complete;
   counts_ = std::move(counts);

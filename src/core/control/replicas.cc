@@ -64,12 +64,14 @@ std::optional<ReplicaState> ReplicaBook::change(const ReplicaChanged& event, Ins
   if (event.state == ReplicaState::kReady && seen && event.stages.total >= Duration(0)) {
     cold_starts_[variant].add(event.stages);
   }
+  Entry after{event.id, static_cast<std::int32_t>(variant), event.state, now};
+  after.rest = rest_after(known ? *entry : after, event.state);
   if (event.state == ReplicaState::kGone) {
-    entries_.erase(entry);
+    if (known) entries_.erase(entry);
   } else if (known) {
-    *entry = {event.id, static_cast<std::int32_t>(variant), event.state, now};
+    *entry = after;
   } else {
-    entries_.insert(entry, {event.id, static_cast<std::int32_t>(variant), event.state, now});
+    entries_.insert(entry, after);
   }
   return before;
 }
@@ -112,22 +114,21 @@ void ReplicaBook::tell(std::size_t variant, signal::VariantObservation& seen) co
   }
 }
 
-std::vector<plan::ReplicaRow> ReplicaBook::rows(const std::vector<plan::ReplicaRow>& seen) const {
+std::vector<plan::ReplicaRow> ReplicaBook::rows(const std::vector<plan::ReplicaRow>& seen,
+                                                Instant now) const {
   std::vector<plan::ReplicaRow> given = seen, out;
   auto by_id = [](const plan::ReplicaRow& a, const plan::ReplicaRow& b) { return a.id < b.id; };
   std::stable_sort(given.begin(), given.end(), by_id);
   auto next = given.begin();
   for (const Entry& entry : entries_) {
     while (next != given.end() && next->id < entry.id) out.push_back(*next++);
-    plan::ReplicaRow row{
-        entry.id, entry.variant, is_booting(entry.state) ? std::uint8_t{1} : std::uint8_t{0}, 0,
-        0,        entry.since};
+    plan::ReplicaRow row = row_of(entry, now);
     if (next != given.end() && next->id == entry.id) {
       row.in_flight = next->in_flight;
       row.in_flight_tokens = next->in_flight_tokens;
       ++next;
     }
-    if (is_active(entry.state)) out.push_back(row);
+    if (is_active(entry.state) || row.rest != plan::Rest::kAwake) out.push_back(row);
   }
   out.insert(out.end(), next, given.end());
   // A row of a replica that nobody announced counts only where nobody announces any.

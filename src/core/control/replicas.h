@@ -4,7 +4,9 @@
 //
 // Where it has heard of a variant at all it is the truth for `fleet`: an observation may be older.
 // Ordered by id, so all that is derived is deterministic. It keeps the latest starts of each
-// variant (core/control/cold_starts.h), as the change to ready tells them. Units: replicas.
+// variant (core/control/cold_starts.h), as the change to ready tells them. It knows who is on
+// the way to sleep or awake: what was ordered (told), until the actuator reports it or kToldLasts
+// has passed. Units: replicas.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +18,9 @@
 #include "core/control/events.h"
 
 namespace tidegate::control {
+
+/// An order to one replica that nothing came of is forgotten after this.
+inline constexpr Duration kToldLasts = seconds(10);
 
 class ReplicaBook {
  public:
@@ -34,8 +39,19 @@ class ReplicaBook {
   /// Writes what is known of a variant into what the controller sees of it: the fleet where heard
   /// of, starts where any were measured.
   void tell(std::size_t variant, signal::VariantObservation& seen) const;
-  /// Candidates to stop: `seen` less what does not run any more, plus what it leaves out.
-  std::vector<plan::ReplicaRow> rows(const std::vector<plan::ReplicaRow>& seen) const;
+  /// Candidates to stop, wake or put to sleep: `seen` less what does not run any more, plus what it
+  /// leaves out.
+  std::vector<plan::ReplicaRow> rows(const std::vector<plan::ReplicaRow>& seen, Instant now) const;
+
+  /// The replica was ordered to wake (kWaking), to sleep (kFallingAsleep) or to stop (kAwake).
+  void told(ReplicaId id, plan::Rest rest, Instant now);
+  /// Replicas that an Apply counts: active, asleep or on the way there.
+  std::int64_t alive(std::size_t variant) const;
+  /// Counts in `fleet` who was told to wake or sleep as though the actuator had said so already;
+  /// returns how many are on their way to sleep.
+  Replicas as_told(std::size_t variant, signal::Fleet& fleet, Instant now) const;
+  /// It drains to sleep, by our word.
+  bool falls_asleep(ReplicaId id) const;
 
  private:
   struct Entry {
@@ -43,8 +59,14 @@ class ReplicaBook {
     std::int32_t variant = 0;
     ReplicaState state = ReplicaState::kOrdered;
     Instant since;
+    plan::Rest rest = plan::Rest::kAwake;  ///< as reported
+    plan::Rest told = plan::Rest::kAwake;  ///< as ordered; kAwake: nothing
+    Instant told_at;
   };
   std::vector<Entry>::iterator at(ReplicaId id);
+  static plan::Rest rest_after(const Entry& before, ReplicaState state);
+  static plan::Rest rest_of(const Entry& entry, Instant now);
+  static plan::ReplicaRow row_of(const Entry& entry, Instant now);
 
   std::vector<std::string> names_;
   std::vector<bool> heard_;

@@ -29,9 +29,10 @@ struct Bounds {
 
 struct Draft {
   std::vector<std::int64_t> replicas;  ///< in the order of the spec
+  std::vector<std::int64_t> asleep;    ///< beside those
   std::vector<Bounds> bounds;
   std::vector<signal::Fleet> fleets;
-  std::vector<std::vector<ReplicaId>> victims;
+  std::vector<Moves> moves;
   std::vector<Reason> reasons;
   Memory memory;
 };
@@ -48,6 +49,7 @@ Draft stabilization(const Context& context, Draft draft);
 Draft rates(const Context& context, Draft draft);
 Draft bounds(const Context& context, Draft draft);
 Draft capacity(const Context& context, Draft draft);
+Draft warm_pool(const Context& context, Draft draft);
 Draft pending(const Context& context, Draft draft);
 Draft victims(const Context& context, Draft draft);
 

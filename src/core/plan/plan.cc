@@ -11,7 +11,7 @@ namespace tidegate::plan {
 namespace {
 /// In this order: floors first, then what holds back, then what binds, then who goes.
 constexpr Stage kStages[] = {schedule, prewarm,  missing_data, stabilization, rates,
-                             bounds,   capacity, pending,      victims};
+                             bounds,   capacity, warm_pool,    pending,       victims};
 
 Draft start(const Context& context, Memory memory) {
   const std::vector<spec::Variant>& variants = context.model.variants;
@@ -19,7 +19,7 @@ Draft start(const Context& context, Memory memory) {
   bool fresh = memory.variants.size() != variants.size();
   if (fresh) memory.variants.assign(variants.size(), VariantMemory{});
   draft.bounds.resize(variants.size());
-  draft.victims.resize(variants.size());
+  draft.moves.resize(variants.size());
   for (std::size_t i = 0; i < variants.size(); ++i) {
     draft.fleets.push_back(policy::fleet_of(context.model, context.seen, i));
     VariantMemory& known = memory.variants[i];
@@ -28,6 +28,7 @@ Draft start(const Context& context, Memory memory) {
                    context.recommended.replicas[i].variant == variants[i].name;
     draft.replicas.push_back(matches ? context.recommended.replicas[i].replicas.value()
                                      : known.target);
+    draft.asleep.push_back(matches ? context.recommended.replicas[i].asleep.value() : known.asleep);
   }
   draft.memory = std::move(memory);
   return draft;
@@ -50,8 +51,11 @@ std::pair<Plan, Memory> run(const spec::Model& model, const signal::Observation&
   Plan plan;
   for (std::size_t i = 0; i < model.variants.size(); ++i) {
     set_target(draft.memory.variants[i], draft.replicas[i], now);
+    draft.memory.variants[i].asleep = draft.asleep[i];
+    Moves& moves = draft.moves[i];
     plan.variants.push_back(VariantPlan{model.variants[i].name, Replicas(draft.replicas[i]),
-                                        std::move(draft.victims[i])});
+                                        Replicas(draft.asleep[i]), std::move(moves.stop),
+                                        std::move(moves.wake), std::move(moves.sleep)});
   }
   plan.reasons = std::move(draft.reasons);
   return {std::move(plan), std::move(draft.memory)};

@@ -270,7 +270,7 @@ TEST(Plan, VictimsAreBootingThenIdleThenYoung) {
   rows.back().variant = 1;  // another variant's
   auto ids = [&](std::int64_t target) {
     std::vector<std::uint64_t> out;
-    for (ReplicaId id : choose_victims(rows, 0, 6, target)) out.push_back(id.value());
+    for (ReplicaId id : choose_moves(rows, 0, 6, {target, 0}).stop) out.push_back(id.value());
     return out;
   };
   EXPECT_THAT(ids(0), testing::ElementsAre(4, 3, 6, 5, 2, 1));

@@ -36,8 +36,9 @@ std::string built_policies() {
   return names;
 }
 
-std::pair<Recommendation, State> decide(const spec::Model& model, const signal::Observation& seen,
-                                        State state, Instant now) {
+namespace {
+std::pair<Recommendation, State> ask(const spec::Model& model, const signal::Observation& seen,
+                                     State state, Instant now) {
   Input in{model, seen, now};
   switch (model.scaling.policy) {
     case spec::PolicyKind::kStatic:
@@ -64,6 +65,17 @@ std::pair<Recommendation, State> decide(const spec::Model& model, const signal::
   Draft draft(model, seen);
   draft.hold(ReasonCode::kNoChange, {});
   return {std::move(draft).finish(), std::move(state)};
+}
+}  // namespace
+
+std::pair<Recommendation, State> decide(const spec::Model& model, const signal::Observation& seen,
+                                        State state, Instant now) {
+  auto out = ask(model, seen, std::move(state), now);
+  for (std::size_t i = 0; i < std::min(out.first.replicas.size(), model.variants.size()); ++i) {
+    Replicas& asleep = out.first.replicas[i].asleep;
+    asleep = std::max(asleep, model.variants[i].warm_pool.min_replicas);
+  }
+  return out;
 }
 
 bool gateway_known(const signal::Observation& seen) { return seen.gateway.complete(); }

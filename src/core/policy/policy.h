@@ -28,9 +28,11 @@ namespace tidegate::policy {
 struct VariantReplicas {
   std::string variant;
   Replicas replicas;
+  Replicas asleep{0};  ///< beside those, in the warm pool
   static constexpr auto fields() {
     return std::tuple(Field{"variant", &VariantReplicas::variant},
-                      Field{"replicas", &VariantReplicas::replicas});
+                      Field{"replicas", &VariantReplicas::replicas},
+                      Field{"asleep", &VariantReplicas::asleep});
   }
   bool operator==(const VariantReplicas&) const = default;
 };

@@ -38,13 +38,16 @@ struct Signal {
 /// Replicas of one variant by state, as the actuator knows them.
 struct Fleet {
   Replicas ordered, starting, ready, sleeping, draining, failed;
+  /// Booting or ready, and bound for the warm pool: in none of the counts above, nobody's capacity.
+  Replicas pooled;
   /// Ordered capacity that serves or will: what a policy must not order again.
   Replicas on_the_way() const { return ordered + starting; }
   Replicas active() const { return ordered + starting + ready; }
   static constexpr auto fields() {
     return std::tuple(Field{"ordered", &Fleet::ordered}, Field{"starting", &Fleet::starting},
                       Field{"ready", &Fleet::ready}, Field{"sleeping", &Fleet::sleeping},
-                      Field{"draining", &Fleet::draining}, Field{"failed", &Fleet::failed});
+                      Field{"draining", &Fleet::draining}, Field{"failed", &Fleet::failed},
+                      Field{"pooled", &Fleet::pooled});
   }
   bool operator==(const Fleet&) const = default;
 };

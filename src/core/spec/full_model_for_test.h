@@ -26,7 +26,7 @@ inline ScalingRules full_rules(std::int64_t n) {
 inline Scaling full_scaling() {
   Scaling scaling;
   auto& [policy, knob, mode, timed_for, environment, window, delay, concurrency, utilization,
-         metrics, up, down, prewarm, schedule, paused] = scaling;
+         metrics, up, down, prewarm, schedule, without, paused] = scaling;
   policy = PolicyKind::kKeda;
   knob = 7;
   mode = Mode::kTimed;
@@ -51,6 +51,7 @@ inline Scaling full_scaling() {
   least = Replicas(2);
   most = Replicas(6);
   schedule = {w};
+  without = TidePart::kSeason;
   paused = true;
   return scaling;
 }
@@ -87,7 +88,7 @@ inline ProcessTarget full_process() {
 inline Variant full_variant(const std::string& variant_name, Target variant_target) {
   Variant variant;
   // `resolved` is not written in a spec: it is what engine.profile names.
-  auto& [name, cost, hardware, least, most, engine, resolved, cold, target] = variant;
+  auto& [name, cost, hardware, least, most, engine, resolved, cold, pool, target] = variant;
   (void)resolved;
   name = variant_name;
   cost = 3.9;
@@ -106,6 +107,12 @@ inline Variant full_variant(const std::string& variant_name, Target variant_targ
   ranks = 2;
   batching = BatchingKind::kDynamic;
   cold = full_cold_start();
+  auto& [asleep_least, asleep_most, level, holds, sleeper_cost] = pool;
+  asleep_least = Replicas(1);
+  asleep_most = Replicas(2);
+  level = 2;
+  holds = false;
+  sleeper_cost = 0.4;
   target = std::move(variant_target);
   return variant;
 }
@@ -140,6 +147,7 @@ inline Model full_model() {
   variants.push_back(full_variant("kubernetes", KubernetesTarget{"leaderworkerset.x-k8s.io/v1",
                                                                  "LeaderWorkerSet", "n", "prod"}));
   variants.push_back(full_variant("aws", AwsAutoScalingGroupTarget{"group", "eu-central-1"}));
+  for (std::size_t i = 1; i < variants.size(); ++i) variants[i].warm_pool = {};  // cannot sleep
   return model;
 }
 

@@ -50,7 +50,14 @@ enum class PolicyKind : std::uint8_t {
 };
 enum class Mode : std::uint8_t { kObserve, kTimed, kAuto };
 /// What `tide` is made of; one part may be left out to see what it buys.
-enum class TidePart : std::uint8_t { kNone, kForecast, kLeadTime, kSeason, kWarmPool, kLearning };
+enum class TidePart : std::uint8_t {
+  kNone,
+  kForecast,
+  kLeadTime,
+  kSeason,
+  kWarmPool,
+  kLearning
+};
 enum class Environment : std::uint8_t { kHa, kDev, kCost };
 enum class MetricTarget : std::uint8_t { kAverageValue, kValue, kUtilization };
 enum class ScalePolicyType : std::uint8_t { kPercent, kPods };
@@ -252,6 +259,17 @@ struct AwsAutoScalingGroupTarget {
 using Target = std::variant<std::monostate, ProcessTarget, EndpointsTarget, ExecTarget,
                             KubernetesTarget, AwsAutoScalingGroupTarget>;
 
+/// Replicas that run and sleep: woken before any is started cold, and put to sleep, where the pool
+/// lacks one, before any is stopped. Together with the awake ones at most maxReplicas.
+struct WarmPool {
+  Replicas min_replicas{0};
+  Replicas max_replicas{0};  ///< 0: none sleeps
+  std::int64_t level = 1;    ///< vLLM's: 1 keeps the weights in host memory, 2 drops them
+  bool holds_device = true;  ///< a sleeper keeps its accelerator from everybody else
+  std::optional<double> cost_per_hour_dollars;  ///< of one asleep; see sleeper_cost_dollars()
+  bool operator==(const WarmPool&) const = default;
+};
+
 struct Variant {
   std::string name;
   double cost_per_hour_dollars = 0;  ///< per replica
@@ -261,9 +279,20 @@ struct Variant {
   Engine engine;
   Profile profile;  ///< what engine.profile names; reference until format::resolve_profiles
   ColdStart cold_start;
+  WarmPool warm_pool;
   Target target;
   bool operator==(const Variant&) const = default;
 };
+
+/// An hour of one sleeper: as said, else that of an awake one where it holds its device, else none.
+inline double sleeper_cost_dollars(const Variant& v) {
+  double held = v.warm_pool.holds_device ? v.cost_per_hour_dollars : 0;
+  return v.warm_pool.cost_per_hour_dollars.value_or(held);
+}
+/// How long its sleepers take to wake; none: they cannot.
+inline const std::optional<Spread>& wake_time(const Variant& v) {
+  return v.warm_pool.level == 2 ? v.cold_start.wake_level2 : v.cold_start.wake_level1;
+}
 
 /// Who may call, and with what we call the engines. Values are never logged or journalled.
 struct Auth {

@@ -105,6 +105,32 @@ constexpr Section kColdStart{
     "coldStart", "Order to first token, by stage. What is measured takes over from what is said.",
     kColdStartRows, defaults_of<ColdStart>};
 
+constexpr Option kWarmPoolRows[] = {
+    option<&WarmPool::min_replicas>("minReplicas")
+        .between(0, 10'000)
+        .like("1")
+        .says("Asleep at all times; the policy may ask for more."),
+    option<&WarmPool::max_replicas>("maxReplicas")
+        .between(0, 10'000)
+        .like("2")
+        .says(
+            "Never more asleep, nor more of both than the variant's maxReplicas; 0: none sleeps."),
+    option<&WarmPool::level>("level").between(1, 2).says(
+        "1 keeps the weights in host memory, 2 drops them; woken in coldStart.wakeLevel1 or "
+        "wakeLevel2."),
+    option<&WarmPool::holds_device>("holdsDevice")
+        .says("Whether a sleeper keeps its accelerator; false: others may run on it, and waking "
+              "waits until it is free."),
+    option<&WarmPool::cost_per_hour_dollars>("costPerHour")
+        .as(Kind::kMoney)
+        .between(0, 1e6)
+        .otherwise("the variant's where it holds its device, else 0")
+        .like("0.40")
+        .says("Dollars an hour of one sleeper."),
+};
+constexpr Section kWarmPool{"warmPool", "Replicas kept asleep, to be woken instead of started.",
+                            kWarmPoolRows, defaults_of<WarmPool>};
+
 constexpr Option kProcessRows[] = {
     option<&ProcessTarget::command>("command")
         .needed()
@@ -238,6 +264,8 @@ constexpr Option kVariantRows[] = {
     option<&Variant::engine>("engine", kEngine).says("The engine of one replica."),
     option<&Variant::cold_start>("coldStart", kColdStart)
         .says("How long a start takes, until it has been measured."),
+    option<&Variant::warm_pool>("warmPool", kWarmPool)
+        .says("Replicas kept asleep, to be woken instead of started."),
     target_row().otherwise("none: for simulate only").says("What holds the replicas."),
 };
 

@@ -217,6 +217,46 @@ void advise_process(const Case& c, Warnings& warnings) {
   }
 }
 
+void advise_warm_pool(const Case& c, Warnings& warnings) {
+  const WarmPool& pool = c.variant.warm_pool;
+  if (pool.max_replicas <= Replicas(0)) return;
+  double asleep = sleeper_cost_dollars(c.variant), awake = c.variant.cost_per_hour_dollars;
+  if (awake > 0 && asleep >= awake) {
+    warnings.add(
+        c.path + ".warmPool." + (pool.cost_per_hour_dollars ? "costPerHour" : "holdsDevice"),
+        "a sleeper costs $" + number_text(asleep) +
+            " an hour, as much as a replica that "
+            "serves ($" +
+            number_text(awake) +
+            "): it buys nothing that one more awake would not, and has to be woken "
+            "first. Raise minReplicas instead, or free the device (holdsDevice: false), "
+            "or say what a sleeper really costs (costPerHour)");
+  }
+  if (const auto& wake = wake_time(c.variant); wake && wake->p90 >= c.cold_start) {
+    warnings.add(c.path + ".warmPool.level", "waking takes " + duration_text(wake->p90) +
+                                                 " (p90), no less than a cold start (" +
+                                                 duration_text(c.cold_start) +
+                                                 "): sleepers save nothing");
+  }
+  if (std::int64_t room = c.variant.max_replicas.value() - c.floor;
+      pool.min_replicas.value() > room) {
+    warnings.add(c.path + ".warmPool.minReplicas",
+                 "at most " + std::to_string(room) +
+                     " can sleep beside minReplicas within the "
+                     "variant's maxReplicas (" +
+                     std::to_string(c.variant.max_replicas.value()) + ")");
+  }
+  auto* process = std::get_if<ProcessTarget>(&c.variant.target);
+  if (process == nullptr || c.variant.engine.type != EngineType::kVllm) return;
+  const std::vector<std::string>& words = process->command;
+  if (!words.empty() && !words[0].ends_with("tidegate") &&
+      std::find(words.begin(), words.end(), "--enable-sleep-mode") == words.end()) {
+    warnings.add(c.path + ".target.process.command",
+                 "the warm pool puts engines to sleep, and vLLM refuses that without "
+                 "--enable-sleep-mode; add it to the command");
+  }
+}
+
 void advise_model(const Model& model, Warnings& warnings) {
   if (model.slo.ttft && model.slo.e2e && model.slo.e2e->bound < model.slo.ttft->bound) {
     warnings.add("spec.slo.e2e", "the E2E bound (" + duration_text(model.slo.e2e->bound) +
@@ -262,6 +302,7 @@ void find_unwise(const Model& model, const Facts& facts, std::vector<Finding>& o
     advise_zero(c, warnings);
     advise_bounds(c, warnings);
     advise_process(c, warnings);
+    advise_warm_pool(c, warnings);
   }
 }
 

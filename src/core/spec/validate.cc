@@ -121,6 +121,42 @@ void check_urls(const EndpointsTarget& target, const std::string& path, Errors& 
   }
 }
 
+/// Why no replica of this target can be put to sleep; empty where it can.
+std::string_view cannot_sleep(const Target& target) {
+  if (std::holds_alternative<EndpointsTarget>(target)) {
+    return "engines behind endpoints are not ours to put to sleep";
+  }
+  if (std::holds_alternative<ExecTarget>(target)) {
+    return "a command that is told the number cannot put a replica to sleep";
+  }
+  if (std::holds_alternative<KubernetesTarget>(target) ||
+      std::holds_alternative<AwsAutoScalingGroupTarget>(target)) {
+    return "replicas of this target are not put to sleep yet";
+  }
+  return {};
+}
+
+void check_warm_pool(const Variant& variant, const std::string& path, Errors& errors) {
+  const WarmPool& pool = variant.warm_pool;
+  if (pool.min_replicas > pool.max_replicas) {
+    errors.add(path + ".warmPool.minReplicas",
+               "minReplicas (" + std::to_string(pool.min_replicas.value()) +
+                   ") is above maxReplicas (" + std::to_string(pool.max_replicas.value()) + ")");
+  }
+  if (pool.max_replicas <= Replicas(0)) return;
+  if (std::string_view why = cannot_sleep(variant.target); !why.empty()) {
+    errors.add(path + ".warmPool.maxReplicas",
+               std::string(why) + "; a warm pool needs target.process (or simulate)");
+  }
+  if (!wake_time(variant)) {
+    std::string level = std::to_string(pool.level);
+    errors.add(path + ".warmPool.level", "sleepers of level " + level +
+                                             " need to know how long they take to wake; add "
+                                             "coldStart.wakeLevel" +
+                                             level + ": " + (pool.level == 2 ? "8s" : "1s"));
+  }
+}
+
 void check_variant(const Variant& variant, const std::string& path, Errors& errors) {
   if (variant.min_replicas && *variant.min_replicas > variant.max_replicas) {
     errors.add(path + ".minReplicas",
@@ -137,6 +173,7 @@ void check_variant(const Variant& variant, const std::string& path, Errors& erro
             "); a step could not hold one token of each sequence, and vLLM refuses to start");
   }
   check_cold_start(variant.cold_start, path + ".coldStart", errors);
+  check_warm_pool(variant, path, errors);
   if (auto* endpoints = std::get_if<EndpointsTarget>(&variant.target)) {
     check_urls(*endpoints, path + ".target.endpoints", errors);
   }

@@ -48,6 +48,10 @@ void put_totals(Json& out, const Totals& t) {
   out["scaleUps"] = t.scale_ups;
   out["scaleDowns"] = t.scale_downs;
   out["coldStarts"] = t.cold_starts;
+  if (t.warm_pool) {
+    out["wakes"] = t.wakes;
+    out["sleeperHours"] = t.sleeper_hours;
+  }
   out["queuePeak"] = t.queue_peak;
 }
 

@@ -67,6 +67,9 @@ void add(Totals& sum, const Totals& more) {
   sum.scale_ups += more.scale_ups;
   sum.scale_downs += more.scale_downs;
   sum.cold_starts += more.cold_starts;
+  sum.warm_pool = sum.warm_pool || more.warm_pool;
+  sum.wakes += more.wakes;
+  sum.sleeper_hours += more.sleeper_hours;
   sum.queue_peak += more.queue_peak;
   sum.replicas_peak += more.replicas_peak;
   sum.replicas_mean += more.replicas_mean;

@@ -241,7 +241,7 @@ void World::State::arrive(const workload::TraceRequest& request) {
   auto& event = std::get<route::Arrived>(arrived_event);
   event.id = o.id;
   event.prompt = request.prompt;
-  event.max_output = request.output;
+  event.max_output = options.output_limit == OutputLimit::kExact ? request.output : Tokens(0);
   event.bytes = o.prompt * kBytesPerToken + kBytesAround;
   event.priority = request.priority;
   event.tenant = tenant_hash(request.tenant);

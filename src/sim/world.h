@@ -47,6 +47,10 @@ struct ScheduleStep {
 };
 using Schedule = std::vector<ScheduleStep>;
 
+/// What requests say of their output: exactly how much, as `load` sends it, or nothing, so that the
+/// router has to learn it.
+enum class OutputLimit : std::uint8_t { kExact, kUnsaid };
+
 struct WorldOptions {
   spec::Model model;                  ///< with the policy to run, its profiles resolved
   std::vector<std::int64_t> initial;  ///< replicas ready at the start, one a variant
@@ -63,6 +67,7 @@ struct WorldOptions {
   /// What an engine's statistics become when it is read; empty: a page without the detour through
   /// text (sim/compare/text_pages.h takes it). The page is valid until the next call.
   std::function<const signal::Page&(const engine::Stats&)> pages = {};
+  OutputLimit output_limit = OutputLimit::kExact;
 };
 
 struct Totals {

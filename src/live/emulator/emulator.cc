@@ -30,6 +30,17 @@ Stages draw_stages(const spec::ColdStart& cold, Rng& rng) {
   return stages;
 }
 
+/// What vLLM says at the end of a stage, in the world's seconds: format/engine_log.h reads it.
+std::string ended_text(std::string_view stage, Duration time) {
+  const double took = to_seconds(time);
+  if (stage == "weights") return fmt::format("Loading weights took {:.2f} seconds", took);
+  if (stage == "engine") {
+    return fmt::format("init engine (profile, create kv cache, warmup model) took {:.2f} seconds",
+                       took);
+  }
+  return fmt::format("Emulated {} took {:.2f} seconds", stage, took);
+}
+
 }  // namespace
 
 Emulator::State::State(net::Loop& loop_in, EmulatorOptions options_in,
@@ -71,8 +82,11 @@ void Emulator::State::next_stage() {
   stages.pop_back();
   net::log(net::Level::kInfo, "starting",
            {{"stage", std::string(name)}, {"seconds", fmt::format("{:.1f}", to_seconds(time))}});
-  loop.after(clock.to_wall(time), [self = weak_from_this()] {
-    if (auto state = self.lock()) state->next_stage();
+  loop.after(clock.to_wall(time), [self = weak_from_this(), name = name, time = time] {
+    auto state = self.lock();
+    if (!state) return;
+    net::log(net::Level::kInfo, ended_text(name, time));
+    state->next_stage();
   });
 }
 

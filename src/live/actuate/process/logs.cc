@@ -1,7 +1,9 @@
 #include "live/actuate/process/logs.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <system_error>
 
@@ -25,6 +27,18 @@ Result<std::string> EngineLogs::path(ReplicaId id) const {
   std::error_code error;
   std::filesystem::create_directories(directory_, error);
   if (error) return fail("cannot make log directory " + directory_ + ": " + error.message());
+  return name_of(id);
+}
+
+std::string EngineLogs::beginning(ReplicaId id, std::size_t max_bytes) const {
+  std::ifstream file(name_of(id), std::ios::binary);
+  std::string text(max_bytes, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(max_bytes));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
+  return text;
+}
+
+std::string EngineLogs::name_of(ReplicaId id) const {
   return directory_ + "/" + prefix_ + std::to_string(id.value()) + ".log";
 }
 

@@ -8,6 +8,7 @@
 // file: a longer one is emptied in place, which the engine's append mode bears. Thread-safety: the
 // loop's thread.
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -25,10 +26,14 @@ class EngineLogs {
   EngineLogs(std::string directory, std::string prefix);
   /// Path of a replica's file; makes the directory.
   Result<std::string> path(ReplicaId id) const;
+  /// The beginning of a replica's file; empty if it cannot be read.
+  std::string beginning(ReplicaId id, std::size_t max_bytes) const;
   /// Removes the oldest beyond kMaxFiles, none of `live`; empties those over `max_bytes`.
   void trim(const std::set<ReplicaId>& live, std::uintmax_t max_bytes = kMaxBytes) const;
 
  private:
+  std::string name_of(ReplicaId id) const;
+
   std::string directory_, prefix_;
 };
 

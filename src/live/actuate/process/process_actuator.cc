@@ -156,6 +156,7 @@ void ProcessActuator::reconcile() {
   std::int64_t surge = old > 0 ? 1 : 0;
   std::int64_t surplus = total - wanted_ - std::min(surge, fresh_booting);
   if (surplus > 0) return stop_surplus(surplus);
+  if (total >= wanted_) device_waits_.clear();
   bool wants_more = total < wanted_ || (surge > 0 && fresh_booting == 0 && wanted_ > 0);
   if (!wants_more || !may_start()) return;
   if (world_.devices.can_lease({variant_.hardware.count, variant_.hardware.fraction})) {
@@ -170,6 +171,8 @@ void ProcessActuator::reconcile() {
              {{"model", model_.name}, {"variant", variant_.name}});
     return stop_surplus(1);
   }
+  device_waits_.resize(static_cast<std::size_t>(std::max<std::int64_t>(0, wanted_ - total)),
+                       world_.clock.now());
   out_of_devices();
 }
 

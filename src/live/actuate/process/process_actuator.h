@@ -12,11 +12,13 @@
 // none twice. Ports and devices are free again only when the whole group is gone.
 //
 // A replica lives: ordered, starting, ready (sleeping), draining, gone; or failed, then gone. Ready
-// is the first 200 of health_path. Draining waits for drained() or drain_timeout, then SIGTERM,
-// stop_grace, SIGKILL, each to the group. Starts that fail back off (1 s, doubled, at most 60 s); a
-// command that cannot be started, a crash loop, a start time-out and a lack of devices are
-// CapacityFailed. A ready engine whose health fails `probe_failures` times in a row is killed and
-// replaced.
+// is the first 200 of health_path. Its start is measured by stage: procurement is the wait for a
+// device; weights, compilation and capture are what the engine's log says (format/engine_log.h),
+// the engine's stage is what is left, and unknown as weights are where the log says nothing.
+// Draining waits for drained() or drain_timeout, then SIGTERM, stop_grace, SIGKILL, each to the
+// group. Starts that fail back off (1 s, doubled, at most 60 s); a command that cannot be started,
+// a crash loop, a start time-out and a lack of devices are CapacityFailed. A ready engine whose
+// health fails `probe_failures` times in a row is killed and replaced.
 //
 // start_timeout, drain_timeout and back-off are world time; stop_grace and the probes are wall
 // time. In each word of the command and value of `env`, {port} {model} {gpus} {replica} are
@@ -106,6 +108,7 @@ class ProcessActuator final : public Actuator {
     std::uint64_t hash = 0;  ///< of what it was started with
     Stop stop = Stop::kNo;
     bool leader_ended = false;
+    Instant spawned_at;
     Instant ready_at = Instant::never();
     int probes_failed = 0;
     int sleep_level = 2;        ///< wake-up after level 2 is right after level 1 too, only slower
@@ -153,6 +156,7 @@ class ProcessActuator final : public Actuator {
   void probe_in(Replica& r, Duration wall);
   void probed(ReplicaId id, const std::string& problem);
   void became_ready(Replica& r);
+  control::StageTimes stages_of(const Replica& r) const;
   void failed(Replica& r, const std::string& detail);  ///< backs off and replaces it
   void ended(ReplicaId id);
   void stop(Replica& r);
@@ -197,10 +201,11 @@ class ProcessActuator final : public Actuator {
   std::map<ReplicaId, std::unique_ptr<Replica>> replicas_;  // by age: ids only grow
   std::int64_t wanted_ = -1;                                // -1: nobody asked yet
   std::vector<ReplicaId> victims_;
-  int failures_ = 0;              ///< starts in a row
-  Instant next_start_;            ///< world; back-off
-  Instant next_capacity_report_;  ///< world; lack of devices is said once a retry period
-  bool reconciling_ = false;      ///< a pass is on its way
+  std::vector<Instant> device_waits_;  ///< one a replica that waits for a device, oldest first
+  int failures_ = 0;                   ///< starts in a row
+  Instant next_start_;                 ///< world; back-off
+  Instant next_capacity_report_;       ///< world; lack of devices is said once a retry period
+  bool reconciling_ = false;           ///< a pass is on its way
   net::Loop::TimerId retry_timer_ = net::Loop::TimerId::kNone;
   bool stopping_ = false;
   std::vector<std::function<void()>> done_;

@@ -28,7 +28,10 @@ TEST_F(ProcessActuatorTest, a_replica_is_ordered_starts_is_ready_drains_and_is_g
   ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
   ReplicaInfo info = actuator->replicas().at(0);
   EXPECT_GT(info.stages.total, Duration(0));
-  EXPECT_EQ(info.stages.engine, info.stages.total) << "a process shows one stage";
+  EXPECT_GE(info.stages.procurement, Duration(0));
+  EXPECT_LT(info.stages.weights, Duration(0)) << "the engine said nothing of its stages";
+  EXPECT_LT(info.stages.engine, Duration(0)) << "so nobody knows how the rest is split";
+  EXPECT_EQ(info.stages.from, control::StartFrom::kCold);
   EXPECT_FALSE(info.adopted);
   EXPECT_EQ(world.journal().replicas().value().at(0).pid, info.pid);
 
@@ -72,6 +75,49 @@ TEST_F(ProcessActuatorTest, an_engine_gets_its_port_environment_devices_and_a_lo
   EXPECT_EQ(devices.free(), 1u);
   stop(world, *actuator);
   EXPECT_EQ(devices.free(), 3u);
+}
+
+TEST_F(ProcessActuatorTest, stages_are_what_the_engine_says_and_what_is_left) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant({"--say", "INFO Loading weights took 0.25 seconds", "--say",
+                                       "torch.compile takes 0.10 s in total", "--delay-ms", "20"}));
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  const control::StageTimes stages = actuator->replicas().at(0).stages;
+  EXPECT_EQ(stages.weights, millis(250));
+  EXPECT_EQ(stages.compile, millis(100));
+  EXPECT_LT(stages.graphs, Duration(0));
+  EXPECT_LT(stages.image, Duration(0));
+  EXPECT_EQ(stages.procurement + stages.weights + stages.engine, stages.total);
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, a_stage_that_took_longer_than_the_start_is_not_believed) {
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant({"--say", "Loading weights took 86000 seconds"}));
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  EXPECT_LT(actuator->replicas().at(0).stages.weights, Duration(0));
+  EXPECT_LT(actuator->replicas().at(0).stages.engine, Duration(0));
+  stop(world, *actuator);
+}
+
+TEST_F(ProcessActuatorTest, the_wait_for_a_device_is_procurement) {
+  devices = DevicePool({"0"});
+  auto held = devices.lease({});
+  ASSERT_TRUE(held.has_value());
+  TestWorld world(directory.path());
+  auto actuator = make(world, variant());
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return !world.capacity_failed.empty(); }));
+  const Instant before = world.clock().now();
+  devices.release(*held);
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
+  const ReplicaInfo info = actuator->replicas().at(0);
+  EXPECT_LE(info.ordered_at, before) << "it was wanted then already";
+  EXPECT_GT(info.stages.procurement, Duration(0));
+  EXPECT_LT(info.stages.procurement, info.stages.total);
+  stop(world, *actuator);
 }
 
 TEST_F(ProcessActuatorTest, booting_replicas_are_cancelled_first_then_the_named_victims) {

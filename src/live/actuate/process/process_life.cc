@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "format/engine_log.h"
 #include "live/actuate/process/proc.h"
 #include "live/actuate/process/process_actuator.h"
 #include "live/actuate/process/spawn.h"
@@ -45,6 +46,10 @@ void ProcessActuator::start_one() {
   r.info.variant = variant_.name;
   r.info.address = {"127.0.0.1", *port};
   r.info.ordered_at = world_.clock.now();
+  if (!device_waits_.empty()) {
+    r.info.ordered_at = device_waits_.front();
+    device_waits_.erase(device_waits_.begin());
+  }
   r.lease = *lease;
   r.hash = hash_;
   report(r, ReplicaState::kOrdered);
@@ -56,6 +61,7 @@ void ProcessActuator::start_one() {
     gone(*id);
     return start_failed(pid.error().message, true);
   }
+  r.spawned_at = world_.clock.now();
   r.info.pid = *pid;
   auto stat = read_stat(*pid);
   r.start_ticks = stat ? stat->start_ticks : 0;
@@ -184,13 +190,28 @@ void ProcessActuator::became_ready(Replica& r) {
   world_.loop.cancel(r.deadline);
   r.deadline = net::Loop::TimerId::kNone;
   r.ready_at = world_.clock.now();
-  if (!r.info.adopted) {
-    // From outside a process shows one stage only: the engine's whole start.
-    r.info.stages.total = r.ready_at - r.info.ordered_at;
-    r.info.stages.engine = r.info.stages.total;
-  }
+  if (!r.info.adopted) r.info.stages = stages_of(r);
   report(r, ReplicaState::kReady);
   reconcile_after(Duration(0));
+}
+
+/// What is seen from outside, and what the engine says in its log.
+control::StageTimes ProcessActuator::stages_of(const Replica& r) const {
+  const format::EngineStart said =
+      format::parse_engine_log(logs_.beginning(r.info.id, format::kMaxStartLog));
+  control::StageTimes out;
+  out.total = r.ready_at - r.info.ordered_at;
+  const Duration known =
+      std::max(said.procurement, Duration(0)) + std::max(said.image, Duration(0)) + said.weights;
+  out.procurement = r.spawned_at - r.info.ordered_at + std::max(said.procurement, Duration(0));
+  out.image = said.image;
+  out.compile = said.compile;
+  out.graphs = said.graphs;
+  const Duration booted = r.ready_at - r.spawned_at;
+  if (said.weights < Duration(0) || known > booted) return out;
+  out.weights = said.weights;
+  out.engine = booted - known;
+  return out;
 }
 
 /// The group's leader is no more.

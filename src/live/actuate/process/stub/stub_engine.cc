@@ -2,6 +2,7 @@
 // request.
 //
 //   stub_engine --port 8000 [--delay-ms 50] [--exit 3] [--never-ready] [--ignore-term] [--worker]
+//               [--say LINE]
 //
 // GET /health (503 until the delay is over, or after POST /sicken), GET /env?name=X, GET /calls
 // (the POSTs so far), POST /crash, /sicken, /sleep, /wake_up, /collective_rpc, /reset_prefix_cache,
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -47,6 +49,7 @@ Told parse(int argc, char** argv) {
     if (word == "--never-ready") told.never_ready = true;
     if (word == "--ignore-term") ::signal(SIGTERM, SIG_IGN);
     if (word == "--worker") start_worker();
+    if (word == "--say") std::fprintf(stderr, "%s\n", value);
   }
   return told;
 }

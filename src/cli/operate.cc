@@ -11,6 +11,7 @@
 #include "format/spec_yaml.h"
 #include "live/admin/admin.h"
 #include "live/run/decisions.h"
+#include "live/run/waterfall.h"
 
 namespace tidegate::cli {
 namespace {
@@ -129,7 +130,15 @@ int status(const StatusOptions& options) {
   auto answer = admin_get(options.admin, "/api/v1/status");
   if (!answer) return report(answer.error());
   if (parse_format(options.format) == Format::kJson) {
-    fmt::print("{}\n", answer->dump(2));
+    if (options.cold_starts) {
+      print_results(live::cold_starts_of(*answer));
+    } else {
+      fmt::print("{}\n", answer->dump(2));
+    }
+    return 0;
+  }
+  if (options.cold_starts) {
+    fmt::print("{}", live::waterfall_text(*answer));
     return 0;
   }
   std::vector<std::vector<std::string>> rows = {{"MODEL", "VARIANT", "READY/DESIRED", "STARTING",

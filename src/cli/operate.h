@@ -10,6 +10,7 @@ namespace tidegate::cli {
 struct StatusOptions {
   AdminFlags admin;
   std::string format = "table";  // --format table|json
+  bool cold_starts = false;      // --cold-starts: where the time of a start goes, by stage
 };
 int status(const StatusOptions& options);
 

@@ -11,9 +11,11 @@
 #include <array>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/time.h"
+#include "core/control/cold_starts.h"
 #include "core/spec/model.h"
 #include "core/workload/workload.h"
 #include "live/actuate/actuator.h"
@@ -23,6 +25,13 @@ namespace tidegate::live {
 /// Buckets of tidegate_cold_start_seconds.
 inline constexpr std::array<double, 13> kColdStartBounds = {0.5, 1,  2,   5,   10,  20, 30,
                                                             60,  90, 120, 180, 300, 600};
+
+/// Starts from one state, and the times of one of their stages.
+struct StageHistogram {
+  std::vector<std::int64_t> counts = std::vector<std::int64_t>(kColdStartBounds.size() + 1);
+  double sum_seconds = 0;
+};
+using StageKey = std::pair<control::StartFrom, control::StartStage>;
 
 class Ledger {
  public:
@@ -35,9 +44,11 @@ class Ledger {
   double gpu_hours() const { return gpu_hours_; }
   double replica_hours() const { return replica_hours_; }
   std::int64_t replicas_peak() const { return peak_; }
+  /// Wakes are none.
   std::int64_t cold_starts() const { return starts_; }
   const workload::Sketch& cold_start_seconds() const { return cold_start_; }
-  const std::vector<std::int64_t>& cold_start_buckets() const { return buckets_; }
+  /// What was seen of each stage; at most kStartFroms * kStartStages.
+  const std::map<StageKey, StageHistogram>& stages() const { return stages_; }
   /// What this fleet would have cost, had it been the peak from the start.
   double fixed_at_peak_dollars(Instant now) const;
 
@@ -46,6 +57,8 @@ class Ledger {
     double cost_per_hour_dollars = 0;
     double devices = 1;
   };
+  void started(const control::StageTimes& start);
+
   std::map<std::string, Price> prices_;
   std::map<ReplicaId, std::string> billed_;  ///< replica -> variant
   Instant since_ = Instant::never();         ///< billed up to here
@@ -53,7 +66,7 @@ class Ledger {
   double cost_dollars_ = 0, gpu_hours_ = 0, replica_hours_ = 0, peak_rate_dollars_ = 0;
   std::int64_t peak_ = 0, starts_ = 0;
   workload::Sketch cold_start_;
-  std::vector<std::int64_t> buckets_ = std::vector<std::int64_t>(kColdStartBounds.size() + 1);
+  std::map<StageKey, StageHistogram> stages_;
 };
 
 }  // namespace tidegate::live

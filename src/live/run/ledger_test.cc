@@ -63,10 +63,37 @@ TEST(Ledger, ColdStartsCountOnceAndAdoptedOnesNever) {
   ledger.replica(adopted, at(50));
   EXPECT_EQ(ledger.cold_starts(), 1);
   EXPECT_NEAR(ledger.cold_start_seconds().quantile(0.5), 42, 0.3);
+  ASSERT_EQ(ledger.stages().size(), 1U) << "no stage but the total was seen";
+  const auto& [key, total] = *ledger.stages().begin();
+  EXPECT_EQ(key, StageKey(control::StartFrom::kCold, control::StartStage::kTotal));
   std::int64_t counted = 0;
-  for (std::int64_t n : ledger.cold_start_buckets()) counted += n;
+  for (std::int64_t n : total.counts) counted += n;
   EXPECT_EQ(counted, 1);
-  EXPECT_EQ(ledger.cold_start_buckets()[7], 1) << "42 s is above 30 and at most 60";
+  EXPECT_EQ(total.counts[7], 1) << "42 s is above 30 and at most 60";
+}
+
+TEST(Ledger, StagesAndWakesAreKeptApart) {
+  Ledger ledger;
+  ledger.set_model(model());
+  ReplicaInfo info = replica(1, "a", ReplicaState::kReady, 42);
+  info.stages.weights = seconds(12);
+  info.stages.image = seconds(0);
+  ledger.replica(info, at(42));
+  info.stages = {.total = seconds(3), .from = control::StartFrom::kSleeping};
+  info.adopted = true;
+  ledger.replica(info, at(60));
+  EXPECT_EQ(ledger.cold_starts(), 1) << "a wake is no cold start";
+  const auto sum = [&](control::StartFrom from, control::StartStage stage) {
+    auto found = ledger.stages().find({from, stage});
+    return found == ledger.stages().end() ? -1 : found->second.sum_seconds;
+  };
+  using From = control::StartFrom;
+  using Stage = control::StartStage;
+  EXPECT_EQ(sum(From::kCold, Stage::kTotal), 42);
+  EXPECT_EQ(sum(From::kCold, Stage::kWeights), 12);
+  EXPECT_EQ(sum(From::kCold, Stage::kImage), 0) << "seen, and took no time";
+  EXPECT_EQ(sum(From::kCold, Stage::kEngine), -1) << "not seen";
+  EXPECT_EQ(sum(From::kSleeping, Stage::kTotal), 3) << "also of an adopted one";
 }
 
 TEST(Ledger, BeforeAnythingHappenedNothingIsOwed) {

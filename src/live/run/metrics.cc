@@ -190,12 +190,17 @@ void Page::decisions() {
 }
 
 void Page::cold_starts() {
-  writer_.family("tidegate_cold_start_seconds", MetricType::kHistogram, "Order to ready.");
+  writer_.family(
+      "tidegate_cold_start_seconds", MetricType::kHistogram,
+      "Starts by what they found, stage by stage; total is order to ready. Stages nobody "
+      "saw are left out.");
   for (const auto& model : models_) {
-    Ledger& ledger = model->ledger();
-    writer_.histogram("tidegate_cold_start_seconds", {{"model", model->name()}, {"stage", "total"}},
-                      kColdStartBounds, ledger.cold_start_buckets(),
-                      ledger.cold_start_seconds().sum());
+    for (const auto& [key, seen] : model->ledger().stages()) {
+      writer_.histogram(
+          "tidegate_cold_start_seconds",
+          {{"model", model->name()}, {"from", token(key.first)}, {"stage", token(key.second)}},
+          kColdStartBounds, seen.counts, seen.sum_seconds);
+    }
   }
 }
 

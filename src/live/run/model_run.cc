@@ -313,9 +313,14 @@ void ModelRun::remember_start() {
       .timed_until = view.timed_until,
       .paused = static_cast<std::uint8_t>(view.paused && !loaded_.model.scaling.paused ? 1 : 0),
       .targets = {},
-      .next_sequence = start_.next_sequence};
+      .next_sequence = start_.next_sequence,
+      .cold_starts = {}};
   for (const auto& [variant, replicas] : applied_) {
     start.targets.push_back({variant, Replicas(replicas)});
+  }
+  for (std::size_t i = 0; i < loaded_.model.variants.size(); ++i) {
+    const auto& kept = controller_.cold_starts(i).kept();
+    if (!kept.empty()) start.cold_starts.push_back({loaded_.model.variants[i].name, kept});
   }
   start_ = std::move(start);
   if (parts_.options.dry_run) return;  // a look must not change what the next run starts from

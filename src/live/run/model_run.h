@@ -76,6 +76,9 @@ class ModelRun {
   control::View view() const { return controller_.view(); }
   Ledger& ledger() { return ledger_; }
   const std::map<ReplicaId, ReplicaInfo>& replicas() const { return replicas_; }
+  const control::ColdStarts& cold_starts(std::size_t variant) const {
+    return controller_.cold_starts(variant);
+  }
   const std::deque<ReplicaNote>& notes() const { return notes_; }
   const signal::Observation& last_observation() const { return last_; }
   const std::map<std::string, std::int64_t>& decisions_by_reason() const { return by_reason_; }

@@ -46,6 +46,8 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
                                .state = info.state,
                                .stages = info.stages,
                                .adopted = static_cast<std::uint8_t>(info.adopted ? 1 : 0)});
+  // How long it took outlives us, however we end.
+  if (info.state == ReplicaState::kReady && info.stages.total >= Duration(0)) remember_start();
 }
 
 void ModelRun::tell_room(const ReplicaInfo& info) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/engine/cold_start.h"
+
 namespace tidegate::live {
 namespace {
 
@@ -29,6 +31,60 @@ Json reasons_json(const std::vector<Reason>& reasons) {
   return out;
 }
 
+using control::StartFrom;
+using control::StartStage;
+
+Json time_json(Duration p50, Duration p90) {
+  return {{"p50Seconds", to_seconds(p50)}, {"p90Seconds", to_seconds(p90)}};
+}
+
+/// What the spec leads to expect; null where it says nothing.
+Json prior_json(const spec::ColdStart& cold, StartFrom from) {
+  Json out = Json::object();
+  auto add = [&](StartStage stage, Duration p50, Duration p90) {
+    out[std::string(token(stage))] = p90 > Duration(0) ? time_json(p50, p90) : Json(nullptr);
+  };
+  if (from == StartFrom::kSleeping) {
+    const auto& wake = cold.wake_level1 ? cold.wake_level1 : cold.wake_level2;
+    if (wake) add(StartStage::kTotal, wake->p50, wake->p90);
+    return out;
+  }
+  engine::NodeState node;
+  node.node_exists = from == StartFrom::kNoNode ? 0 : 1;
+  node.weights_cached = from == StartFrom::kCachedWeights ? 1 : 0;
+  const engine::ExpectedStart start = engine::expected_start(cold, node);
+  add(StartStage::kProcurement, start.procurement.p50, start.procurement.p90);
+  add(StartStage::kImage, start.image.p50, start.image.p90);
+  add(StartStage::kWeights, start.weights.p50, start.weights.p90);
+  add(StartStage::kEngine, start.engine.p50, start.engine.p90);
+  add(StartStage::kTotal, start.total.p50, start.total.p90);
+  return out;
+}
+
+/// Each state a start was measured from; a cold one also where there is only the spec's word.
+Json cold_starts_json(const spec::Variant& variant, const control::ColdStarts& measured) {
+  Json states = Json::array();
+  for (std::size_t f = 0; f < control::kStartFroms; ++f) {
+    const auto from = static_cast<StartFrom>(f);
+    const std::int64_t starts = measured.of(from, StartStage::kTotal).starts;
+    if (starts == 0 && from != StartFrom::kCold) continue;
+    Json stages = Json::object();
+    for (std::size_t s = 0; s < control::kStartStages; ++s) {
+      const auto stage = static_cast<StartStage>(s);
+      const control::StartQuantiles seen = measured.of(from, stage);
+      Json& out = stages[std::string(token(stage))];
+      if (seen.starts == 0) continue;  // null: not seen
+      out = time_json(seen.p50, seen.p90);
+      out["starts"] = seen.starts;
+    }
+    states.push_back({{"from", std::string(token(from))},
+                      {"starts", starts},
+                      {"stages", std::move(stages)},
+                      {"prior", prior_json(variant.cold_start, from)}});
+  }
+  return {{"states", std::move(states)}, {"distrusted", measured.distrusted()}};
+}
+
 Json variants_json(const ModelRun& run) {
   Json out = Json::array();
   const control::View view = run.view();
@@ -38,8 +94,12 @@ Json variants_json(const ModelRun& run) {
       if (d.variant == seen.variant) desired = d.replicas.value();
     }
     double cost = 0;
-    for (const auto& v : run.model().variants) {
-      if (v.name == seen.variant) cost = v.cost_per_hour_dollars;
+    Json cold_starts;
+    for (std::size_t i = 0; i < run.model().variants.size(); ++i) {
+      const spec::Variant& v = run.model().variants[i];
+      if (v.name != seen.variant) continue;
+      cost = v.cost_per_hour_dollars;
+      cold_starts = cold_starts_json(v, run.cold_starts(i));
     }
     std::vector<Reason> own;
     for (const auto& r : view.reasons) {
@@ -61,7 +121,8 @@ Json variants_json(const ModelRun& run) {
          {"runningRequests", number(seen.running_requests)},
          {"engineWaitingRequests", number(seen.engine_waiting_requests)},
          {"kvUsage", number(seen.kv_usage)},
-         {"costPerHourDollars", cost}});
+         {"costPerHourDollars", cost},
+         {"coldStarts", std::move(cold_starts)}});
   }
   return out;
 }

@@ -56,11 +56,11 @@ inline bool legal(std::optional<control::ReplicaState> before, control::ReplicaS
     case S::kStarting:
       return one_of({S::kReady, S::kSleeping, S::kFailed, S::kDraining, S::kGone});
     case S::kReady:
-      return one_of({S::kSleeping, S::kDraining, S::kFailed, S::kGone});
+      return one_of({S::kDraining, S::kFailed, S::kGone});
     case S::kSleeping:
-      return one_of({S::kReady, S::kDraining, S::kFailed});
-    case S::kDraining:
-      return one_of({S::kGone});
+      return one_of({S::kStarting, S::kDraining, S::kFailed});
+    case S::kDraining:  // to sleep, unless the engine refuses
+      return one_of({S::kSleeping, S::kReady, S::kFailed, S::kGone});
     case S::kFailed:
       return one_of({S::kGone, S::kReady});
     case S::kGone:

@@ -64,6 +64,7 @@ Result<void> apply_environment(EmulatorOptions& options, const EnvironmentLookup
   if (std::string text = get("TIDEGATE_ENGINE_SEED"); !text.empty()) {
     if (auto ok = read_number("TIDEGATE_ENGINE_SEED", text, options.seed); !ok) return ok;
   }
+  if (is_on(get("TIDEGATE_ENGINE_SLEEP_MODE"))) options.enable_sleep_mode = true;
   options.dev_mode = is_on(get("VLLM_SERVER_DEV_MODE"));
   options.runtime_lora = is_on(get("VLLM_ALLOW_RUNTIME_LORA_UPDATING"));
   return {};

@@ -171,8 +171,8 @@ TEST_F(AdoptTest, an_engine_that_sleeps_is_adopted_asleep) {
       nullptr,
       [](TestWorld& world, ProcessActuator& actuator) {
         if (world.in_state(ReplicaState::kReady) == 1) {
-          actuator.apply({"h100", Replicas(0), {}});
           actuator.sleep(ReplicaId(1), 1);
+          actuator.drained(ReplicaId(1));
         }
         return world.in_state(ReplicaState::kSleeping) == 1 &&
                world.journal().replicas()->at(0).state == "sleeping";

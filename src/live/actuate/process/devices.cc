@@ -137,6 +137,16 @@ void DevicePool::release(const Lease& lease) {
   }
 }
 
+bool DevicePool::take_back(const Lease& lease) {
+  for (const auto& name : lease.devices) {
+    if (const Device* device = find(name); device != nullptr && device->free < lease.share) {
+      return false;
+    }
+  }
+  adopt(lease);
+  return true;
+}
+
 DevicePool::Device* DevicePool::find(const std::string& name) {
   auto it = std::find_if(devices_.begin(), devices_.end(),
                          [&](const Device& device) { return device.name == name; });

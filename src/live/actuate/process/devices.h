@@ -54,6 +54,8 @@ class DevicePool {
   /// nothing).
   void adopt(const Lease& lease);
   void release(const Lease& lease);
+  /// The very devices of a lease that was released; false where others have them now.
+  bool take_back(const Lease& lease);
 
  private:
   struct Device {

@@ -90,7 +90,7 @@ std::string ProcessActuator::spec_word(const std::string& word) const {
 
 std::int64_t ProcessActuator::count() const {
   return std::count_if(replicas_.begin(), replicas_.end(),
-                       [](const auto& entry) { return entry.second->counts(); });
+                       [](const auto& entry) { return entry.second->lives(); });
 }
 
 void ProcessActuator::apply(const control::Apply& wanted) {
@@ -147,7 +147,7 @@ void ProcessActuator::reconcile() {
   }
   std::int64_t total = 0, old = 0, fresh_booting = 0;
   for (const auto& [id, r] : replicas_) {
-    if (!r->counts()) continue;
+    if (!r->lives()) continue;
     ++total;
     if (r->hash != hash_) ++old;
     if (r->hash == hash_ && r->booting()) ++fresh_booting;
@@ -182,16 +182,16 @@ void ProcessActuator::stop_surplus(std::int64_t surplus) {
   std::vector<Replica*> order;
   for (ReplicaId id : victims_) {
     Replica* r = find(id);
-    if (r != nullptr && r->counts()) order.push_back(r);
+    if (r != nullptr && r->lives()) order.push_back(r);
   }
   std::vector<Replica*> rest;
   for (auto it = replicas_.rbegin(); it != replicas_.rend(); ++it) rest.push_back(it->second.get());
   bool replacing = std::any_of(rest.begin(), rest.end(),
-                               [&](Replica* r) { return r->counts() && r->hash != hash_; });
+                               [&](Replica* r) { return r->lives() && r->hash != hash_; });
   std::stable_sort(rest.begin(), rest.end(), [&](Replica* a, Replica* b) {
     auto rank = [&](Replica* r) {
       if (replacing) return r->hash != hash_ ? 0 : r->booting() ? 1 : 2;
-      return r->booting() ? 0 : 1;
+      return r->booting() ? 0 : r->asleep() || r->falling ? 1 : 2;
     };
     return rank(a) < rank(b);
   });
@@ -204,7 +204,7 @@ void ProcessActuator::stop_surplus(std::int64_t surplus) {
   order.insert(order.end(), rest.begin(), rest.end());
   for (Replica* r : order) {
     if (surplus == 0) break;
-    if (!r->counts()) continue;
+    if (!r->lives()) continue;
     stop(*r);
     --surplus;
   }

@@ -20,10 +20,16 @@
 // a crash loop, a start time-out and a lack of devices are CapacityFailed. A ready engine whose
 // health fails `probe_failures` times in a row is killed and replaced.
 //
+// To sleep it drains first (drained() or drain_timeout), then is told; woken it is starting until
+// the engine has answered. Replicas that sleep count as replicas, and go before one that serves
+// where nobody is named. Where warmPool.holdsDevice is false a sleeper's devices are lent to
+// others; one that cannot have them back is replaced, if there are others. An engine that refuses
+// to sleep serves on, and none is asked again for a while.
+//
 // start_timeout, drain_timeout and back-off are world time; stop_grace and the probes are wall
 // time. In each word of the command and value of `env`, {port} {model} {gpus} {replica} are
-// replaced; {model} is the first served name. Replicas that sleep count as replicas. Thread-safety:
-// the loop's thread. Destroyed without shutdown() it leaves the engines running, as if killed.
+// replaced; {model} is the first served name. Thread-safety: the loop's thread. Destroyed without
+// shutdown() it leaves the engines running, as if killed.
 
 #include <functional>
 #include <map>
@@ -33,6 +39,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/control/replicas.h"
 #include "live/actuate/actuator.h"
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/logs.h"
@@ -114,25 +121,20 @@ class ProcessActuator final : public Actuator {
     int sleep_level = 2;        ///< wake-up after level 2 is right after level 1 too, only slower
     bool maybe_asleep = false;  ///< adopted: it slept when it was last heard of
     bool busy = false;          ///< between a sleep or wake-up request and its answer
+    bool falling = false;       ///< kDraining: to sleep, not to stop
+    bool waking = false;        ///< kStarting: from sleep
+    bool lent = false;          ///< its lease is given back while it sleeps
+    Instant told_to_wake;
     net::HttpClient::CallId probe_call = net::HttpClient::CallId::kNone;
     net::HttpClient::CallId admin_call = net::HttpClient::CallId::kNone;
     net::Loop::TimerId probe_timer = net::Loop::TimerId::kNone;
     net::Loop::TimerId deadline = net::Loop::TimerId::kNone;  ///< of the start, drain or grace
     net::Loop::TimerId gone_timer = net::Loop::TimerId::kNone;
 
-    bool booting() const {
-      return info.state == control::ReplicaState::kOrdered ||
-             info.state == control::ReplicaState::kStarting;
-    }
-    /// Neither failed nor on its way out.
+    bool booting() const { return control::is_booting(info.state) && !waking; }
+    /// Neither failed nor on its way out: counts towards what was asked for.
     bool lives() const { return stop == Stop::kNo && info.state != control::ReplicaState::kFailed; }
-    /// Sleeps or goes to sleep.
-    bool asleep() const {
-      return (info.state == control::ReplicaState::kSleeping && !busy) ||
-             (info.state == control::ReplicaState::kReady && busy);
-    }
-    /// Counts towards what was asked for.
-    bool counts() const { return lives() && !asleep(); }
+    bool asleep() const { return info.state == control::ReplicaState::kSleeping; }
   };
 
   // How many (process_actuator.cc).
@@ -174,6 +176,9 @@ class ProcessActuator final : public Actuator {
 
   // Sleep and wake-up (process_sleep.cc).
   void ask_whether_asleep(ReplicaId id);
+  void fall_asleep(Replica& r);
+  void sleeps(Replica& r);
+  bool has_devices(Replica& r);  ///< takes them back where they were lent
   struct AdminStep {
     std::string path, body;
   };
@@ -204,6 +209,7 @@ class ProcessActuator final : public Actuator {
   std::vector<Instant> device_waits_;  ///< one a replica that waits for a device, oldest first
   int failures_ = 0;                   ///< starts in a row
   Instant next_start_;                 ///< world; back-off
+  Instant next_sleep_;                 ///< world; an engine refused to
   Instant next_capacity_report_;       ///< world; lack of devices is said once a retry period
   bool reconciling_ = false;           ///< a pass is on its way
   net::Loop::TimerId retry_timer_ = net::Loop::TimerId::kNone;

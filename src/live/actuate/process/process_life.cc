@@ -227,10 +227,11 @@ void ProcessActuator::ended(ReplicaId id) {
 
 void ProcessActuator::stop(Replica& r) {
   if (!r.lives()) return;
-  bool serving = r.info.state == ReplicaState::kReady && !r.asleep();
+  bool serving = r.info.state == ReplicaState::kReady || (r.falling && !r.busy);
   quiet(r);
   r.stop = Stop::kDraining;
-  report(r, ReplicaState::kDraining);
+  r.falling = r.waking = false;
+  if (r.info.state != ReplicaState::kDraining) report(r, ReplicaState::kDraining);
   if (!serving) return terminate(r);
   r.deadline =
       world_.loop.after(world_.clock.to_wall(target().drain_timeout), [this, id = r.info.id] {
@@ -243,7 +244,9 @@ void ProcessActuator::stop(Replica& r) {
 
 void ProcessActuator::drained(ReplicaId id) {
   Replica* r = find(id);
-  if (r != nullptr && r->stop == Stop::kDraining) terminate(*r);
+  if (r == nullptr) return;
+  if (r->stop == Stop::kDraining) terminate(*r);
+  if (r->falling && !r->busy) fall_asleep(*r);
 }
 
 void ProcessActuator::terminate(Replica& r) {
@@ -291,7 +294,7 @@ void ProcessActuator::gone(ReplicaId id) {
   Replica* r = find(id);
   if (r == nullptr) return;
   quiet(*r);
-  world_.devices.release(r->lease);
+  if (!r->lent) world_.devices.release(r->lease);
   world_.ports.release(r->info.address.port);
   report(*r, ReplicaState::kGone);
   replicas_.erase(id);

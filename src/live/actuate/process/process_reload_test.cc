@@ -1,4 +1,4 @@
-// Reload, sleep and wake-up.
+// Reload: a new command replaces what runs.
 
 #include <functional>
 
@@ -95,41 +95,6 @@ TEST_F(ProcessActuatorTest, a_new_command_on_a_full_box_makes_room_first) {
     return world.in_state(ReplicaState::kGone) == 2 && world.in_state(ReplicaState::kReady) == 2;
   }));
   stop(world, *actuator);
-}
-
-TEST_F(ProcessActuatorTest, sleep_and_wake_speak_vllms_routes_in_the_order_of_their_level) {
-  struct Row {
-    const char* label;
-    int level;
-    const char* calls;
-  };
-  const Row rows[] = {
-      {"level 1 keeps the weights", 1, "/sleep?level=1 \n/wake_up \n"},
-      {"level 2 reloads them before the cache comes back", 2,
-       "/sleep?level=2 \n/wake_up?tags=weights \n/collective_rpc {\"method\":\"reload_weights\"}\n"
-       "/wake_up?tags=kv_cache \n/reset_prefix_cache \n"},
-  };
-  for (const auto& row : rows) {
-    TestDirectory own;
-    TestWorld world(own.path());
-    auto actuator = make(world, variant());
-    actuator->apply({"h100", Replicas(1), {}});
-    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }));
-    ReplicaInfo info = actuator->replicas()[0];
-    actuator->apply({"h100", Replicas(0), {}});
-    actuator->sleep(info.id, row.level);  // the last replica sleeps instead of going
-    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kSleeping) == 1; }))
-        << row.label;
-    EXPECT_EQ(engines(), 1u) << "a sleeper is not surplus";
-    actuator->apply({"h100", Replicas(1), {}});
-    actuator->wake(info.id);
-    ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kReady) == 1; }))
-        << row.label;
-    world.settle();
-    EXPECT_EQ(world.last.size(), 1u) << "one that wakes up is not ordered again";
-    EXPECT_EQ(world.ask(info.address, "GET", "/calls").body, row.calls) << row.label;
-    stop(world, *actuator);
-  }
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Sleep and wake-up by vLLM's own routes; an engine needs VLLM_SERVER_DEV_MODE=1 and
 // --enable-sleep-mode.
 
+#include <algorithm>
+
 #include "live/actuate/process/process_actuator.h"
 #include "live/net/log.h"
 
@@ -11,30 +13,76 @@ using control::ReplicaState;
 
 constexpr Duration kAdminTimeout = seconds(120);  // wall: weights move between host and device
 constexpr std::size_t kMaxAnswer = 64 << 10;
+constexpr Duration kSleepRetry = seconds(300);  // world; after an engine refused to sleep
+constexpr Duration kWakeRetry = seconds(30);    // world; where its device is taken
 
 }  // namespace
 
 void ProcessActuator::sleep(ReplicaId id, int level) {
   Replica* r = find(id);
-  if (r == nullptr || !r->lives() || r->busy || r->info.state != ReplicaState::kReady) return;
-  r->busy = true;
+  if (r == nullptr || !r->lives() || r->info.state != ReplicaState::kReady) return;
+  if (world_.clock.now() < next_sleep_) return;
   r->sleep_level = level;
-  admin_steps(id, {{"/sleep?level=" + std::to_string(level), ""}},
+  r->falling = true;
+  report(*r, ReplicaState::kDraining);
+  r->deadline = world_.loop.after(world_.clock.to_wall(target().drain_timeout), [this, id] {
+    Replica* late = find(id);
+    if (late == nullptr) return;
+    late->deadline = net::Loop::TimerId::kNone;
+    if (late->falling && !late->busy) fall_asleep(*late);
+  });
+}
+
+/// It holds nothing any more, or has had its time.
+void ProcessActuator::fall_asleep(Replica& r) {
+  const ReplicaId id = r.info.id;
+  world_.loop.cancel(r.deadline);
+  r.deadline = net::Loop::TimerId::kNone;
+  r.busy = true;
+  admin_steps(id, {{"/sleep?level=" + std::to_string(r.sleep_level), ""}},
               [this, id](const std::string& problem) {
                 Replica* slept = find(id);
                 if (slept == nullptr) return;
-                slept->busy = false;
+                slept->busy = slept->falling = false;
                 slept->info.detail = problem;
-                if (problem.empty()) return report(*slept, ReplicaState::kSleeping);
+                if (problem.empty()) return sleeps(*slept);
                 net::log(net::Level::kWarn, "replica did not go to sleep",
                          {{"replica", std::to_string(id.value())}, {"error", problem}});
+                next_sleep_ = world_.clock.now() + kSleepRetry;
+                slept->info.stages = {};  // it serves again, and that is no start
+                report(*slept, ReplicaState::kReady);
               });
+}
+
+void ProcessActuator::sleeps(Replica& r) {
+  if (!variant_.warm_pool.holds_device && !r.lent) {
+    world_.devices.release(r.lease);
+    r.lent = true;
+  }
+  report(r, ReplicaState::kSleeping);
+}
+
+bool ProcessActuator::has_devices(Replica& r) {
+  if (r.lent) r.lent = !world_.devices.take_back(r.lease);
+  return !r.lent;
 }
 
 void ProcessActuator::wake(ReplicaId id) {
   Replica* r = find(id);
-  if (r == nullptr || !r->lives() || r->busy || r->info.state != ReplicaState::kSleeping) return;
-  r->busy = true;
+  if (r == nullptr || !r->lives() || r->info.state != ReplicaState::kSleeping) return;
+  if (!has_devices(*r)) {
+    // It can run on no other device; where there is one, a fresh replica can.
+    if (world_.devices.can_lease({variant_.hardware.count, variant_.hardware.fraction})) {
+      return failed(*r, "others run on its device " + r->lease.text());
+    }
+    std::int64_t awake = std::count_if(replicas_.begin(), replicas_.end(), [](const auto& entry) {
+      return entry.second->lives() && !entry.second->asleep();
+    });
+    return capacity_failed(awake, kWakeRetry, "no free device to wake a replica on");
+  }
+  r->busy = r->waking = true;
+  r->told_to_wake = world_.clock.now();
+  report(*r, ReplicaState::kStarting);
   std::vector<AdminStep> steps = {{"/wake_up", ""}};
   if (r->sleep_level >= 2) {
     // The weights were dropped: memory for them, the weights themselves, then memory for the cache.
@@ -46,9 +94,14 @@ void ProcessActuator::wake(ReplicaId id) {
   admin_steps(id, std::move(steps), [this, id](const std::string& problem) {
     Replica* woken = find(id);
     if (woken == nullptr) return;
-    woken->busy = false;
-    if (problem.empty()) return report(*woken, ReplicaState::kReady);
-    failed(*woken, "wake-up failed: " + problem);  // perhaps without weights: not to be routed to
+    woken->busy = woken->waking = false;
+    // Perhaps without weights: not to be routed to.
+    if (!problem.empty()) return failed(*woken, "wake-up failed: " + problem);
+    woken->ready_at = world_.clock.now();
+    woken->info.stages = {};
+    woken->info.stages.from = control::StartFrom::kSleeping;
+    woken->info.stages.engine = woken->info.stages.total = woken->ready_at - woken->told_to_wake;
+    report(*woken, ReplicaState::kReady);
   });
 }
 
@@ -73,7 +126,7 @@ void ProcessActuator::ask_whether_asleep(ReplicaId id) {
                               return became_ready(*asked);
                             world_.loop.cancel(asked->deadline);
                             asked->deadline = net::Loop::TimerId::kNone;
-                            report(*asked, ReplicaState::kSleeping);
+                            sleeps(*asked);
                           }));
 }
 

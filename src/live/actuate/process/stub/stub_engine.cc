@@ -6,8 +6,8 @@
 //
 // GET /health (503 until the delay is over, or after POST /sicken), GET /env?name=X, GET /calls
 // (the POSTs so far), POST /crash, /sicken, /sleep, /wake_up, /collective_rpc, /reset_prefix_cache,
-// GET /is_sleeping. Ends by itself after two minutes, so that a test that dies leaves nothing for
-// long.
+// GET /is_sleeping. After POST /deaf it neither sleeps nor wakes. Ends by itself after two minutes,
+// so that a test that dies leaves nothing for long.
 
 #include <signal.h>
 #include <unistd.h>
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   ::alarm(120);
   Told told = parse(argc, argv);
   auto loop = net::Loop::create().value();
-  bool healthy = false, asleep = false;
+  bool healthy = false, asleep = false, deaf = false;
   std::string calls;
   if (!told.never_ready) loop->after(told.delay, [&] { healthy = true; });
   net::HttpServer server(*loop, net::Limits{}, [&](net::ExchangePtr x) {
@@ -68,6 +68,10 @@ int main(int argc, char** argv) {
     if (request.method == "POST") calls += request.target + " " + request.body + "\n";
     if (request.path == "/crash") ::_exit(3);
     if (request.path == "/sicken") healthy = false;
+    if (request.path == "/deaf") deaf = true;
+    if (deaf && (request.path == "/sleep" || request.path == "/wake_up")) {
+      return x->respond(500, {}, "");
+    }
     if (request.path == "/sleep") asleep = true;
     if (request.path == "/wake_up") asleep = false;
     if (request.path == "/health") return x->respond(healthy ? 200 : 503, {}, "");

@@ -2,19 +2,25 @@
 
 #include "cli/admin_client.h"
 #include "cli/calibrate_run.h"
+#include "cli/calibrate_url.h"
 
 namespace tidegate::cli {
 
 int calibrate(const CalibrateFlags& flags) {
   constexpr int kUsage = 2;
-  if (flags.run.empty() == flags.grid.empty()) {
-    report({"give one of --run DIR and --grid FILE.csv"});
+  if (int(!flags.run.empty()) + int(!flags.grid.empty()) + int(!flags.url.empty()) != 1) {
+    report({"give one of --run DIR, --grid FILE.csv and --url URL"});
     return kUsage;
   }
-  if (flags.run.empty() && (flags.fit_first > 0 || !flags.report.empty())) {
-    report({"--fit-first and --report belong to --run"});
+  if (flags.run.empty() && flags.fit_first > 0) {
+    report({"--fit-first belongs to --run"});
     return kUsage;
   }
+  if (!flags.grid.empty() && !flags.report.empty()) {
+    report({"--report belongs to --run and --url"});
+    return kUsage;
+  }
+  if (!flags.url.empty()) return calibrate_url(flags);
   return flags.run.empty() ? calibrate_grid(flags) : calibrate_run(flags);
 }
 

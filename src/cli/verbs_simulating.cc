@@ -73,22 +73,48 @@ void add_calibrate(CLI::App& app, int& code) {
       app, "calibrate", "Fit a profile to what a real engine did",
       "  tidegate calibrate --run runs/h100-llama --fit-first 100 --out h100-llama.yaml\n"
       "  tidegate calibrate --grid silicon.csv --select model=Qwen/Qwen3-32B,system=h100_sxm,tp=2 "
-      "--out qwen3.yaml\n",
+      "--out qwen3.yaml\n"
+      "  tidegate calibrate --url http://gpu:8000 --slo-itl 60ms --slo-ttft 2s -o mine.yaml\n",
       calibrate, code, o);
   auto* run = s->add_option("--run", o.run, "directory that records requests one by one");
-  s->add_option("--grid", o.grid, "CSV of TTFT and TPOT against lengths and concurrency")
-      ->excludes(run);
+  auto* grid =
+      s->add_option("--grid", o.grid, "CSV of TTFT and TPOT against lengths and concurrency")
+          ->excludes(run);
+  s->add_option("--url", o.url, "an OpenAI-compatible engine to measure now")
+      ->excludes(run)
+      ->excludes(grid);
+  s->add_option("--model", o.model, "with --url: default the first it lists");
+  s->add_flag("--chat", o.chat, "with --url: /v1/chat/completions instead of /v1/completions");
+  s->add_option("--api-key-env", o.api_key_env, "with --url: variable that holds the key");
+  s->add_option("--time-scale", o.time_scale, "with --url: world seconds in a wall second");
+  s->add_option("--max-concurrency", o.max_concurrency,
+                "with --url: default the engine's maxNumSeqs, else 256")
+      ->check(CLI::Range(1, 4096));
+  s->add_option("--budget", o.budget, "with --url: of time")->capture_default_str();
+  s->add_option("--budget-tokens", o.budget_tokens, "with --url: prompts and answers")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
+      ->capture_default_str();
+  s->add_option("--prompt", o.prompt, "with --url: tokens, of sweep and recommendation")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  s->add_option("--output", o.output, "with --url: tokens")
+      ->check(CLI::Range(16, 100'000))
+      ->capture_default_str();
+  s->add_option("--slo-ttft", o.slo_ttft, "with --url: recommend for it");
+  s->add_option("--slo-itl", o.slo_itl, "with --url: recommend for it");
+  s->add_option("-f,--file", o.spec, "with --url: a spec whose SLO to recommend for");
   s->add_option("--fit-first", o.fit_first, "with --run: requests whose times count; 0: all");
-  s->add_option("--report", o.report, "with --run: HTML with predicted over measured");
+  s->add_option("--report", o.report, "with --run or --url: HTML with predicted over measured");
   s->add_option("--select", o.select, "with --grid: which rows, key=value,...")->delimiter(',');
-  s->add_option("--holdout", o.holdout, "with --grid: share of points kept out of the fit")
+  s->add_option("--holdout", o.holdout,
+                "with --grid and --url: share of points kept out of the fit")
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();
   s->add_option("--kv-tokens", o.kv_tokens, "KV tokens of one rank, where not recorded");
   s->add_option("--kv-from", o.kv_from, "how --kv-tokens is known, for the provenance");
-  s->add_option("--max-num-seqs", o.max_num_seqs, "with --grid");
-  s->add_option("--max-num-batched-tokens", o.max_num_batched_tokens, "with --grid");
-  s->add_option("--out", o.out, "write the profile");
+  s->add_option("--max-num-seqs", o.max_num_seqs, "with --grid and --url");
+  s->add_option("--max-num-batched-tokens", o.max_num_batched_tokens, "with --grid and --url");
+  s->add_option("-o,--out", o.out, "write the profile");
   s->add_option("--name", o.name, "of the profile; default: the file's or the run's");
   s->add_option("--source", o.source, "who measured, for the provenance");
   s->add_option("--seed", o.seed)->capture_default_str();

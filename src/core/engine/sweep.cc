@@ -15,8 +15,12 @@ constexpr std::int64_t kContextClients[] = {4, 12};
 constexpr std::int64_t kShortPrompt = 32;
 constexpr double kMostCached = 0.05;  ///< of a prompt; more of it and the point is no use
 constexpr double kKvToSpare = 0.9;
-/// Requests a client sends in a point: half an opening one, those measured, and half a last one.
-constexpr double kEndsOfAClient = 1.0;
+constexpr std::size_t kLeastSamples = 3;  ///< to read a limit off them
+/// What a client sends beside measured requests: the opening one, the one it has under way when the
+/// last of the others has opened, and the one that keeps the load up at the end.
+constexpr std::int64_t kOthersOfAClient = 3;
+/// They last less: opening ones are cut short, and those at the end broken off.
+constexpr double kOtherRounds = 1.5;
 
 double mean(double sum, std::size_t count) {
   return count > 0 ? sum / static_cast<double>(count) : 0;
@@ -54,14 +58,16 @@ bool queued(const std::vector<SweepSample>& samples) {
 
 std::optional<std::int64_t> sequence_limit(const std::vector<SweepSample>& samples) {
   double least = -1, most = -1;
+  std::size_t seen = 0;
   for (const SweepSample& s : samples) {
     if (s.waiting < 1 || s.running < 1) continue;
     if (s.kv_usage >= kKvToSpare) return std::nullopt;
     least = least < 0 ? s.running : std::min(least, s.running);
     most = std::max(most, s.running);
+    ++seen;
   }
   // One less while a request that ended has not been followed yet.
-  if (most < 1 || most - least > 1) return std::nullopt;
+  if (seen < kLeastSamples || most - least > 1) return std::nullopt;
   return static_cast<std::int64_t>(most);
 }
 
@@ -86,9 +92,7 @@ SweepDrop fault_of(const std::vector<SweepRequest>& requests) {
 std::int64_t SweepPoint::measured_requests() const { return std::max(concurrency, kLeastMeasured); }
 
 std::int64_t SweepPoint::tokens() const {
-  const double rounds =
-      static_cast<double>(measured_requests()) + 2 * static_cast<double>(concurrency);
-  return static_cast<std::int64_t>(rounds * static_cast<double>(prompt + output));
+  return (measured_requests() + kOthersOfAClient * concurrency) * (prompt + output);
 }
 
 GridPoint SweepMeasured::grid() const {
@@ -195,8 +199,8 @@ double Sweep::estimate_seconds(const SweepPoint& p) const {
       prefill = prefill == 0 ? alone : std::min(prefill, alone);
     }
   }
-  const double rounds = kEndsOfAClient + static_cast<double>(p.measured_requests()) /
-                                             static_cast<double>(p.concurrency);
+  const double rounds = kOtherRounds + static_cast<double>(p.measured_requests()) /
+                                           static_cast<double>(p.concurrency);
   // A client's prompt waits for those of half the others.
   const double ttft = prefill * (1 + static_cast<double>(p.concurrency - 1) / 2);
   return rounds * (ttft + each * static_cast<double>(p.output));

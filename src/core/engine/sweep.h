@@ -39,9 +39,9 @@ struct SweepAsk {
 struct SweepPoint {
   SweepSeries series = SweepSeries::kConcurrency;
   std::int64_t prompt = 0, output = 0, concurrency = 1;
-  /// Requests whose times count; as many clients open before them, and the last keep the load up.
+  /// Requests whose times count.
   std::int64_t measured_requests() const;
-  /// Of all requests, those of the opening and of the end included.
+  /// At most, of all requests, those of the opening and of the end included.
   std::int64_t tokens() const;
 };
 

@@ -61,7 +61,8 @@ void append_prompt(std::string& out, const workload::TraceRequest& request, std:
 }
 
 std::string request_body(LoadEndpoint endpoint, const std::string& model,
-                         const workload::TraceRequest& request, std::uint64_t unique) {
+                         const workload::TraceRequest& request, std::uint64_t unique,
+                         EndOfText end_of_text) {
   bool chat = endpoint == LoadEndpoint::kChat;
   std::int64_t tokens = request.prompt.value();
   // A chat message costs its role and marks besides its text.
@@ -74,7 +75,8 @@ std::string request_body(LoadEndpoint endpoint, const std::string& model,
   append_prompt(out, request, tokens, unique);
   out.append(chat ? "\"}],\"max_tokens\":" : "\",\"max_tokens\":");
   out.append(std::to_string(request.output.value()));
-  out.append(",\"ignore_eos\":true,\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+  if (end_of_text == EndOfText::kIgnored) out.append(",\"ignore_eos\":true");
+  out.append(",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
   return out;
 }
 

@@ -22,9 +22,13 @@ void append_prompt(std::string& out, const workload::TraceRequest& request, std:
 
 enum class LoadEndpoint : std::uint8_t { kCompletions, kChat };
 
+/// Whether a model may end its answer early. Engines that do not know ignore_eos may refuse it.
+enum class EndOfText : std::uint8_t { kIgnored, kHonoured };
+
 /// The whole JSON body: streamed, exactly `request.output` tokens asked for (ignore_eos), usage
 /// included.
 std::string request_body(LoadEndpoint endpoint, const std::string& model,
-                         const workload::TraceRequest& request, std::uint64_t unique);
+                         const workload::TraceRequest& request, std::uint64_t unique,
+                         EndOfText end_of_text = EndOfText::kIgnored);
 
 }  // namespace tidegate::live

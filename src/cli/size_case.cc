@@ -84,7 +84,7 @@ Result<SizeCase> case_of(const spec::Model& model, const spec::Variant& variant)
   }
   c.zero.cold_start_seconds = to_seconds(spec::cold_start_p90(variant.cold_start));
   c.zero.max_wait_seconds = to_seconds(model.queue.max_wait);
-  c.zero.scale_down_delay_seconds = to_seconds(model.scaling.scale_down_delay);
+  c.zero.scale_down_delay_seconds = to_seconds(spec::scale_down_delay(model.scaling));
   c.knows_zero = c.zero.cold_start_seconds > 0;
   c.cost_per_hour = variant.cost_per_hour_dollars;
   c.max_replicas = variant.max_replicas.value();

@@ -244,6 +244,8 @@ void World::State::observe() {
   }
   control::GatewaySight gateway{.there = options.front == Front::kGateway,
                                 .demand = router.demand(now)};
+  gateway.demand.judged_total = totals.score.requests;
+  gateway.demand.met_total = totals.score.met;
   auto recent = [&](const workload::RecentQuantile& of, signal::Signal& signal) {
     std::int64_t seen = 0;
     double value = of.quantile(0.99, now, options.model.scaling.window, seen);

@@ -45,7 +45,7 @@ Draft capacity(const Context& context, Draft draft) {
   }
   if (requests <= 0) return draft;
   Duration keep = context.model.scaling.scale_down.stabilization_window.value_or(
-      context.model.scaling.scale_down_delay);
+      spec::scale_down_delay(context.model.scaling));
   for (std::size_t i : policy::fill_order(context.model)) {
     if (failed(draft, i, context.now) || requests <= 0) continue;
     double each =

@@ -54,7 +54,7 @@ void hold_up(const Context& context, Draft& draft, std::size_t i, Duration windo
 
 Draft stabilization(const Context& context, Draft draft) {
   const spec::Scaling& scaling = context.model.scaling;
-  Duration down = scaling.scale_down.stabilization_window.value_or(scaling.scale_down_delay);
+  Duration down = scaling.scale_down.stabilization_window.value_or(spec::scale_down_delay(scaling));
   Duration up = scaling.scale_up.stabilization_window.value_or(Duration(0));
   for (std::size_t i = 0; i < draft.replicas.size(); ++i) {
     if (up > Duration(0)) hold_up(context, draft, i, up);

@@ -23,6 +23,7 @@
 #include "core/policy/laws.h"
 #include "core/policy/mix.h"
 #include "core/policy/tide_capacity.h"
+#include "core/policy/tide_credit.h"
 #include "core/policy/tide_demand.h"
 #include "core/policy/tide_fleet.h"
 #include "core/policy/tide_forecast.h"
@@ -42,6 +43,9 @@ constexpr double kFull = 0.9;
 constexpr double kTripStep = 0.1;
 /// A profile is not expected to be nearer than this; prefix hits make prefill cheap, which is none.
 constexpr double kDrift = 1.25;
+/// The rate of the last seconds is looked at over as many as a request may wait: shorter bursts do
+/// no harm.
+constexpr double kLeastFast = 8, kMostFast = 60;
 /// A backlog that is gone within so many seconds need not go faster.
 constexpr double kNoticed = 5;
 
@@ -83,10 +87,11 @@ void order_variants(const Input& in, Tide& t) {
 
 double staffed(const Tide& t, const TideState& s, double rate, double error) {
   const TideCapacity& first = t.each[t.first];
-  const double own = rate * first.unpooled;
+  const double own = rate * first.unpooled * s.luck;
   return staffed_rate({.rate = rate,
                        .error = std::sqrt(error * error + own * own),
                        .dispersion = s.dispersion,
+                       .chance = s.luck,
                        .service_seconds = first.service_seconds,
                        .wait_seconds = first.wait_seconds,
                        .share = t.share});
@@ -177,7 +182,9 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
           {capacity, first.requests_per_second},
           {"learned_decode_ratio", s.variants[t.first].decode},
           {"learned_prefill_ratio", s.variants[t.first].prefill},
-          {"learned_kv_ratio", s.variants[t.first].held}};
+          {"learned_kv_ratio", s.variants[t.first].held},
+          {"learned_capacity_ratio", s.credit},
+          {"learned_chance_ratio", s.luck}};
 }
 
 Tide look(const Input& in, TideState& s) {
@@ -187,21 +194,31 @@ Tide look(const Input& in, TideState& s) {
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
     t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], before));
   }
+  double ready = 0;
+  for (std::size_t i = 0; i < t.each.size(); ++i) {
+    double& each = t.each[i].requests_per_second;
+    ready += static_cast<double>(fleet_of(in.model, in.seen, i).ready.value()) * each;
+    if (in.model.scaling.tide_without != spec::TidePart::kLearning) each *= s.credit;
+  }
   order_variants(in, t);
+  s.fast_seconds = std::clamp(t.each[t.first].wait_seconds, kLeastFast, kMostFast);
   t.lead = in.model.scaling.tide_without == spec::TidePart::kLeadTime ? kLeastLead
                                                                       : lead_time(in, t.first);
   const std::optional<TideBin> bin = read_demand(in, t.lead, s);
   learn_capacity(in, lengths_of(s), s);
   const TideCapacity& first = t.each[t.first];
   t.share = share_of(in, first, in.model.variants[t.first].cost_per_hour_dollars);
+  play_ways(first.service_seconds, first.wait_seconds, s);
+  play_credits(in, ready, first.service_seconds, first.wait_seconds, s);
   if (bin) {
+    learn_credit(*bin, ready, t.share, s);
     const auto least = static_cast<double>(floors(in.model));
     auto sustained = [&](double rate, double margin) {
       const double replicas =
           whole_replicas(staffed(t, s, rate, margin) / first.requests_per_second);
       return std::max(replicas, least) * first.requests_per_second;
     };
-    forecast_bin(in, *bin, t.lead, t.share, seconds_f(first.wait_seconds), sustained, s);
+    forecast_bin(in, *bin, t.lead, t.share, sustained, s);
   }
   t.ahead = outlook(in, t.lead, s);
   t.later = outlook(in, t.lead * 2, s);
@@ -215,7 +232,9 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
     active.push_back(fleet_of(in.model, in.seen, i).active().value());
   }
   const double rate = std::max(t.ahead.rate, t.ahead.burst);
-  const double wanted = staffed(t, s, rate, t.ahead.error);
+  // A burst is more than chance and forecasts explain: neither's margin comes on top of it.
+  const double wanted = std::max(staffed(t, s, t.ahead.rate, t.ahead.error),
+                                 t.ahead.burst * (1 + s.luck * t.each[t.first].unpooled));
   const std::vector<std::int64_t> up = fill_rate(in, t, wanted);
   draft.repeat(ReasonCode::kForecast, up, evidence(t, s, rate, wanted));
   const double most = std::max({t.ahead.rate, t.later.rate, t.present.rate, t.ahead.burst}) +
@@ -241,7 +260,7 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
   // More capacity clears it sooner and idles longer; a request late costs share / (1 - share) times
   // what it costs to hold room for one. The sum is least at the root; never slower than a lead
   // time, nor faster than anybody notices.
-  const double held = lead + to_seconds(in.model.scaling.scale_down_delay);
+  const double held = lead + to_seconds(spec::scale_down_delay(in.model.scaling));
   const double beyond = queue - allowed;
   const double best = std::sqrt(rate * beyond * t.share / (1 - t.share) / held);
   const double slowest = beyond / (lead + wait), fastest = beyond / std::max(wait, kNoticed);

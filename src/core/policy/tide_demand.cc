@@ -130,6 +130,7 @@ bool demand_known(const Input& in) {
 }
 
 std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s) {
+  s.tick_requests = s.tick_seconds = 0;
   if (!demand_known(in)) {
     s.read_at = Instant::never();  // what comes next is compared with itself alone
     return std::nullopt;
@@ -148,12 +149,15 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s)
     return std::nullopt;
   }
   s.read_at = in.now;
+  s.tick_requests = arrived->requests;
+  s.tick_seconds = elapsed;
   if (arrived->requests > 0) s.last_arrival = in.now;
   const double memory =
       std::max(kLengthMemory, s.slow * kLengthWindows * to_seconds(in.model.scaling.window));
   fold(arrived->prompt_tokens, arrived->requests, memory, s.prompt_tokens, s.prompt_weight);
   fold_output(*arrived, memory, s);
-  s.fast += (arrived->requests / elapsed - s.fast) * elapsed / (elapsed + kTideFastSeconds);
+  s.fast += (arrived->requests / elapsed - s.fast) * elapsed / (elapsed + s.fast_seconds);
+  s.bin_peak = std::max(s.bin_peak, s.fast);
   s.bin_requests += arrived->requests;
   const double least = to_seconds(in.model.scaling.window) / 4;
   if (to_seconds(in.now - s.bin_began) + 1e-6 <

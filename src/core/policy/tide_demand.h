@@ -16,8 +16,6 @@
 
 namespace tidegate::policy {
 
-inline constexpr double kTideFastSeconds = 8;
-
 struct TideBin {
   double requests_per_second = 0;
   Duration length{0};

@@ -12,8 +12,9 @@ namespace {
 constexpr double kSlowWindows = 15, kSlopeWindows = 5, kTrendWindows = 10;
 /// A rise that nobody foresaw is missed for a lead time: one event, however many bins it spans. So
 /// experience is counted in lead times: it forgets over as many as hold four events at the share
-/// of misses that the SLO allows, and before anything was played it is as sure as after one.
-constexpr double kMemoryEvents = 4, kPriorEvents = 1;
+/// of misses that the SLO allows; what was seen counts from kPriorBlocks of them on, and events for
+/// what they are from a few on: the number of them is (sum)^2 / (sum of squares).
+constexpr double kMemoryEvents = 4, kPriorBlocks = 60, kPriorEvents = 3;
 /// Errors are known from fewer bins than misses are.
 constexpr double kErrorSeconds = 1'800;
 /// Unseen, a rate moves by a tenth a lead time; that is worth so many bins.
@@ -25,6 +26,13 @@ constexpr double kClearly = 0.95;
 constexpr double kWildestDeviations = 3;
 /// Nobody is surer than this of a rate, nor less sure than a factor of two.
 constexpr double kLeastError = 1e-4, kMostError = 1;
+/// Nobody lets a queue grow for longer than this without seeing it.
+constexpr double kUnseenSeconds = 60;
+constexpr double kLifeAndMean = 2;
+/// A peak is forgotten over this.
+constexpr double kPeakSeconds = 2 * 3'600;
+/// What a way costs is a mean over so many lead times: misses are remembered for longer.
+constexpr double kBillLeads = 100;
 constexpr double kBurstDeviations = 4;
 constexpr double kPersistenceGain = 0.2;
 
@@ -51,6 +59,8 @@ double predict(TidePredictor which, Duration ahead, const Input& in, const TideS
     }
     case TidePredictor::kSeason:
       return season_rate(in.seen.wall + ahead, s).value_or(s.last);
+    case TidePredictor::kPeak:
+      return s.peak;
   }
   return s.last;
 }
@@ -61,30 +71,60 @@ bool allowed(TidePredictor which, const Input& in) {
   return without != spec::TidePart::kSeason || which != TidePredictor::kSeason;
 }
 
-double margin_of(std::size_t way) { return kTideMargins[way % std::size(kTideMargins)]; }
 std::size_t predictor_index(std::size_t way) { return way / std::size(kTideMargins); }
+bool holds_peak(std::size_t way) {
+  return static_cast<TidePredictor>(predictor_index(way)) == TidePredictor::kPeak;
+}
+/// Deviations.
+double margin_of(std::size_t way) {
+  return holds_peak(way) ? 0 : kTideMargins[way % std::size(kTideMargins)];
+}
+double rate_of(std::size_t way, double said) {
+  return holds_peak(way) ? said * kTidePeakShares[way % std::size(kTidePeakShares)] : said;
+}
 
 double deviation(std::size_t predictor, double rate, const TideState& s) {
   return rate * std::sqrt(std::max(0.0, s.errors[predictor]));
 }
 
-/// The queue that every way would have now.
-void play(const TideForecast& said, const TideBin& bin, double wait, double gain,
-          const Sustained& sustained, TideState& s) {
-  const double length = to_seconds(bin.length), came = bin.requests_per_second;
-  // A burst weighs as its requests do; a new level, once it is one, as much as the old.
-  const double weight = came / std::max({s.slow, s.last, 1 / length});
+/// A lead time is over: what was late in it is one event.
+void close_block(Instant now, double lead, double share, TideState& s) {
+  const double kept = 1 - 1 / (1 + kMemoryEvents / (1 - share));
+  if (to_seconds(now - s.block_began) < lead) return;
+  s.block_began = now;
+  s.came_sum = s.came_sum * kept + s.block_came;
+  s.block_came = 0;
   for (std::size_t way = 0; way < kTideWays; ++way) {
-    const double rate = said.rates[predictor_index(way)];
+    s.late_sum[way] = s.late_sum[way] * kept + s.late[way];
+    s.late_squares[way] = s.late_squares[way] * kept + s.late[way] * s.late[way];
+    s.late[way] = 0;
+  }
+}
+
+/// The share of requests that a way misses, as far as experience tells.
+double missed(std::size_t way, double lead, const TideState& s) {
+  const double sum = s.late_sum[way] + s.late[way];
+  if (!(sum > 0)) return 0;
+  const double events = sum * sum / (s.late_squares[way] + s.late[way] * s.late[way]);
+  const double came = s.came_sum + s.block_came + kPriorBlocks * lead * s.slow;
+  return sum / std::max(came, 1.0) * events / (events + kPriorEvents);
+}
+
+/// What every way would serve from here on, and its bill for the bin that is over.
+void settle(const TideForecast& said, const TideBin& bin, double lead, const Sustained& sustained,
+            TideState& s) {
+  // A burst weighs as its requests do; a new level, once it is one, as much as the old.
+  s.block_came += std::max(s.slow, s.last) * to_seconds(bin.length);
+  const double mean =
+      std::max(to_seconds(bin.length) / (to_seconds(bin.length) + kBillLeads * lead),
+               1 / static_cast<double>(s.scored));
+  const bool played = s.serving.size() == kTideWays;
+  if (!played) s.serving.assign(kTideWays, 0);
+  for (std::size_t way = 0; way < kTideWays; ++way) {
+    if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
+    const double rate = rate_of(way, said.rates[predictor_index(way)]);
     const double margin = margin_of(way) * deviation(predictor_index(way), rate, s);
-    const double serves = std::max(sustained(rate, margin), 1e-9);
-    double& queue = s.queues[way];
-    queue = std::max(0.0, queue + (came - serves) * length);
-    // Nobody orders for longer than a few bins without seeing the queue.
-    queue = std::min(queue, came * length * 4);
-    const double late = queue > serves * wait + 1e-9 ? weight : 0;
-    s.missed[way] += gain * (late - s.missed[way]);
-    s.cost[way] += std::max(gain, 1 / static_cast<double>(s.scored)) * (serves - s.cost[way]);
+    s.serving[way] = std::max(sustained(rate, margin), 1e-9);
   }
 }
 
@@ -101,19 +141,22 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
     const double own = std::min(error * error, wildest) - noise;
     s.errors[k] = std::clamp(s.errors[k] + share * (own - s.errors[k]), kLeastError, kMostError);
   }
-  const double base = said.rates[predictor_index(static_cast<std::size_t>(s.way))];
+  const auto way = static_cast<std::size_t>(s.way);
+  const double base = rate_of(way, said.rates[predictor_index(way)]);
   if (said.burst > base) {
     const double left = std::clamp((came - base) / (said.burst - base), 0.0, 1.0);
-    s.persistence += kPersistenceGain * (left - s.persistence);
+    ++s.bursts;
+    const double gain = std::max(kPersistenceGain, 1 / static_cast<double>(s.bursts + 1));
+    s.persistence += gain * (left - s.persistence);
   }
 }
 
 /// Capacity, and the misses beyond the budget at the price the SLO implies: where a share of 0.99
 /// must be met, a miss is worth the room for a hundred requests.
-void choose(const Input& in, double share, TideState& s) {
+void choose(const Input& in, double lead, double share, TideState& s) {
   const double budget = (1 - share) * kMissBudget;
   auto price = [&](std::size_t way) {
-    return s.cost[way] + s.slow * std::max(0.0, s.missed[way] - budget) / (1 - share);
+    return s.cost[way] + s.slow * std::max(0.0, missed(way, lead, s) - budget) / (1 - share);
   };
   auto best = static_cast<std::size_t>(s.way);
   double least = price(best) * kClearly;
@@ -128,6 +171,8 @@ void choose(const Input& in, double share, TideState& s) {
 
 void learn(const TideBin& bin, double window, TideState& s) {
   const double elapsed = to_seconds(bin.length), rate = bin.requests_per_second;
+  s.peak = std::max(s.bin_peak, s.peak * exp(-std::min(600.0, elapsed / kPeakSeconds)));
+  s.bin_peak = s.fast;
   const double age = static_cast<double>(s.bins) * elapsed;
   s.last += gain(elapsed, window, age) * (rate - s.last);
   s.slow += gain(elapsed, kSlowWindows * window, age) * (rate - s.slow);
@@ -143,29 +188,28 @@ void learn(const TideBin& bin, double window, TideState& s) {
 
 /// The rate of the last seconds where chance does not explain it, else 0.
 double burst_rate(const Input& in, const TideState& s) {
-  const double base = predict(predictor_of(s), Duration(0), in, s);
+  const double base =
+      rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), Duration(0), in, s));
   const double noise =
-      std::sqrt(std::max(base, 1 / kTideFastSeconds) * s.dispersion / (2 * kTideFastSeconds));
+      std::sqrt(std::max(base, 1 / s.fast_seconds) * s.dispersion / (2 * s.fast_seconds));
   if (s.bins == 0 || s.fast < base + kBurstDeviations * noise) return 0;
   return s.fast - noise;
 }
 
-void score_due(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
+void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
                const Sustained& sustained, TideState& s) {
   const double length = to_seconds(bin.length);
-  const double event = std::max(length, to_seconds(lead)) / (1 - share);
-  const double memory = kMemoryEvents * event, prior = kPriorEvents * event / length;
+  const double away = std::max(length, to_seconds(lead));
   std::size_t due = 0;
   for (; due < s.forecasts.size() && s.forecasts[due].due <= in.now; ++due) {
     const TideForecast& said = s.forecasts[due];
     if (said.due <= in.now - bin.length || said.rates.size() != kTidePredictors) continue;
     ++s.scored;
     score(said, bin, s);
-    const double gain =
-        std::max(length / (length + memory), 1 / (static_cast<double>(s.scored) + prior));
-    play(said, bin, to_seconds(wait), gain, sustained, s);
-    if (static_cast<double>(s.scored) >= kPriorBins) choose(in, share, s);
+    settle(said, bin, away, sustained, s);
+    if (static_cast<double>(s.scored) >= kPriorBins) choose(in, away, share, s);
   }
+  close_block(in.now, away, share, s);
   s.forecasts.erase(s.forecasts.begin(), s.forecasts.begin() + static_cast<std::ptrdiff_t>(due));
 }
 }  // namespace
@@ -174,15 +218,45 @@ TidePredictor predictor_of(const TideState& s) {
   return static_cast<TidePredictor>(predictor_index(static_cast<std::size_t>(s.way)));
 }
 
-void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
+Stay stay_of(double service_seconds, double wait_seconds, const TideState& s) {
+  Stay out;
+  // A bound on the pace of a whole request sees the mean of its life.
+  out.life_seconds = std::max(1e-3, service_seconds * (wait_seconds > 0 ? 1 : kLifeAndMean));
+  out.wait_seconds = wait_seconds;
+  out.ends = 1 - exp(-std::min(600.0, s.tick_seconds / out.life_seconds));
+  return out;
+}
+
+bool play(double serves, const Stay& stay, const TideState& s, double& flight) {
+  const double slots = serves * stay.life_seconds;
+  flight += s.tick_requests;
+  const bool late = flight - slots > serves * stay.wait_seconds + 1e-9;
+  const double unseen = kUnseenSeconds * std::max(s.last, s.tick_requests / s.tick_seconds);
+  flight = std::min(flight - std::min(flight, slots) * stay.ends, slots + unseen);
+  return late;
+}
+
+void play_ways(double service_seconds, double wait_seconds, TideState& s) {
+  if (s.serving.size() != kTideWays || !(s.tick_seconds > 0)) return;
+  const Stay stay = stay_of(service_seconds, wait_seconds, s);
+  for (std::size_t way = 0; way < kTideWays; ++way) {
+    if (play(s.serving[way], stay, s, s.flights[way])) s.late[way] += s.tick_requests;
+  }
+}
+
+void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
                   const Sustained& sustained, TideState& s) {
   if (s.errors.size() != kTidePredictors) {
     s.errors.assign(kTidePredictors, kPriorError);
-    s.queues.assign(kTideWays, 0);
-    s.missed.assign(kTideWays, 0);
+    s.serving.clear();
+    s.flights.assign(kTideWays, 0);
+    s.late.assign(kTideWays, 0);
+    s.late_sum.assign(kTideWays, 0);
+    s.late_squares.assign(kTideWays, 0);
+    s.block_began = in.now;
     s.cost.assign(kTideWays, 0);
   }
-  score_due(in, bin, lead, share, wait, sustained, s);
+  score_due(in, bin, lead, share, sustained, s);
   learn(bin, window_of(in), s);
   learn_season(bin, in.seen.wall, s);
   // What the first bins say is no mean yet.
@@ -202,13 +276,14 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
   const TidePredictor chosen = predictor_of(s);
-  out.rate = predict(chosen, ahead, in, s);
+  out.rate = rate_of(static_cast<std::size_t>(s.way), predict(chosen, ahead, in, s));
   out.error = margin_of(static_cast<std::size_t>(s.way)) *
               deviation(static_cast<std::size_t>(chosen), out.rate, s);
   double memory = window;
   if (chosen == TidePredictor::kSlow || chosen == TidePredictor::kSeason)
     memory = kSlowWindows * window;
   if (chosen == TidePredictor::kTrend) memory = 2 * window;
+  if (chosen == TidePredictor::kPeak) memory = kPeakSeconds;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
   const double burst = burst_rate(in, s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);

@@ -1,15 +1,18 @@
 #pragma once
 // Forecast: the arrival rate a while from now, and how sure that is. Internal to core/policy.
 //
-// Four predictors, all made of closed bins (tide_demand.h):
+// Five predictors, all made of closed bins (tide_demand.h):
 //   last   mean of about `window`: what reactive policies act on
 //   slow   mean of about 15 windows: best where nothing changes, the counting noise is least
 //   trend  Holt's level and slope, the slope damped beyond kTrendWindows windows
+//   peak   the largest rate of the last hours, slowly forgotten; instead of a margin, a share of it.
+//          Where bursts come faster than capacity, what is best is to stay
 //   season the shape of the days before at the level of today (tide_season.h); last, until seen
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
 // moment falls; its error there, in deviations, can be kept as a margin. Which predictor and how
-// many deviations (a way) is decided by what it would have cost: for every way a fluid queue is
-// played beside the real one, with the whole replicas that way would have ordered. Its misses (the
+// many deviations (a way) is decided by what it would have cost: for every way a fleet of the whole
+// replicas that it would have ordered is played beside the real one, reading by reading: requests
+// come as they came, stay for their service time, and wait beyond what fits. Its misses (the
 // arrivals that would have waited too long) and its capacity are remembered; the way of the least
 // price decides: its capacity, and its misses beyond half of what the SLO allows, each worth the
 // room for 1 / (1 - share) requests. So heavy tails widen the margin and a calm load narrows it,
@@ -34,8 +37,22 @@ struct TideOutlook {
 /// What a way would have had: rate and margin -> requests a second that whole replicas sustain.
 using Sustained = std::function<double(double rate, double margin)>;
 
-/// Learns from a closed bin and says anew what will be. `wait` is what a request may wait.
-void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share, Duration wait,
+/// How requests stay: in the service for their life, gone a share at a time, waiting no longer than
+/// allowed.
+struct Stay {
+  double life_seconds = 1, wait_seconds = 0, ends = 0;
+};
+Stay stay_of(double service_seconds, double wait_seconds, const TideState& state);
+/// What came since the last reading joins `flight` requests where `serves` requests/s are
+/// sustained; true where it is late.
+bool play(double serves, const Stay& stay, const TideState& state, double& flight);
+
+/// What came since the last reading comes to the fleet of every way: requests stay for
+/// `service_seconds` and may wait for `wait_seconds`.
+void play_ways(double service_seconds, double wait_seconds, TideState& state);
+
+/// Learns from a closed bin and says anew what will be.
+void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
                   const Sustained& sustained, TideState& state);
 
 /// Of the way in force, `ahead` from now; its margin is the one for a lead time.

@@ -51,6 +51,7 @@ double staffed_rate(const StaffingAsk& ask) {
   const double deviation = std::sqrt(ask.rate * ask.dispersion / ask.service_seconds);
   const double decay = deviation * ask.wait_seconds / std::max(1e-9, ask.dispersion);
   const double chance =
+      ask.chance *
       (ask.wait_seconds > 0 ? std::min(z, deviations(decay, share)) : kMeanOfLife * z) * deviation;
   return ask.rate + std::sqrt(chance * chance + ask.error * ask.error);
 }

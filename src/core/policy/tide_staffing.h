@@ -20,6 +20,7 @@ struct StaffingAsk {
   double rate = 0;
   double error = 0;  ///< margin of the rate forecast
   double dispersion = 1;
+  double chance = 1;  ///< factor on the margin of chance, as experience has it
   double service_seconds = 1;
   double wait_seconds = 0;  ///< 0: none may wait
   double share = 0.99;      ///< of the requests, in [0.5, 1)

@@ -17,14 +17,20 @@
 
 namespace tidegate::policy {
 
-enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend, kSeason };
-inline constexpr std::size_t kTidePredictors = 4;
+enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend, kSeason, kPeak };
+inline constexpr std::size_t kTidePredictors = 5;
 /// Half hours of a working day and of one of the weekend.
 inline constexpr std::size_t kTideSeasonSlots = 2 * 48;
 inline constexpr std::size_t kTideBins = 10;  ///< in a lead time
 inline constexpr std::size_t kMostTideForecasts = kTideBins + 2;
 /// Deviations of a forecast that may be kept as its margin; which one, experience says.
 inline constexpr double kTideMargins[] = {0.5, 1.2, 2.4, 4.5, 8, 14};
+/// Of the peak: no margin, but how much of it is held.
+inline constexpr double kTidePeakShares[] = {0.4, 0.55, 0.7, 0.85, 1, 1.3};
+static_assert(std::size(kTidePeakShares) == std::size(kTideMargins));
+/// Shares of the modelled capacity that may be what is there (tide_credit.h).
+inline constexpr double kTideCredits[] = {1, 0.85, 0.7, 0.58, 0.46, 0.36, 0.28};
+inline constexpr std::size_t kTideCreditCount = std::size(kTideCredits);
 inline constexpr std::size_t kTideWays = kTidePredictors * std::size(kTideMargins);
 inline constexpr std::size_t kMostTideOrders = 24;
 
@@ -75,22 +81,37 @@ struct TideState {
   std::int64_t arrived_total = 0, prompt_total = 0, finished_total = 0, output_total = 0;
   double prompt_tokens = 0, output_tokens = 0;  ///< means
   double prompt_weight = 0, output_weight = 0;  ///< requests behind them
-  double fast = 0;                              ///< rate of the last seconds
+  double fast = 0;                              ///< rate of the last `fastSeconds`
+  double fast_seconds = 8;
   Instant last_arrival;
   // The bin being filled, and the one before.
   Instant bin_began;
+  double tick_requests = 0, tick_seconds = 0;  ///< of the last reading
   double bin_requests = 0, bin_rate = -1;
   std::int64_t bins = 0;
   double dispersion = 1;  ///< variance of a bin's count over its mean: 1 is Poisson
   // Forecast.
   double last = 0, slow = 0, level = 0, slope = 0;
-  std::vector<double> errors;  ///< one a predictor: variance relative to what was said
+  double peak = 0, bin_peak = 0;  ///< of `fast`: slowly forgotten, and of this bin
+  std::vector<double> errors;     ///< one a predictor: variance relative to what was said
   // One a way, predictor by predictor, margin by margin: had it decided alone.
-  std::vector<double> queues, missed, cost;  ///< requests; share of them; mean requests/s
+  std::vector<double> serving;  ///< requests/s that its replicas sustain now
+  std::vector<double> flights;  ///< requests that it would hold or have waiting now
+  std::vector<double> late;     ///< requests of this lead time that would wait too long
+  std::vector<double> late_sum, late_squares;  ///< of the lead times before, slowly forgotten
+  std::vector<double> cost;                    ///< mean requests/s
+  Instant block_began;                         ///< of this lead time
+  double block_came = 0, came_sum = 0;         ///< requests beside `late` and `late_sum`
   std::vector<TideForecast> forecasts;
   std::int64_t scored = 0;
   std::int64_t way = 2;    ///< the one that decides
   double persistence = 1;  ///< share of a burst that is still there a lead time later
+  std::int64_t bursts = 0;
+  // What was judged (tide_credit.h), and what each credit would have had: requests.
+  std::int64_t judged_total = -1, met_total = 0;
+  double bin_judged = 0, bin_missed = 0, misses = 0, credit = 1;
+  double luck = 1;  ///< factor on the margins of chance
+  std::vector<double> credit_flights, credit_late, credit_error;
   // Season (tide_season.h): thousandths of requests/s, -1: not seen; the half hour being filled.
   std::vector<std::int64_t> season;
   std::int64_t season_slot = -1;
@@ -110,18 +131,27 @@ struct TideState {
         Field{"promptTokens", &S::prompt_tokens}, Field{"outputTokens", &S::output_tokens},
         Field{"promptWeight", &S::prompt_weight}, Field{"outputWeight", &S::output_weight},
         Field{"fast", &S::fast}, Field{"lastArrival", &S::last_arrival},
-        Field{"binBegan", &S::bin_began}, Field{"binRequests", &S::bin_requests},
+        Field{"binBegan", &S::bin_began}, Field{"tickRequests", &S::tick_requests},
+        Field{"tickSeconds", &S::tick_seconds}, Field{"binRequests", &S::bin_requests},
         Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
         Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
         Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"errors", &S::errors},
-        Field{"queues", &S::queues}, Field{"missed", &S::missed}, Field{"cost", &S::cost},
-        Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"way", &S::way},
-        Field{"persistence", &S::persistence}, Field{"season", &S::season},
-        Field{"seasonSlot", &S::season_slot}, Field{"seasonRequests", &S::season_requests},
-        Field{"seasonSeconds", &S::season_seconds}, Field{"seasonCame", &S::season_came},
-        Field{"seasonSaid", &S::season_said}, Field{"variants", &S::variants},
-        Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
-        Field{"trippedFloor", &S::tripped_floor});
+        Field{"serving", &S::serving}, Field{"flights", &S::flights}, Field{"late", &S::late},
+        Field{"lateSum", &S::late_sum}, Field{"lateSquares", &S::late_squares},
+        Field{"blockBegan", &S::block_began}, Field{"blockCame", &S::block_came},
+        Field{"cameSum", &S::came_sum}, Field{"cost", &S::cost}, Field{"forecasts", &S::forecasts},
+        Field{"scored", &S::scored}, Field{"way", &S::way}, Field{"persistence", &S::persistence},
+        Field{"bursts", &S::bursts}, Field{"peak", &S::peak}, Field{"binPeak", &S::bin_peak},
+        Field{"fastSeconds", &S::fast_seconds}, Field{"judgedTotal", &S::judged_total},
+        Field{"metTotal", &S::met_total}, Field{"binJudged", &S::bin_judged},
+        Field{"luck", &S::luck}, Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
+        Field{"credit", &S::credit}, Field{"creditFlights", &S::credit_flights},
+        Field{"creditLate", &S::credit_late}, Field{"creditError", &S::credit_error},
+        Field{"season", &S::season}, Field{"seasonSlot", &S::season_slot},
+        Field{"seasonRequests", &S::season_requests}, Field{"seasonSeconds", &S::season_seconds},
+        Field{"seasonCame", &S::season_came}, Field{"seasonSaid", &S::season_said},
+        Field{"variants", &S::variants}, Field{"orders", &S::orders},
+        Field{"trippedUntil", &S::tripped_until}, Field{"trippedFloor", &S::tripped_floor});
   }
   bool operator==(const TideState&) const = default;
 };
@@ -131,6 +161,6 @@ struct TideState {
 namespace tidegate {
 template <>
 struct EnumTokens<policy::TidePredictor> {
-  static constexpr std::string_view kTokens[] = {"last", "slow", "trend", "season"};
+  static constexpr std::string_view kTokens[] = {"last", "slow", "trend", "season", "peak"};
 };
 }  // namespace tidegate

@@ -114,6 +114,8 @@ struct Demand {
   std::int64_t queued_output_tokens = 0;          ///< expected of what waits
   std::int64_t credit_requests = 0;    ///< sequences that replicas may hold now, by the router
   std::int64_t withheld_requests = 0;  ///< taken off that where KV thrashes
+  std::int64_t judged_total = 0;  ///< requests whose SLO was judged: all but those clients left
+  std::int64_t met_total = 0;     ///< of those, met
   static constexpr auto fields() {
     using D = Demand;
     return std::tuple(
@@ -127,7 +129,8 @@ struct Demand {
         Field{"expectedOutputTokensTotal", &D::expected_output_tokens_total},
         Field{"queuedOutputTokens", &D::queued_output_tokens},
         Field{"creditRequests", &D::credit_requests},
-        Field{"withheldRequests", &D::withheld_requests});
+        Field{"withheldRequests", &D::withheld_requests},
+        Field{"judgedTotal", &D::judged_total}, Field{"metTotal", &D::met_total});
   }
   bool operator==(const Demand&) const = default;
 };

@@ -150,7 +150,7 @@ struct Scaling {
   Duration timed_for{0};  ///< mode: timed, how long to act
   Environment environment = Environment::kDev;
   Duration window = seconds(60);
-  Duration scale_down_delay = seconds(900);
+  std::optional<Duration> scale_down_delay;  ///< see scale_down_delay() below
   std::optional<std::int64_t> concurrency_target;  ///< requests per replica; default: maxNumSeqs
   double target_utilization = 0.7;
   std::vector<MetricSpec> metrics;
@@ -162,6 +162,13 @@ struct Scaling {
   bool paused = false;
   bool operator==(const Scaling&) const = default;
 };
+
+/// How long demand must stay low: as given, else 15 minutes. `tide` itself asks what getting a
+/// replica back would cost, and needs less.
+inline Duration scale_down_delay(const Scaling& scaling) {
+  const Duration usual = seconds(scaling.policy == PolicyKind::kTide ? 300 : 900);
+  return scaling.scale_down_delay.value_or(usual);
+}
 
 struct Queue {
   std::int64_t max_requests = 2000;

@@ -152,6 +152,8 @@ constexpr Option kScalingRows[] = {
         "Demand is averaged over this; shorten it to react faster, lengthen it against noise."),
     option<&Scaling::scale_down_delay>("scaleDownDelay")
         .between(0, kDay)
+        .otherwise("15m; 5m under tide")
+        .like("5m")
         .says("Demand must stay low for so long before replicas go; keep it above the cold start."),
     option<&Scaling::concurrency_target>("concurrencyTarget")
         .between(1, 100'000)

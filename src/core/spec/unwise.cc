@@ -191,9 +191,9 @@ void advise_bounds(const Case& c, Warnings& warnings) {
                        std::to_string(c.variant.max_replicas.value()) + "), which win");
     }
   }
-  if (c.cold_start > scaling.scale_down_delay && c.variant.max_replicas.value() > c.floor) {
+  if (c.cold_start > scale_down_delay(scaling) && c.variant.max_replicas.value() > c.floor) {
     warnings.add("spec.scaling.scaleDownDelay",
-                 "scaleDownDelay (" + duration_text(scaling.scale_down_delay) +
+                 "scaleDownDelay (" + duration_text(scale_down_delay(scaling)) +
                      ") is shorter than a cold start of variant " + c.variant.name + " (" +
                      duration_text(c.cold_start) +
                      ", p90): replicas go before they could be had back");

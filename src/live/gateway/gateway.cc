@@ -162,7 +162,11 @@ void Gateway::on_routed(Routed callback) {
 
 signal::Demand Gateway::demand(const std::string& model) const {
   const Lane* lane = state_->find(model);
-  return lane == nullptr ? signal::Demand{} : lane->host().demand();
+  if (lane == nullptr) return {};
+  signal::Demand demand = lane->host().demand();
+  demand.judged_total = lane->traffic().judged;
+  demand.met_total = lane->traffic().met;
+  return demand;
 }
 
 std::vector<route::ReplicaView> Gateway::replica_views(const std::string& model) const {

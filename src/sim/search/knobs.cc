@@ -175,7 +175,7 @@ std::vector<Knob> knobs_of(const spec::Model& model) {
                        list(kDelaysSeconds), to_seconds(*scaling.scale_down.stabilization_window)));
   } else {
     out.push_back(knob(KnobKind::kScaleDownDelay, "scaleDownDelay", list(kDelaysSeconds),
-                       to_seconds(scaling.scale_down_delay)));
+                       to_seconds(spec::scale_down_delay(scaling))));
   }
   const spec::Variant& variant = model.variants[cheapest(model)];
   const std::int64_t least = spec::min_replicas(model, variant).value();
@@ -246,7 +246,7 @@ std::string yaml(const spec::Model& model, const std::vector<Knob>& knobs, const
         out += fmt::format("  window: {}\n", spec::duration_text(scaling.window));
         break;
       case KnobKind::kScaleDownDelay:
-        out += fmt::format("  scaleDownDelay: {}\n", spec::duration_text(scaling.scale_down_delay));
+        out += fmt::format("  scaleDownDelay: {}\n", spec::duration_text(spec::scale_down_delay(scaling)));
         break;
       case KnobKind::kStabilization:
         out += fmt::format("  behavior: {{scaleDown: {{stabilizationWindowSeconds: {}}}}}\n",

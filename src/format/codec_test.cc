@@ -58,16 +58,20 @@ TEST(Codec, WhatAPolicyRemembersComesBackAndIsSmall) {
   EXPECT_LE(to_msgpack(d).size() - without, 2'048U);
   d.policy_before.planner.reset();
   policy::TideState& tide = d.policy_before.tide.emplace();
-  tide.errors = {0.1, 0.2, 0.3};
-  tide.queues.assign(policy::kTideWays, 0.1);
-  tide.missed = tide.cost = tide.queues;
-  tide.forecasts.assign(policy::kTideBins + 1, {d.at, {0.1, 0.2, 0.3}, 0.4});
-  tide.variants.assign(2, {0.9, 1.1, 1.3, 4.1, 5.1, 6.1, 7.1, 8});
+  tide.errors.assign(policy::kTidePredictors, 0.1);
+  tide.serving.assign(policy::kTideWays, 0.1);
+  tide.flights = tide.late = tide.late_sum = tide.late_squares = tide.cost = tide.serving;
+  tide.credit_flights.assign(policy::kTideCreditCount, 0.1);
+  tide.credit_late = tide.credit_error = tide.credit_flights;
+  tide.season.assign(policy::kTideSeasonSlots, 123'456);
+  tide.surprises.assign(std::size(policy::kTideSurprises), 0.1);
+  tide.forecasts.assign(policy::kTideBins + 1, {d.at, tide.errors, 0.4});
+  tide.variants.assign(2, {0.9, 1.1, 1.3, 4.1, 5.1, 6.1, 0.2, 7.1, 8});
   tide.orders.assign(4, {1, 2, d.at});
   back = from_msgpack<control::Decision>(to_msgpack(d));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->policy_before, d.policy_before);
-  EXPECT_LE(to_msgpack(d).size() - without, 2'048U);
+  EXPECT_LE(to_msgpack(d).size() - without, 6'144U);
 }
 
 TEST(Codec, EveryEventCarriesItsType) {

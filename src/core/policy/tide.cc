@@ -27,6 +27,8 @@
 #include "core/policy/tide_demand.h"
 #include "core/policy/tide_fleet.h"
 #include "core/policy/tide_forecast.h"
+#include "core/policy/tide_mix.h"
+#include "core/policy/tide_pool.h"
 #include "core/policy/tide_staffing.h"
 #include "core/spec/cron.h"
 
@@ -41,7 +43,7 @@ constexpr double kFullKv = 0.95;
 /// Utilisation confirms what latency says from here on.
 constexpr double kFull = 0.9;
 constexpr double kTripStep = 0.1;
-/// A profile is not expected to be nearer than this; prefix hits make prefill cheap, which is none.
+/// A profile is not expected to be nearer than this, and cheap prefill is no harm.
 constexpr double kDrift = 1.25;
 /// The rate of the last seconds is looked at over as many as a request may wait: shorter bursts do
 /// no harm.
@@ -56,6 +58,7 @@ struct Tide {
   Duration lead{0};
   double share = 0.99;
   std::vector<TideCapacity> each;
+  std::vector<double> sustains;  ///< requests/s of one replica of each
   TideOutlook ahead, later, present;
 };
 
@@ -69,14 +72,9 @@ double share_of(const Input& in, const TideCapacity& first, double cost_per_hour
   return slo_share(in.model);
 }
 
-double price(const Input& in, const Tide& t, std::size_t variant) {
-  return in.model.variants[variant].cost_per_hour_dollars / t.each[variant].requests_per_second;
-}
-
 void order_variants(const Input& in, Tide& t) {
-  for (std::size_t i = 0; i < t.each.size(); ++i) t.order.push_back(i);
-  std::stable_sort(t.order.begin(), t.order.end(),
-                   [&](std::size_t a, std::size_t b) { return price(in, t, a) < price(in, t, b); });
+  for (const TideCapacity& one : t.each) t.sustains.push_back(one.requests_per_second);
+  t.order = cheapest_first(in.model, t.sustains);
   t.first = t.order.back();
   for (std::size_t i : t.order) {
     if (fleet_of(in.model, in.seen, i).active() >= in.model.variants[i].max_replicas) continue;
@@ -97,44 +95,8 @@ double staffed(const Tide& t, const TideState& s, double rate, double error) {
                        .share = t.share});
 }
 
-/// The cheapest way found to sustain `rate` with the variants from `place` on: of the cheapest as
-/// many as are used whole; what is left by one more of it or by what follows, whichever costs less.
-double fill_from(const Input& in, const Tide& t, std::size_t place, double rate,
-                 std::vector<std::int64_t>& counts) {
-  if (!(rate > 0) || place >= t.order.size()) return 0;
-  const std::size_t i = t.order[place];
-  const spec::Variant& variant = in.model.variants[i];
-  const double each = t.each[i].requests_per_second;
-  const bool last = place + 1 == t.order.size();
-  const std::int64_t room = last ? kMostReplicas : variant.max_replicas.value() - counts[i];
-  const std::int64_t all = std::clamp<std::int64_t>(whole_replicas(rate / each), 0, room);
-  const bool covers = static_cast<double>(all) * each >= rate * (1 - 1e-9);
-  const std::int64_t used = std::max<std::int64_t>(0, covers && !last ? all - 1 : all);
-  std::vector<std::int64_t> with_rest = counts;
-  with_rest[i] += used;
-  const double rest =
-      fill_from(in, t, place + 1, rate - static_cast<double>(used) * each, with_rest);
-  const double one = variant.cost_per_hour_dollars;
-  if (covers && (last || rest >= one)) {
-    counts[i] += all;
-    return static_cast<double>(all) * one;
-  }
-  counts = std::move(with_rest);
-  return static_cast<double>(used) * one + rest;
-}
-
-/// Replicas of each variant that sustain `rate`, floors first where there are several.
 std::vector<std::int64_t> fill_rate(const Input& in, const Tide& t, double rate) {
-  const spec::Model& model = in.model;
-  std::vector<std::int64_t> counts(model.variants.size(), 0);
-  if (counts.size() > 1) {
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      counts[i] = spec::min_replicas(model, model.variants[i]).value();
-      rate -= static_cast<double>(counts[i]) * t.each[i].requests_per_second;
-    }
-  }
-  fill_from(in, t, 0, rate, counts);
-  return counts;
+  return cheapest_mix(in.model, t.sustains, t.order, rate);
 }
 
 /// To at least `replicas` of all variants, the mix otherwise as it is.
@@ -338,6 +300,19 @@ void name_drift(const TideState& s, Draft& draft) {
   }
 }
 
+/// Beside what is asked for, replicas asleep against what nobody foresees.
+void ask_pool(const Input& in, const Tide& t, const std::vector<std::int64_t>& counts, TideState& s,
+              Recommendation& out) {
+  double sustained = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    sustained += static_cast<double>(counts[i]) * t.each[i].requests_per_second;
+  }
+  watch_surprises(in, sustained, t.lead, s);
+  for (std::size_t i = 0; i < counts.size() && i < out.replicas.size(); ++i) {
+    out.replicas[i].asleep = Replicas(sleepers(in, i, counts[i], t.each[i], t.lead, t.share, s));
+  }
+}
+
 bool idle(const Input& in, const Tide& t, const TideState& s) {
   const Duration quiet = std::max(in.model.scaling.window, t.lead);
   return gateway_known(in.seen) && signal::in_flight_requests(in.seen).value <= 0 &&
@@ -369,7 +344,10 @@ Decided decide_tide(const Input& in, State all) {
   activate(in, draft);
   keep_last_without_gateway(in, draft);
   name_drift(s, draft);
-  return {std::move(draft).finish(), std::move(all)};
+  const std::vector<std::int64_t> counts = draft.counts();
+  Recommendation out = std::move(draft).finish();
+  ask_pool(in, t, counts, s, out);
+  return {std::move(out), std::move(all)};
 }
 
 }  // namespace tidegate::policy

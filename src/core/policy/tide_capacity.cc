@@ -16,10 +16,12 @@ constexpr double kWildest = 5;
 /// Half a minute of readings, one a second.
 constexpr double kMeanGain = 1.0 / 30;
 constexpr double kMostReported = 1e9;
-/// Hardware differs from its profile by this much at most; prefill also by what prefix hits save.
+/// Hardware differs from its profile by this much at most.
 constexpr double kLeastDecode = 0.5, kMostDecode = 3, kLeastPrefill = 0.05, kMostPrefill = 3;
 /// Means of lengths hide their spread: log-normal prompts hold two or three times as much.
 constexpr double kLeastHeld = 0.5, kMostHeld = 4;
+/// Something of every prompt is computed: its last token and what is not a whole block.
+constexpr double kMostHits = 0.98;
 /// The longest prompts of a model are so much longer than the mean one.
 constexpr double kLongPrompt = 4;
 /// Lengths of a chat are about log-normal: the mean of the square of prompts is twice the square of
@@ -44,10 +46,11 @@ engine::Profile corrected(const engine::Profile& profile, const TideVariant& lea
   };
   engine::Profile out;
   out.c0_fs = times(profile.c0_fs, learned.decode);
-  out.c1_fs = times(profile.c1_fs, learned.prefill);
+  const double prefill = learned.prefill * (1 - learned.hits);
+  out.c1_fs = times(profile.c1_fs, prefill);
   out.c2_fs = times(profile.c2_fs, learned.decode);
   out.c3_fs = times(profile.c3_fs, learned.decode);
-  out.c4_fs = times(profile.c4_fs, learned.prefill);
+  out.c4_fs = times(profile.c4_fs, prefill);
   out.kv_tokens = profile.kv_tokens;
   return out;
 }
@@ -65,7 +68,16 @@ bool read_means(const spec::Variant& variant, const signal::VariantObservation& 
   }
   const double batch = seen.running_requests.value / ranks;
   const double output = seen.output_tokens_per_second.value / ranks;
-  const double prompt = seen.prompt_tokens_per_second.value / ranks;
+  const double whole = seen.prompt_tokens_per_second.value / ranks;
+  double hits = 0;
+  if (seen.prefix_hit_tokens_per_second.complete() &&
+      seen.prefix_query_tokens_per_second.complete() &&
+      seen.prefix_query_tokens_per_second.value > 0) {
+    hits = std::clamp(
+        seen.prefix_hit_tokens_per_second.value / seen.prefix_query_tokens_per_second.value, 0.0,
+        kMostHits);
+  }
+  const double prompt = whole * (1 - hits);
   const double kv = seen.kv_usage.value * static_cast<double>(variant.profile.kv_tokens);
   const bool sane = batch >= 0 && batch < kMostReported && output >= 0 && output < kMostReported &&
                     prompt >= 0 && prompt < kMostReported && seen.kv_usage.value >= 0 &&
@@ -75,12 +87,14 @@ bool read_means(const spec::Variant& variant, const signal::VariantObservation& 
     learned.batch = batch;
     learned.output = output;
     learned.prompt = prompt;
+    learned.hits = hits;
     learned.kv = kv;
   }
   learned.batch += kMeanGain * (batch - learned.batch);
   learned.output += kMeanGain * (output - learned.output);
   learned.prompt += kMeanGain * (prompt - learned.prompt);
   learned.kv += kMeanGain * (kv - learned.kv);
+  if (whole > 0) learned.hits += kMeanGain * (hits - learned.hits);
   return learned.batch >= kLeastBatch && learned.output > 0 && learned.kv > 0;
 }
 

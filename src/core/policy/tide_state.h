@@ -1,5 +1,5 @@
 #pragma once
-// TideState: what the policy `tide` remembers between decisions. A value of at most 2 KB as
+// TideState: what the policy `tide` remembers between decisions. A value of at most 6 KB as
 // MessagePack for a model of two variants and four orders on their way (core/policy/policy.h).
 // Rates are requests a second.
 //
@@ -31,6 +31,8 @@ static_assert(std::size(kTidePeakShares) == std::size(kTideMargins));
 /// Shares of the modelled capacity that may be what is there (tide_credit.h).
 inline constexpr double kTideCredits[] = {1, 0.85, 0.7, 0.58, 0.46, 0.36, 0.28};
 inline constexpr std::size_t kTideCreditCount = std::size(kTideCredits);
+/// Sizes of surprises that are counted: times the capacity ordered (tide_pool.h).
+inline constexpr double kTideSurprises[] = {1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.4, 8, 10};
 inline constexpr std::size_t kTideWays = kTidePredictors * std::size(kTideMargins);
 inline constexpr std::size_t kMostTideOrders = 24;
 
@@ -59,18 +61,19 @@ struct TideOrder {
 /// What was learned of one variant: factors on its profile, and means of what a rank reports.
 struct TideVariant {
   double decode = 1;   ///< step time but for its prefill
-  double prefill = 1;  ///< prefill; prefix hits make it small
+  double prefill = 1;  ///< prefill; of what is computed
   double held = 1;     ///< KV of a sequence: lengths are spread, only their means are known
   double batch = 0;    ///< sequences running
-  double output = 0, prompt = 0;  ///< tokens a second
+  double output = 0, prompt = 0;  ///< tokens a second; prompt: computed, not found in the cache
+  double hits = 0;                ///< share of prompt tokens found in the prefix cache
   double kv = 0;                  ///< tokens
   std::int64_t ready = 0;
   static constexpr auto fields() {
     using V = TideVariant;
     return std::tuple(Field{"decode", &V::decode}, Field{"prefill", &V::prefill},
                       Field{"held", &V::held}, Field{"batch", &V::batch},
-                      Field{"output", &V::output}, Field{"prompt", &V::prompt}, Field{"kv", &V::kv},
-                      Field{"ready", &V::ready});
+                      Field{"output", &V::output}, Field{"prompt", &V::prompt},
+                      Field{"hits", &V::hits}, Field{"kv", &V::kv}, Field{"ready", &V::ready});
   }
   bool operator==(const TideVariant&) const = default;
 };
@@ -112,6 +115,10 @@ struct TideState {
   double bin_judged = 0, bin_missed = 0, misses = 0, credit = 1;
   double luck = 1;  ///< factor on the margins of chance
   std::vector<double> credit_flights, credit_late, credit_error;
+  // Surprises (tide_pool.h): of at least each size, over the hours watched.
+  std::vector<double> surprises;
+  double surprise_hours = 0, watch_largest = 0;
+  Instant watch_began;
   // Season (tide_season.h): thousandths of requests/s, -1: not seen; the half hour being filled.
   std::vector<std::int64_t> season;
   std::int64_t season_slot = -1;
@@ -147,6 +154,8 @@ struct TideState {
         Field{"luck", &S::luck}, Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
         Field{"credit", &S::credit}, Field{"creditFlights", &S::credit_flights},
         Field{"creditLate", &S::credit_late}, Field{"creditError", &S::credit_error},
+        Field{"surprises", &S::surprises}, Field{"surpriseHours", &S::surprise_hours},
+        Field{"watchLargest", &S::watch_largest}, Field{"watchBegan", &S::watch_began},
         Field{"season", &S::season}, Field{"seasonSlot", &S::season_slot},
         Field{"seasonRequests", &S::season_requests}, Field{"seasonSeconds", &S::season_seconds},
         Field{"seasonCame", &S::season_came}, Field{"seasonSaid", &S::season_said},

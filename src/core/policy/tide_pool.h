@@ -1,0 +1,28 @@
+#pragma once
+// Pool: how many replicas sleep, from what the surprises they cover are worth. Internal to
+// core/policy.
+//
+// A surprise is a rate, within a lead time, above what was ordered for: nothing but a sleeper is
+// there in time. For every size of it (kTideSurprises times the capacity) the times that it
+// happened are counted over the hours watched; before anything was seen half a surprise of each
+// size a day is assumed (Gamma prior of 1/2 and 24 h, so a pool of little cost is there for the
+// first one). The k-th sleeper serves for a lead time, as often as a surprise is so large, requests
+// that would be late otherwise; one late costs the room for 1 / (1 - share) requests, or
+// slo.missCost. As many sleep as earn their price (spec::sleeper_cost_dollars). Hours, requests a
+// second. Thread-safety: functions.
+
+#include "core/policy/laws.h"
+#include "core/policy/tide_capacity.h"
+#include "core/policy/tide_state.h"
+
+namespace tidegate::policy {
+
+/// What came since the last reading against what was ordered for: `sustained` requests/s.
+void watch_surprises(const Input& in, double sustained, Duration lead, TideState& state);
+
+/// Sleepers of `variant` beside `awake` replicas, within its pool's bounds.
+std::int64_t sleepers(const Input& in, std::size_t variant, std::int64_t awake,
+                      const TideCapacity& each, Duration lead, double share,
+                      const TideState& state);
+
+}  // namespace tidegate::policy

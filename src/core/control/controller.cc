@@ -32,7 +32,8 @@ Controller::Controller(spec::Model model, std::uint64_t spec_hash, Start start)
       mode_(model_.scaling, start_mode(model_, start), start.timed_until, start.paused != 0),
       replicas_(model_, start.cold_starts),
       ledger_(model_.variants.size()),
-      recorder_(start.next_sequence) {}
+      recorder_(start.next_sequence),
+      policy_(std::move(start.policy)) {}
 
 std::optional<std::size_t> Controller::find(const std::string& variant) const {
   for (std::size_t i = 0; i < model_.variants.size(); ++i) {

@@ -48,6 +48,8 @@ class Controller {
   View view() const;
   const spec::Model& model() const { return model_; }
   /// What was measured of each variant of the model, in its order.
+  /// What the policy learned that outlives a restart.
+  policy::State learned() const { return policy::carried_over(policy_); }
   const ColdStarts& cold_starts(std::size_t variant) const {
     return replicas_.cold_starts(variant);
   }

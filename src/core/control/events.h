@@ -246,12 +246,13 @@ struct Start {
   std::vector<policy::VariantReplicas> targets;  ///< last applied, so that a restart holds it
   std::uint64_t next_sequence = 1;
   std::vector<VariantStarts> cold_starts;  ///< measured before: lead times outlive a restart
+  policy::State policy;                    ///< policy::carried_over() of the run before
   static constexpr auto fields() {
     using S = Start;
     return std::tuple(Field{"mode", &S::mode}, Field{"timedUntil", &S::timed_until},
                       Field{"paused", &S::paused}, Field{"targets", &S::targets},
                       Field{"nextSequence", &S::next_sequence},
-                      Field{"coldStarts", &S::cold_starts});
+                      Field{"coldStarts", &S::cold_starts}, Field{"policy", &S::policy});
   }
   bool operator==(const Start&) const = default;
 };

@@ -78,6 +78,12 @@ std::pair<Recommendation, State> decide(const spec::Model& model, const signal::
   return out;
 }
 
+State carried_over(const State& state) {
+  State out;
+  if (state.tide) out.tide = carried_over(*state.tide);
+  return out;
+}
+
 bool gateway_known(const signal::Observation& seen) { return seen.gateway.complete(); }
 
 void activate(const Input& in, Draft& draft) {

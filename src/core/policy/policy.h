@@ -2,9 +2,9 @@
 // Policies: how many replicas. decide(spec, observation, state, now) -> recommendation and new
 // state.
 //
-// One file a policy; each keeps its own small state value (<= 2 KB; tide 6 KB), so a decision can be re-run
-// from a journal record. A policy answers for demand only: bounds, rates, delays and missing data
-// are plan stages (core/plan), the same for all.
+// One file a policy; each keeps its own small state value (<= 2 KB; tide 6 KB), so a decision can
+// be re-run from a journal record. A policy answers for demand only: bounds, rates, delays and
+// missing data are plan stages (core/plan), the same for all.
 
 #include <cstdint>
 #include <optional>
@@ -159,6 +159,10 @@ using State = ReactiveState;  ///< becomes a variant when a policy needs another
 /// Total and never throws. `state` is what the same policy returned the time before ({} at first).
 std::pair<Recommendation, State> decide(const spec::Model& model, const signal::Observation& seen,
                                         State state, Instant now);
+
+/// What of a state outlives a restart: what was learned of engines, lengths, days and surprises.
+/// Nothing with an Instant, which counts from the start of a process, and no rate: that is over.
+State carried_over(const State& state);
 
 /// The policies decide() knows; `check`, `run` and `simulate` refuse the others with "not built
 /// yet".

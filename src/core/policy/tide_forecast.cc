@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/math.h"
+#include "core/policy/laws.h"
 #include "core/policy/tide_season.h"
 
 namespace tidegate::policy {
@@ -287,6 +288,43 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
   const double burst = burst_rate(in, s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);
+  return out;
+}
+
+TideState carried_over(const TideState& s) {
+  TideState out;
+  out.prompt_tokens = s.prompt_tokens;
+  out.output_tokens = s.output_tokens;
+  out.prompt_weight = s.prompt_weight;
+  out.output_weight = s.output_weight;
+  out.dispersion = s.dispersion;
+  if (s.errors.size() == kTidePredictors && s.late_sum.size() == kTideWays) {
+    out.errors = s.errors;
+    out.late_sum = s.late_sum;
+    out.late_squares = s.late_squares;
+    out.came_sum = s.came_sum;
+    out.cost = s.cost;
+    out.scored = s.scored;
+    out.way = s.way;
+    out.flights.assign(kTideWays, 0);
+    out.late.assign(kTideWays, 0);
+  }
+  out.persistence = s.persistence;
+  out.bursts = s.bursts;
+  out.credit = s.credit;
+  out.luck = s.luck;
+  out.surprises = s.surprises;
+  out.surprise_hours = s.surprise_hours;
+  out.season = s.season;
+  out.season_came = s.season_came;
+  out.season_said = s.season_said;
+  for (const TideVariant& known : s.variants) {
+    TideVariant& kept = out.variants.emplace_back();
+    kept.decode = known.decode;
+    kept.prefill = known.prefill;
+    kept.held = known.held;
+    kept.hits = known.hits;
+  }
   return out;
 }
 

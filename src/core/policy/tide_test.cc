@@ -11,6 +11,7 @@
 #include "core/policy/policy.h"
 #include "core/policy/tide_capacity.h"
 #include "core/policy/tide_staffing.h"
+#include "core/spec/cron.h"
 
 namespace tidegate::policy {
 namespace {
@@ -265,6 +266,42 @@ TEST(Tide, ResetCountersAndClocksThatJumpSayNothingOfTheRate) {
   EXPECT_EQ(asked(bench.step(30)), calm) << "an hour back";
   bench.now += seconds(86'400);
   EXPECT_EQ(asked(bench.step(0)), calm) << "a day ahead";
+}
+
+TEST(Tide, WhatWasLearnedOutlivesARestartAndNoRateDoes) {
+  Bench bench;
+  bench.run(60, 3'000);
+  const State kept = carried_over(bench.state);
+  ASSERT_TRUE(kept.tide);
+  EXPECT_NEAR(kept.tide->output_tokens, 200, 1);
+  EXPECT_FALSE(kept.tide->season.empty());
+  EXPECT_EQ(kept.tide->last, 0);
+  EXPECT_TRUE(kept.tide->orders.empty());
+  EXPECT_EQ(carried_over(kept), kept);
+  Bench again;
+  again.state = kept;
+  again.now = Instant::from_nanos(5);  // another process, another clock
+  again.seen.variants[0].fleet.ready = Replicas(8);
+  const Recommendation later = again.run(60, 300);
+  EXPECT_NEAR(static_cast<double>(asked(later)), 60 / each(again.model), 3);
+}
+
+TEST(Tide, AScheduledFloorIsOrderedALeadTimeBefore) {
+  Bench bench;
+  spec::ScheduleWindow window;
+  window.min_replicas = Replicas(12);
+  window.fields = spec::parse_cron("0 8 * * *").value();
+  bench.model.scaling.schedule.push_back(window);
+  bench.run(5, 100);
+  auto at = [&](std::int64_t second) {  // of 1 January 2024
+    bench.seen.wall = WallTime::from_unix_nanos((1'704'067'200 + second) * 1'000'000'000);
+    return bench.step(5);
+  };
+  const std::int64_t open = 8 * 3'600;
+  EXPECT_LT(asked(at(open - 150)), 12) << "a cold start takes 100 s";
+  const Recommendation early = at(open - 80);
+  EXPECT_GE(asked(early), 12);
+  EXPECT_TRUE(gives(early, ReasonCode::kSchedule));
 }
 
 TEST(TideCapacity, LearnsFromManyReadingsAndNotFromOne) {

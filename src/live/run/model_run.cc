@@ -314,7 +314,8 @@ void ModelRun::remember_start() {
       .paused = static_cast<std::uint8_t>(view.paused && !loaded_.model.scaling.paused ? 1 : 0),
       .targets = {},
       .next_sequence = start_.next_sequence,
-      .cold_starts = {}};
+      .cold_starts = {},
+      .policy = controller_.learned()};
   for (const auto& [variant, replicas] : applied_) {
     start.targets.push_back({variant, Replicas(replicas)});
   }

@@ -8,6 +8,7 @@
 #include "core/base/rng.h"
 #include "core/policy/mix.h"
 #include "core/policy/tide_credit.h"
+#include "core/policy/tide_forecast.h"
 #include "core/policy/tide_mix.h"
 #include "core/policy/tide_pool.h"
 #include "core/policy/tide_season.h"

@@ -67,9 +67,10 @@ void add_operate(CLI::App& app, int& code) {
   static StatusOptions st;
   auto* s =
       verb<StatusOptions>(app, "status", "Show models, replicas, queue and why",
-                          "  tidegate status\n  tidegate status --format json\n", status, code, st);
+                          "  tidegate status\n  tidegate status --cold-starts\n  tidegate status --format json\n", status, code, st);
   admin_flags(s, st.admin);
   s->add_option("--format", st.format, "table or json")->check(kFormats);
+  s->add_flag("--cold-starts", st.cold_starts, "where the time of a start goes, by stage");
 
   static ExplainOptions ex;
   auto* e = verb<ExplainOptions>(app, "explain", "Show what a decision saw, and run it again",

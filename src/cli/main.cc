@@ -65,9 +65,10 @@ void add_run(CLI::App& app, int& code) {
 
 void add_operate(CLI::App& app, int& code) {
   static StatusOptions st;
-  auto* s =
-      verb<StatusOptions>(app, "status", "Show models, replicas, queue and why",
-                          "  tidegate status\n  tidegate status --cold-starts\n  tidegate status --format json\n", status, code, st);
+  auto* s = verb<StatusOptions>(
+      app, "status", "Show models, replicas, queue and why",
+      "  tidegate status\n  tidegate status --cold-starts\n  tidegate status --format json\n",
+      status, code, st);
   admin_flags(s, st.admin);
   s->add_option("--format", st.format, "table or json")->check(kFormats);
   s->add_flag("--cold-starts", st.cold_starts, "where the time of a start goes, by stage");

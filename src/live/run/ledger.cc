@@ -6,9 +6,10 @@ namespace tidegate::live {
 
 void Ledger::set_model(const spec::Model& model) {
   for (const auto& variant : model.variants) {
-    prices_[variant.name] = {
-        variant.cost_per_hour_dollars,
-        static_cast<double>(variant.hardware.count) * variant.hardware.fraction};
+    const double devices = static_cast<double>(variant.hardware.count) * variant.hardware.fraction;
+    prices_[variant.name] = {.awake = {variant.cost_per_hour_dollars, devices},
+                             .asleep = {spec::sleeper_cost_dollars(variant),
+                                        variant.warm_pool.holds_device ? devices : 0}};
   }
 }
 
@@ -17,11 +18,11 @@ void Ledger::settle(Instant now) {
   if (since_.is_never()) since_ = now;
   const double hours = to_seconds(now - since_) / 3600;
   since_ = now;
-  for (const auto& [id, variant] : billed_) {
-    const Price& price = prices_[variant];
+  for (const auto& [id, billed] : billed_) {
+    const Price& price = price_of(billed);
     cost_dollars_ += hours * price.cost_per_hour_dollars;
     gpu_hours_ += hours * price.devices;
-    replica_hours_ += hours;
+    (billed.asleep ? sleeper_hours_ : replica_hours_) += hours;
   }
 }
 
@@ -31,7 +32,8 @@ void Ledger::replica(const ReplicaInfo& info, Instant now) {
   if (info.state == ReplicaState::kGone) {
     billed_.erase(info.id);
   } else {
-    billed_[info.id] = info.variant;  // a failed one holds its device until it is gone
+    // A failed one holds its device until it is gone.
+    billed_[info.id] = {info.variant, info.state == ReplicaState::kSleeping};
   }
   const bool woke = info.stages.from == control::StartFrom::kSleeping;
   if (info.state == ReplicaState::kReady && (woke || !info.adopted) &&
@@ -39,15 +41,21 @@ void Ledger::replica(const ReplicaInfo& info, Instant now) {
     started(info.stages);
   }
   double rate = 0;
-  for (const auto& [id, variant] : billed_) rate += prices_[variant].cost_per_hour_dollars;
+  std::int64_t awake = 0;
+  for (const auto& [id, billed] : billed_) {
+    rate += price_of(billed).cost_per_hour_dollars;
+    awake += billed.asleep ? 0 : 1;
+  }
   peak_rate_dollars_ = std::max(peak_rate_dollars_, rate);
-  peak_ = std::max(peak_, static_cast<std::int64_t>(billed_.size()));
+  peak_ = std::max(peak_, awake);
 }
 
 void Ledger::started(const control::StageTimes& start) {
   if (start.from != control::StartFrom::kSleeping) {
     ++starts_;
     cold_start_.add(to_seconds(start.total));
+  } else {
+    ++wakes_;
   }
   for (std::size_t i = 0; i < control::kStartStages; ++i) {
     const auto stage = static_cast<control::StartStage>(i);

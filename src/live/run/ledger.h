@@ -43,9 +43,12 @@ class Ledger {
   double cost_dollars() const { return cost_dollars_; }
   double gpu_hours() const { return gpu_hours_; }
   double replica_hours() const { return replica_hours_; }
+  /// Of those asleep, which are none of the replica-hours, nor of the peak.
+  double sleeper_hours() const { return sleeper_hours_; }
   std::int64_t replicas_peak() const { return peak_; }
   /// Wakes are none.
   std::int64_t cold_starts() const { return starts_; }
+  std::int64_t wakes() const { return wakes_; }
   const workload::Sketch& cold_start_seconds() const { return cold_start_; }
   /// What was seen of each stage; at most kStartFroms * kStartStages.
   const std::map<StageKey, StageHistogram>& stages() const { return stages_; }
@@ -57,14 +60,26 @@ class Ledger {
     double cost_per_hour_dollars = 0;
     double devices = 1;
   };
+  struct Prices {
+    Price awake, asleep;
+  };
+  struct Billed {
+    std::string variant;
+    bool asleep = false;
+  };
+  const Price& price_of(const Billed& billed) {
+    const Prices& of = prices_[billed.variant];
+    return billed.asleep ? of.asleep : of.awake;
+  }
   void started(const control::StageTimes& start);
 
-  std::map<std::string, Price> prices_;
-  std::map<ReplicaId, std::string> billed_;  ///< replica -> variant
-  Instant since_ = Instant::never();         ///< billed up to here
+  std::map<std::string, Prices> prices_;
+  std::map<ReplicaId, Billed> billed_;
+  Instant since_ = Instant::never();  ///< billed up to here
   Instant first_ = Instant::never();
-  double cost_dollars_ = 0, gpu_hours_ = 0, replica_hours_ = 0, peak_rate_dollars_ = 0;
-  std::int64_t peak_ = 0, starts_ = 0;
+  double cost_dollars_ = 0, gpu_hours_ = 0, replica_hours_ = 0, sleeper_hours_ = 0;
+  double peak_rate_dollars_ = 0;
+  std::int64_t peak_ = 0, starts_ = 0, wakes_ = 0;
   workload::Sketch cold_start_;
   std::map<StageKey, StageHistogram> stages_;
 };

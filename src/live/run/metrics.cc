@@ -61,6 +61,15 @@ void Page::fleet() {
                            static_cast<double>(d.replicas.value()));
                 }
               });
+  per_variant("tidegate_desired_sleeping_replicas", MetricType::kGauge,
+              "Replicas that were decided to sleep beside those, in the warm pool.",
+              [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+                for (const auto& d : m.view().desired) {
+                  if (d.variant != v.variant) continue;
+                  w.sample(name, {{"model", m.name()}, {"variant", v.variant}},
+                           static_cast<double>(d.asleep.value()));
+                }
+              });
   per_variant(
       "tidegate_replicas", MetricType::kGauge, "Replicas by state.",
       [](auto& w, const char* name, const ModelRun& m, const auto& v) {

@@ -58,7 +58,7 @@ ModelRun::ModelRun(RunParts parts, format::LoadedModel loaded, control::Start st
       controller_(loaded_.model, loaded_.hash, start),
       start_(std::move(start)) {
   ledger_.set_model(loaded_.model);
-  for (const auto& target : start_.targets) applied_[target.variant] = target.replicas.value();
+  for (const auto& target : start_.targets) applied_[target.variant] = target;
 }
 
 ModelRun::~ModelRun() {
@@ -281,17 +281,18 @@ void ModelRun::perform(const control::Action& action) {
 void ModelRun::perform_apply(const control::Apply& apply) {
   const int index = variant_index(apply.variant);
   if (index < 0) return;
-  std::int64_t& before = applied_[apply.variant];
-  if (apply.replicas.value() > before) ++scale_ups_;
-  if (apply.replicas.value() < before) ++scale_downs_;
-  if (apply.replicas.value() != before) {
+  policy::VariantReplicas& applied = applied_[apply.variant];
+  const std::int64_t before = applied.replicas.value(), wanted = apply.awake().value();
+  if (wanted > before) ++scale_ups_;
+  if (wanted < before) ++scale_downs_;
+  if (wanted != before) {
     net::log(Level::kInfo, "scaling",
              {{"model", name()},
               {"variant", apply.variant},
               {"before", std::to_string(before)},
-              {"after", std::to_string(apply.replicas.value())}});
+              {"after", std::to_string(wanted)}});
   }
-  before = apply.replicas.value();
+  applied = {apply.variant, apply.awake(), apply.asleep};
   variants_[static_cast<std::size_t>(index)].actuator->apply(apply);
   remember_start();
 }
@@ -316,9 +317,7 @@ void ModelRun::remember_start() {
       .next_sequence = start_.next_sequence,
       .cold_starts = {},
       .policy = controller_.learned()};
-  for (const auto& [variant, replicas] : applied_) {
-    start.targets.push_back({variant, Replicas(replicas)});
-  }
+  for (const auto& [variant, applied] : applied_) start.targets.push_back(applied);
   for (std::size_t i = 0; i < loaded_.model.variants.size(); ++i) {
     const auto& kept = controller_.cold_starts(i).kept();
     if (!kept.empty()) start.cold_starts.push_back({loaded_.model.variants[i].name, kept});

@@ -124,7 +124,7 @@ class ModelRun {
   Ledger ledger_;
   signal::Observation last_;
   std::map<std::string, std::int64_t> by_reason_;
-  std::map<std::string, std::int64_t> applied_;  ///< variant -> replicas, as applied last
+  std::map<std::string, policy::VariantReplicas> applied_;  ///< by variant, as applied last
   std::uint64_t last_sequence_ = 0;
   std::int64_t scale_ups_ = 0, scale_downs_ = 0;
   std::deque<control::Event> events_;

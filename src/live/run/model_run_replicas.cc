@@ -92,10 +92,9 @@ void ModelRun::to_gateway(const ReplicaInfo& info) {
       break;
     }
     case ReplicaState::kDraining:
-    case ReplicaState::kSleeping:
       parts_.gateway.replica_draining(name(), info.id);
-      if (info.state == ReplicaState::kSleeping) parts_.scraper.remove(info.id);
       break;
+    case ReplicaState::kSleeping:  // drained, and its prefix cache is lost
     case ReplicaState::kGone:
     case ReplicaState::kFailed:
       parts_.gateway.replica_down(name(), info.id);
@@ -114,7 +113,7 @@ bool ModelRun::settled() const {
       return info.variant == variant.spec.name && info.state == ReplicaState::kReady;
     });
     auto wanted = applied_.find(variant.spec.name);
-    if (wanted == applied_.end() || ready < wanted->second) return false;
+    if (wanted == applied_.end() || ready < wanted->second.replicas.value()) return false;
   }
   return true;
 }

@@ -89,9 +89,11 @@ Json variants_json(const ModelRun& run) {
   Json out = Json::array();
   const control::View view = run.view();
   for (const auto& seen : run.last_observation().variants) {
-    std::int64_t desired = 0;
+    std::int64_t desired = 0, asleep = 0;
     for (const auto& d : view.desired) {
-      if (d.variant == seen.variant) desired = d.replicas.value();
+      if (d.variant != seen.variant) continue;
+      desired = d.replicas.value();
+      asleep = d.asleep.value();
     }
     double cost = 0;
     Json cold_starts;
@@ -112,6 +114,7 @@ Json variants_json(const ModelRun& run) {
          {"why", why == nullptr ? Json(nullptr) : Json(std::string(token(why->code)))},
          {"whySentence", why == nullptr ? Json(nullptr) : Json(std::string(sentence(why->code)))},
          {"desired", desired},
+         {"desiredSleeping", asleep},
          {"ordered", f.ordered.value()},
          {"starting", f.starting.value()},
          {"ready", f.ready.value()},
@@ -201,7 +204,9 @@ Json model_json(ModelRun& run, Gateway& gateway, Instant now) {
   out["gpuHours"] = run.ledger().gpu_hours();
   out["replicaHours"] = run.ledger().replica_hours();
   out["replicasPeak"] = run.ledger().replicas_peak();
+  out["sleeperHours"] = run.ledger().sleeper_hours();
   out["coldStarts"] = run.ledger().cold_starts();
+  out["wakes"] = run.ledger().wakes();
   out["scaleUps"] = run.scale_ups();
   out["scaleDowns"] = run.scale_downs();
   out["variants"] = variants_json(run);

@@ -22,6 +22,10 @@ EnvironmentList engine_env(const RunOptions& options, const spec::Model& model,
   if (variant.engine.max_num_seqs) {
     env.emplace_back("TIDEGATE_ENGINE_MAX_NUM_SEQS", std::to_string(*variant.engine.max_num_seqs));
   }
+  if (variant.warm_pool.max_replicas > Replicas(0)) {
+    env.emplace_back("VLLM_SERVER_DEV_MODE", "1");  // has the routes; for a real engine as well
+    env.emplace_back("TIDEGATE_ENGINE_SLEEP_MODE", "1");
+  }
   if (id) {
     env.emplace_back("TIDEGATE_ENGINE_SEED", std::to_string(options.seed * 1'000'003 + id.value()));
   }

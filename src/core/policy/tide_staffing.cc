@@ -9,40 +9,44 @@ namespace tidegate::policy {
 
 namespace {
 constexpr double kInverseRootTwoPi = 0.3989422804014327;
-constexpr double kMostDeviations = 8;
 /// Where nobody may wait the bound is on the pace of a request, a mean over its life, which wanders
 /// less than the number in service does: by the root of 0.7, between lives alike and exponential.
 constexpr double kMeanOfLife = 0.84;
-constexpr int kHalvings = 24;  // of eight deviations: to the last millionth
+constexpr int kSteps = 12;
+constexpr double kCloseEnough = 1e-6, kLeastDeviations = 0.01;
 
 double density(double x) { return kInverseRootTwoPi * exp(-x * x / 2); }
 
-/// Share of requests that wait longer than allowed, `b` deviations beyond the mean.
-double late(double b, double decay) {
-  const double any = 1 / (1 + b * normal_cdf(b) / density(b));
-  return any * exp(-std::min(600.0, b * decay));
-}
-
-/// Deviations by which capacity must exceed the mean.
-double deviations(double decay, double share) {
-  const double allowed = 1 - share;
-  double low = 0, high = kMostDeviations;
-  for (int i = 0; i < kHalvings; ++i) {
-    const double middle = (low + high) / 2;
-    (late(middle, decay) > allowed ? low : high) = middle;
-  }
-  return high;
-}
-}  // namespace
-
-double normal_cdf(double x) {
-  if (x < 0) return 1 - normal_cdf(-x);
-  const double t = 1 / (1 + 0.2316419 * x);
+/// `at` is the density there.
+double cdf_given(double x, double at) {
+  const double t = 1 / (1 + 0.2316419 * std::abs(x));
   const double sum =
       t *
       (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  return 1 - density(x) * sum;
+  return x < 0 ? at * sum : 1 - at * sum;
 }
+
+/// Deviations by which capacity must exceed the mean: the root of log P(late) = log(1 - share), by
+/// Newton's method within a bracket.
+double deviations(double decay, double share) {
+  const double wanted = -log(1 - share);
+  double low = 0, high = std::max(kLeastDeviations, normal_quantile(share)), b = high / 2;
+  for (int i = 0; i < kSteps; ++i) {
+    const double at = density(b), below = cdf_given(b, at);
+    const double odds = 1 + b * below / at;
+    const double value = log(odds) + b * decay - wanted;
+    (value < 0 ? low : high) = b;
+    // d/db of b * cdf / density
+    const double slope = ((below + b * at) / at + b * b * below / at) / odds + decay;
+    const double next = b - value / slope;
+    b = next > low && next < high ? next : (low + high) / 2;
+    if (std::abs(value) < kCloseEnough) break;
+  }
+  return b;
+}
+}  // namespace
+
+double normal_cdf(double x) { return cdf_given(x, density(x)); }
 
 double staffed_rate(const StaffingAsk& ask) {
   if (!(ask.rate > 0)) return 0;

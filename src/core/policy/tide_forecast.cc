@@ -112,8 +112,10 @@ double missed(std::size_t way, double lead, const TideState& s) {
 }
 
 /// What every way would serve from here on, and its bill for the bin that is over.
-void settle(const TideForecast& said, const TideBin& bin, double lead, const Sustained& sustained,
-            TideState& s) {
+void settle(const Input& in, const TideForecast& said, const TideBin& bin, double lead,
+            const Sustained& sustained, TideState& s) {
+  const double length = to_seconds(bin.length);
+  const double falls = length / (length + to_seconds(spec::scale_down_delay(in.model.scaling)));
   // A burst weighs as its requests do; a new level, once it is one, as much as the old.
   s.block_came += std::max(s.slow, s.last) * to_seconds(bin.length);
   const double mean =
@@ -125,7 +127,9 @@ void settle(const TideForecast& said, const TideBin& bin, double lead, const Sus
     if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
     const double rate = rate_of(way, said.rates[predictor_index(way)]);
     const double margin = margin_of(way) * deviation(predictor_index(way), rate, s);
-    s.serving[way] = std::max(sustained(rate, margin), 1e-9);
+    const double wanted = std::max(sustained(rate, margin), 1e-9);
+    // Up at once, down through the delay.
+    s.serving[way] += (wanted > s.serving[way] ? 1 : falls) * (wanted - s.serving[way]);
   }
 }
 
@@ -207,7 +211,7 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
     if (said.due <= in.now - bin.length || said.rates.size() != kTidePredictors) continue;
     ++s.scored;
     score(said, bin, s);
-    settle(said, bin, away, sustained, s);
+    settle(in, said, bin, away, sustained, s);
     if (static_cast<double>(s.scored) >= kPriorBins) choose(in, away, share, s);
   }
   close_block(in.now, away, share, s);

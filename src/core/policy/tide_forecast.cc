@@ -34,6 +34,8 @@ constexpr double kLifeAndMean = 2;
 constexpr double kPeakSeconds = 2 * 3'600;
 /// What a way costs is a mean over so many lead times: misses are remembered for longer.
 constexpr double kBillLeads = 100;
+/// Times the peak of the last hours: what a trend may say, and a margin reach.
+constexpr double kMostRise = 1.25, kMostMargin = 1.5;
 constexpr double kBurstDeviations = 4;
 constexpr double kPersistenceGain = 0.2;
 
@@ -56,7 +58,9 @@ double predict(TidePredictor which, Duration ahead, const Input& in, const TideS
       return s.slow;
     case TidePredictor::kTrend: {
       const double away = to_seconds(ahead);
-      return std::max(0.0, s.level + s.slope * away / (1 + away / (kTrendWindows * window_of(in))));
+      const double said = s.level + s.slope * away / (1 + away / (kTrendWindows * window_of(in)));
+      // A step looks like a slope for a while.
+      return std::clamp(said, 0.0, std::max(s.level, kMostRise * s.peak));
     }
     case TidePredictor::kSeason:
       return season_rate(in.seen.wall + ahead, s).value_or(s.last);
@@ -84,8 +88,11 @@ double rate_of(std::size_t way, double said) {
   return holds_peak(way) ? said * kTidePeakShares[way % std::size(kTidePeakShares)] : said;
 }
 
-double deviation(std::size_t predictor, double rate, const TideState& s) {
-  return rate * std::sqrt(std::max(0.0, s.errors[predictor]));
+/// What a way keeps above the rate it says. An error relative to a calm is no measure in a crowd:
+/// no margin reaches beyond what the peak of the last hours makes likely.
+double margin(std::size_t way, double rate, const TideState& s) {
+  const double error = rate * std::sqrt(std::max(0.0, s.errors[predictor_index(way)]));
+  return std::clamp(kMostMargin * s.peak - rate, 0.0, margin_of(way) * error);
 }
 
 /// A lead time is over: what was late in it is one event.
@@ -126,8 +133,7 @@ void settle(const Input& in, const TideForecast& said, const TideBin& bin, doubl
   for (std::size_t way = 0; way < kTideWays; ++way) {
     if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
     const double rate = rate_of(way, said.rates[predictor_index(way)]);
-    const double margin = margin_of(way) * deviation(predictor_index(way), rate, s);
-    const double wanted = std::max(sustained(rate, margin), 1e-9);
+    const double wanted = std::max(sustained(rate, margin(way, rate, s)), 1e-9);
     // Up at once, down through the delay.
     s.serving[way] += (wanted > s.serving[way] ? 1 : falls) * (wanted - s.serving[way]);
   }
@@ -282,8 +288,7 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   const double window = window_of(in);
   const TidePredictor chosen = predictor_of(s);
   out.rate = rate_of(static_cast<std::size_t>(s.way), predict(chosen, ahead, in, s));
-  out.error = margin_of(static_cast<std::size_t>(s.way)) *
-              deviation(static_cast<std::size_t>(chosen), out.rate, s);
+  out.error = margin(static_cast<std::size_t>(s.way), out.rate, s);
   double memory = window;
   if (chosen == TidePredictor::kSlow || chosen == TidePredictor::kSeason)
     memory = kSlowWindows * window;

@@ -97,6 +97,26 @@ def check_world(path, other):
             problem(path, number, f'includes "{name}"', "cli wires; nobody looks at it")
 
 
+# Rooms of live that others share look at no room beside these.
+SHARED = {"net": {"net"}, "kube": {"net", "kube"}}
+
+
+def check_shared(path, room):
+    for number, own, name in includes(path):
+        parts = name.split("/")
+        if parts[0] == "format" or (parts[0] == "core" and parts[1] != "base"):
+            problem(path, number, f'includes "{name}"', f"live/{room} knows the outside, not our domain")
+        if parts[0] == "live" and parts[1] not in SHARED[room]:
+            problem(path, number, f'includes "{name}"', f"live/{room} is shared by the rooms above it")
+
+
+def check_testing(path):
+    where = str(path.relative_to(SRC))
+    for number, own, name in includes(path):
+        if name.startswith("live/kube/testing/") and not where.startswith("live/kube/testing/"):
+            problem(path, number, f'includes "{name}"', "that server is for tests alone")
+
+
 # Each third-party network header in exactly one folder.
 NETWORK = {
     re.compile(r"^http_parser\.h$"): "live/net",
@@ -137,6 +157,9 @@ def main():
             check_format(path)
         elif parts[0] == "live":
             check_world(path, "sim")
+            check_testing(path)
+            if parts[1] in SHARED:
+                check_shared(path, parts[1])
         elif parts[0] == "sim":
             check_world(path, "live")
         lines = path.read_text().count("\n")

@@ -144,8 +144,9 @@ inline Model full_model() {
   variants.back().cold_start.weights = {0, WeightSource::kHub, std::nullopt, spread(7, 9)};
   variants.push_back(
       full_variant("exec", ExecTarget{{"./scale", "{replicas}"}, {"./list"}, seconds(5)}));
-  variants.push_back(full_variant("kubernetes", KubernetesTarget{"leaderworkerset.x-k8s.io/v1",
-                                                                 "LeaderWorkerSet", "n", "prod"}));
+  variants.push_back(full_variant(
+      "kubernetes", KubernetesTarget{"leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "n", "prod",
+                                     8080, "app=n", seconds(600), "/etc/kubeconfig", "c"}));
   variants.push_back(full_variant("aws", AwsAutoScalingGroupTarget{"group", "eu-central-1"}));
   for (std::size_t i = 1; i < variants.size(); ++i) variants[i].warm_pool = {};  // cannot sleep
   return model;

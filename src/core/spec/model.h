@@ -256,6 +256,11 @@ struct KubernetesTarget {
   std::string kind = "Deployment";
   std::string name;
   std::string ns = "default";
+  std::int64_t port = 8000;  ///< of the engine's HTTP API in each pod
+  std::string selector;      ///< of its pods; empty: as its scale says
+  Duration pending_timeout = seconds(60);
+  std::string kubeconfig;  ///< empty: the environment's, or the pod's own account
+  std::string context;     ///< empty: the kubeconfig's current one
   bool operator==(const KubernetesTarget&) const = default;
 };
 struct AwsAutoScalingGroupTarget {

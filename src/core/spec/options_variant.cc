@@ -179,6 +179,24 @@ constexpr Option kKubernetesRows[] = {
     option<&KubernetesTarget::kind>("kind").like("LeaderWorkerSet").says("Of that object."),
     option<&KubernetesTarget::name>("name").needed().like("qwen3-32b").says("Of that object."),
     option<&KubernetesTarget::ns>("namespace").as(Kind::kLabel).says("Of that object."),
+    option<&KubernetesTarget::port>("port").between(1, 65'535).says(
+        "Where the engine in each pod serves HTTP."),
+    option<&KubernetesTarget::selector>("selector")
+        .otherwise("what the scale's status.selector says")
+        .like("app=qwen3-32b")
+        .says("Label selector of its pods."),
+    option<&KubernetesTarget::pending_timeout>("pendingTimeout")
+        .between(0, kDay)
+        .says("A pod that no node takes for so long is a lack of capacity; longer where nodes are "
+              "provisioned on demand."),
+    option<&KubernetesTarget::kubeconfig>("kubeconfig")
+        .otherwise("$KUBECONFIG, the pod's service account, or ~/.kube/config")
+        .like("~/.kube/config")
+        .says("How to reach the cluster."),
+    option<&KubernetesTarget::context>("context")
+        .otherwise("the kubeconfig's current context")
+        .like("prod")
+        .says("Which of its clusters and users."),
 };
 constexpr Section kKubernetes{"kubernetes", "A scale subresource.", kKubernetesRows,
                               defaults_of<KubernetesTarget>};

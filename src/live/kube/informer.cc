@@ -65,7 +65,6 @@ void Informer::listed(ApiResult<json> answer) {
   for (const json& item : *items) {
     before_.erase(key_of(item));
     seen(item);
-    if (call_ != KubeClient::CallId::kNone) return;  // the owner started us anew
   }
   const json& meta = metadata(*answer);
   if (std::string next = text_at(meta, "continue"); !next.empty()) return list(next);

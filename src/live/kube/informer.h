@@ -7,9 +7,10 @@
 // Lists in pages, then watches from there. A watch that the server ends goes on from the last
 // version seen (bookmarks count); one that is cut or refused too, after a back-off; 410 lists
 // again, and what is not in the new list is removed. Only names and versions are kept: the owner
-// keeps what it needs of an object, and hears of nothing twice. While the server is gone nothing is
-// removed. Back-off doubles from `first_wait` to `longest_wait`, each with a share of chance. Wall
-// time. Thread-safety: the loop's thread. Source: client-go's Reflector.
+// keeps what it needs of an object, hears of nothing twice, and may neither stop nor destroy it
+// from inside a handler. While the server is gone nothing is removed. Back-off doubles from
+// `first_wait` to `longest_wait`, each with a share of chance. Wall time. Thread-safety: the loop's
+// thread. Source: client-go's Reflector.
 
 #include <functional>
 #include <map>

@@ -29,6 +29,9 @@ namespace tidegate::live {
 
 class DevicePool;
 class PortPool;
+namespace kube {
+class Clusters;
+}
 
 /// What every model of a run shares.
 struct RunParts {
@@ -40,6 +43,7 @@ struct RunParts {
   Journal& journal;
   DevicePool& devices;
   PortPool& ports;
+  kube::Clusters& clusters;
   const RunOptions& options;
   format::TapeWriter* tape = nullptr;  ///< or none
 };

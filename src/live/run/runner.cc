@@ -14,6 +14,7 @@
 #include "core/policy/policy.h"
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/ports.h"
+#include "live/kube/clusters.h"
 #include "live/actuate/process/process_actuator.h"
 #include "live/net/log.h"
 #include "live/run/decisions.h"
@@ -71,6 +72,7 @@ Result<void> Runner::open() {
   if (!devices) return fail(devices.error());
   devices_ = std::make_unique<DevicePool>(std::move(*devices));
   ports_ = std::make_unique<PortPool>();
+  clusters_ = std::make_unique<kube::Clusters>(loop_);
   gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
   scraper_ =
       std::make_unique<Scraper>(loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
@@ -160,8 +162,8 @@ Result<std::vector<format::LoadedModel>> Runner::load_files() {
 }
 
 RunParts Runner::parts() {
-  return {loop_,     *client_,  *clock_, *gateway_, *scraper_,
-          *journal_, *devices_, *ports_, options_,  tape_.get()};
+  return {loop_,     *client_, *clock_,    *gateway_, *scraper_,  *journal_,
+          *devices_, *ports_,  *clusters_, options_,  tape_.get()};
 }
 
 Result<void> Runner::open_models(std::vector<format::LoadedModel> loaded) {

@@ -4,6 +4,7 @@
 
 #include "live/actuate/endpoints/endpoints_actuator.h"
 #include "live/actuate/exec/exec_actuator.h"
+#include "live/actuate/kubernetes/kubernetes_actuator.h"
 #include "live/actuate/process/process_actuator.h"
 #include "live/emulator/options.h"
 
@@ -64,13 +65,19 @@ Result<std::unique_ptr<Actuator>> make_actuator(const RunParts& parts, const spe
     options.state_dir = parts.options.state_dir;
     return ExecActuator::create(world, std::move(options), model, variant, std::move(sink));
   }
+  if (std::holds_alternative<spec::KubernetesTarget>(variant.target)) {
+    KubernetesOptions options;
+    options.informer.seed = parts.options.seed;
+    return KubernetesActuator::create({parts.loop, parts.clock, parts.journal, parts.clusters},
+                                      options, model, variant, std::move(sink));
+  }
   if (std::holds_alternative<std::monostate>(variant.target)) {
     return fail(
-        "no target: give it process, endpoints or exec (a spec without one is for simulation)");
+        "no target: give it process, endpoints, exec or kubernetes (a spec without one is for "
+        "simulation)");
   }
   return fail(
-      "target kubernetes and awsAutoScalingGroup are not built yet; use process, endpoints or "
-      "exec");
+      "target awsAutoScalingGroup is not built yet; use process, endpoints, exec or kubernetes");
 }
 
 }  // namespace tidegate::live

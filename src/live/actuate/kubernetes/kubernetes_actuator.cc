@@ -1,0 +1,190 @@
+#include "live/actuate/kubernetes/kubernetes_actuator.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "live/net/log.h"
+
+namespace tidegate::live {
+namespace {
+
+using nlohmann::json;
+
+Result<std::shared_ptr<kube::KubeClient>> client_of(kube::Clusters& clusters,
+                                                    const spec::Variant& variant) {
+  const auto* target = std::get_if<spec::KubernetesTarget>(&variant.target);
+  if (target == nullptr) return fail("variant " + variant.name + ": not a kubernetes target");
+  auto client = clusters.client({target->kubeconfig, target->context});
+  if (!client) return fail(client.error().within("variant " + variant.name));
+  return client;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KubernetesActuator>> KubernetesActuator::create(KubernetesWorld world,
+                                                                       KubernetesOptions options,
+                                                                       const spec::Model& model,
+                                                                       const spec::Variant& variant,
+                                                                       ActuatorSink sink) {
+  auto client = client_of(world.clusters, variant);
+  if (!client) return fail(client.error());
+  return std::unique_ptr<KubernetesActuator>(new KubernetesActuator(
+      world, options, model.name, variant, std::move(*client), std::move(sink)));
+}
+
+KubernetesActuator::KubernetesActuator(KubernetesWorld world, KubernetesOptions options,
+                                       std::string model, const spec::Variant& variant,
+                                       std::shared_ptr<kube::KubeClient> client, ActuatorSink sink)
+    : world_(world),
+      options_(options),
+      model_(std::move(model)),
+      variant_(variant),
+      reporter_(world.loop, std::move(sink)),
+      client_(std::move(client)),
+      chance_(options.informer.seed, "kubernetes." + model_ + "/" + variant.name) {}
+
+KubernetesActuator::~KubernetesActuator() { forget(); }
+
+/// Nothing that is under way will be heard of.
+void KubernetesActuator::forget() {
+  alive_ = std::make_shared<int>(0);
+  pods_informer_.reset();
+  for (auto* timer : {&retry_timer_, &look_timer_, &capacity_timer_}) {
+    world_.loop.cancel(*timer);
+    *timer = net::Loop::TimerId::kNone;
+  }
+  working_ = looking_ = false;
+  in_step_ = false;
+}
+
+void KubernetesActuator::call(kube::ApiCall call, std::function<void(Answer)> answered) {
+  client_->call(std::move(call),
+                [alive = std::weak_ptr(alive_), answered = std::move(answered)](Answer answer) {
+                  if (!alive.expired()) answered(std::move(answer));
+                });
+}
+
+void KubernetesActuator::adopt() {
+  started_ = true;
+  resolve();
+}
+
+/// Which collection holds the target: the API says how its kind is written in paths.
+void KubernetesActuator::resolve() {
+  const auto& t = target();
+  bool core = t.api_version.find('/') == std::string::npos;
+  call(kube::read((core ? "/api/" : "/apis/") + t.api_version), [this](Answer answer) {
+    if (answer) return found(*answer);
+    if (answer.error().code != 404) return unresolved(answer.error().message);
+    unresolved("apiVersion " + target().api_version + " is not served by " +
+               client_->access().server + "; is its CustomResourceDefinition installed?");
+  });
+}
+
+void KubernetesActuator::found(const json& resources) {
+  std::string plural, scalable;
+  std::set<std::string> with_scale;
+  const json list = resources.value("resources", json::array());
+  for (const json& one : list) {
+    std::string name = one.value("name", "");
+    if (name.ends_with("/scale")) with_scale.insert(name.substr(0, name.size() - 6));
+  }
+  for (const json& one : list) {
+    std::string name = one.value("name", ""), kind = one.value("kind", "");
+    if (name.find('/') != std::string::npos) continue;
+    if (kind == target().kind) plural = name;
+    if (with_scale.contains(name)) scalable += (scalable.empty() ? "" : ", ") + kind;
+  }
+  if (!with_scale.contains(plural)) {
+    return unresolved((plural.empty() ? "no kind " : "no scale subresource of kind ") +
+                      target().kind + " in " + target().api_version +
+                      "; those with a scale there: " + (scalable.empty() ? "none" : scalable));
+  }
+  resource_ = {target().api_version, plural, target().ns};
+  call(kube::get(resource_, target().name, "scale"), [this](Answer answer) {
+    if (!answer) return unresolved(answer.error().message);
+    follow(*answer);
+  });
+}
+
+void KubernetesActuator::follow(const json& scale) {
+  std::string selector = target().selector;
+  if (selector.empty()) {
+    selector = scale.value("status", json::object()).value("selector", "");
+  }
+  if (selector.empty()) {
+    return unresolved("the scale of " + target().kind + " " + target().name +
+                      " names no selector; give target.kubernetes.selector");
+  }
+  failures_ = 0;
+  pods_informer_ = std::make_unique<kube::Informer>(
+      *client_, kube::Resource{"v1", "pods", target().ns}, selector,
+      kube::InformerHandler{
+          .changed = [this](const std::string& key, const json& pod) { seen(key, pod); },
+          .removed = [this](const std::string& key) { removed(key); },
+          .in_step =
+              [this] {
+                adopting_ = false;
+                in_step_ = true;
+                work();
+              },
+          .trouble =
+              [this](const kube::ApiError& error) {
+                if (std::exchange(in_step_, false)) {
+                  net::log(
+                      net::Level::kWarn, "pods cannot be followed; they are held as they were",
+                      {{"model", model_}, {"variant", variant_.name}, {"error", error.message}});
+                }
+              }},
+      options_.informer);
+  pods_informer_->start();
+  look();
+}
+
+void KubernetesActuator::unresolved(const std::string& detail) {
+  resource_.plural.clear();
+  net::log(net::Level::kWarn, "target not found",
+           {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
+  if (wanted_ >= 0) reporter_.applied({variant_.name, wanted_, 0, detail});
+  retry_timer_ = world_.loop.after(back_off(), [this] {
+    retry_timer_ = net::Loop::TimerId::kNone;
+    resolve();
+  });
+}
+
+void KubernetesActuator::reload(const spec::Model& model, const spec::Variant& variant) {
+  auto client = client_of(world_.clusters, variant);
+  if (!client) {
+    return net::log(net::Level::kError, "reload refused", {{"error", client.error().message}});
+  }
+  bool same = std::get<spec::KubernetesTarget>(variant.target) == target() && *client == client_;
+  model_ = model.name;
+  variant_ = variant;
+  if (same || stopping_) return;
+  forget();
+  for (auto& [key, pod] : pods_) end(pod);
+  pods_.clear();
+  ended_.clear();
+  client_ = std::move(*client);
+  resource_ = {};
+  in_force_ = -1;
+  failures_ = 0;
+  adopting_ = true;
+  if (started_) resolve();
+}
+
+std::vector<ReplicaInfo> KubernetesActuator::replicas() const {
+  std::vector<ReplicaInfo> out;
+  for (const auto& [key, pod] : pods_) out.push_back(pod.info);
+  return out;
+}
+
+void KubernetesActuator::shutdown(std::function<void()> done) {
+  stopping_ = true;
+  forget();
+  for (auto& [key, pod] : pods_) end(pod);
+  pods_.clear();
+  reporter_.tell(std::move(done));
+}
+
+}  // namespace tidegate::live

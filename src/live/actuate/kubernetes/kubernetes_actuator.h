@@ -1,0 +1,141 @@
+#pragma once
+// KubernetesActuator: anything with a scale subresource, and the pods it makes.
+//
+//   target: {kubernetes: {name: qwen3-32b, namespace: serve, port: 8000}}
+//
+// apply() writes `spec.replicas` of /scale onto the version it has just read; in between nobody's
+// write is lost. A number there that is not ours is told (applied, ok, with that number), and ours
+// is dropped: the controller goes on from there. Victims get the deletion cost that makes their
+// controller take them first. Pods that the scale's selector picks are the replicas:
+//
+//   not on a node: ordered, on one: starting, Ready: ready (at podIP:port), deletionTimestamp set:
+//   draining, removed: gone; crashing, evicted or no longer Ready: failed, with the kubelet's words
+//
+// Pods that no node takes for `pendingTimeout`, and pods that cannot start, are CapacityFailed,
+// told again each kCapacityPeriod. While the API server is gone nothing is concluded: replicas stay
+// as they were, a write is told as not applied and tried again with back-off (1 s, doubled, at most
+// 60 s of world time). The fleet is not ours to stop: shutdown() leaves it. Sleeping is the
+// engine's own business: sleep() and wake() do nothing here. Thread-safety: the loop's thread.
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/base/rng.h"
+#include "live/actuate/actuator.h"
+#include "live/actuate/kubernetes/pod.h"
+#include "live/actuate/reporter.h"
+#include "live/kube/clusters.h"
+#include "live/kube/informer.h"
+#include "live/net/clock.h"
+#include "live/store/journal.h"
+
+namespace tidegate::live {
+
+struct KubernetesWorld {
+  net::Loop& loop;
+  const net::WorldClock& clock;
+  Journal& journal;
+  kube::Clusters& clusters;
+};
+
+struct KubernetesOptions {
+  /// Wall: how often foreign writes are looked for, where the pods do not give them away at once.
+  Duration look_period = seconds(15);
+  kube::InformerOptions informer;
+};
+
+class KubernetesActuator final : public Actuator {
+ public:
+  static constexpr Duration kCapacityPeriod = seconds(30);  ///< world
+  static constexpr int kMaxConflicts = 10;                  ///< in a row, before a back-off
+
+  /// Error: not a Kubernetes target, or no way to its cluster is known.
+  static Result<std::unique_ptr<KubernetesActuator>> create(KubernetesWorld world,
+                                                            KubernetesOptions options,
+                                                            const spec::Model& model,
+                                                            const spec::Variant& variant,
+                                                            ActuatorSink sink);
+  ~KubernetesActuator() override;
+
+  void adopt() override;
+  void apply(const control::Apply& wanted) override;
+  void drained(ReplicaId) override {}
+  void sleep(ReplicaId, int) override {}
+  void wake(ReplicaId) override {}
+  void reload(const spec::Model& model, const spec::Variant& variant) override;
+  std::vector<ReplicaInfo> replicas() const override;
+  void shutdown(std::function<void()> done) override;
+
+ private:
+  struct Pod {
+    ReplicaInfo info;
+    PodView view;
+    bool told = false;  ///< info.state was reported
+  };
+  using Answer = kube::ApiResult<nlohmann::json>;
+
+  KubernetesActuator(KubernetesWorld world, KubernetesOptions options, std::string model,
+                     const spec::Variant& variant, std::shared_ptr<kube::KubeClient> client,
+                     ActuatorSink sink);
+  const spec::KubernetesTarget& target() const {
+    return std::get<spec::KubernetesTarget>(variant_.target);
+  }
+  void call(kube::ApiCall call, std::function<void(Answer)> answered);
+  void forget();
+
+  // The target: which collection it is in, which pods are its own (target.cc).
+  void resolve();
+  void found(const nlohmann::json& resources);
+  void follow(const nlohmann::json& scale);
+  void unresolved(const std::string& detail);
+
+  // The number (scaling.cc).
+  void work();
+  void mark_victims();
+  void mark(Pod& pod, bool victim);
+  void read_scale();
+  void write_scale(std::int64_t now, const std::string& version);
+  void in_force(std::int64_t replicas);
+  void not_applied(const std::string& detail);
+  void foreign(std::int64_t replicas);
+  void look();
+  std::int64_t surplus() const;
+  Duration back_off();
+
+  // The pods (replicas.cc).
+  void seen(const std::string& key, const nlohmann::json& object);
+  void removed(const std::string& key);
+  void advance(Pod& pod);
+  void report(Pod& pod, control::ReplicaState state);
+  void end(Pod& pod);
+  void check_capacity();
+
+  KubernetesWorld world_;
+  KubernetesOptions options_;
+  std::string model_;
+  spec::Variant variant_;
+  Reporter reporter_;
+  std::shared_ptr<kube::KubeClient> client_;
+  Rng chance_;
+
+  kube::Resource resource_;  ///< of the target; empty plural: not known yet
+  std::unique_ptr<kube::Informer> pods_informer_;
+  std::map<std::string, Pod> pods_;
+  std::set<std::string> ended_;  ///< uids of pods that ended and linger
+  bool adopting_ = true, in_step_ = false;
+
+  std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet
+  std::set<ReplicaId> victims_;
+  bool working_ = false, looking_ = false, started_ = false, stopping_ = false;
+  bool capacity_told_ = false;  ///< the timer tells it again; else it waits for the first time
+  int marks_left_ = 0, conflicts_ = 0, failures_ = 0;
+  net::Loop::TimerId retry_timer_ = net::Loop::TimerId::kNone;
+  net::Loop::TimerId look_timer_ = net::Loop::TimerId::kNone;
+  net::Loop::TimerId capacity_timer_ = net::Loop::TimerId::kNone;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  ///< another one: old answers are nothing
+};
+
+}  // namespace tidegate::live

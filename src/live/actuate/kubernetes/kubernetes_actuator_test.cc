@@ -1,0 +1,373 @@
+#include "live/actuate/kubernetes/kubernetes_actuator.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "live/actuate/conformance.h"
+#include "live/kube/testing/cluster.h"
+
+namespace tidegate::live {
+namespace {
+
+using control::ReplicaState;
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+/// An API server with a cluster behind it, a Deployment `m`, and a kubeconfig that leads there.
+struct Site {
+  explicit Site(TestWorld& w, std::int64_t gpus = 100)
+      : world(w), cluster(w.loop(), server, {gpus}) {
+    kubeconfig = world.state_dir() + "/kubeconfig";
+    std::ofstream(kubeconfig) << "current-context: c\n"
+                              << "clusters: [{name: c, cluster: {server: \"" << server.url()
+                              << "\"}}]\n"
+                              << "contexts: [{name: c, context: {cluster: c}}]\n";
+    cluster.deploy("serve", "m", 0);
+  }
+  spec::Variant variant() const {
+    spec::Variant v;
+    v.name = "h100";
+    spec::KubernetesTarget target;
+    target.name = "m";
+    target.ns = "serve";
+    target.kubeconfig = kubeconfig;
+    v.target = target;
+    return v;
+  }
+  std::unique_ptr<Actuator> make(const spec::Variant& v) {
+    KubernetesOptions options;
+    options.look_period = millis(5);
+    options.informer.first_wait = millis(1);
+    options.informer.longest_wait = millis(4);
+    spec::Model model;
+    model.name = "m";
+    return KubernetesActuator::create({world.loop(), world.clock(), world.journal(), clusters},
+                                      options, model, v, world.sink())
+        .value();
+  }
+  std::unique_ptr<Actuator> make() { return make(variant()); }
+  std::int64_t replicas() const { return cluster.replicas("serve", "m"); }
+
+  TestWorld& world;
+  kube::ApiServer server{world.loop()};
+  kube::Cluster cluster;
+  kube::Clusters clusters{world.loop()};
+  std::string kubeconfig;
+};
+
+struct KubernetesHarness {
+  static constexpr bool kOurs = true;
+  static constexpr std::int64_t kStart = 0;
+  std::unique_ptr<Actuator> make() { return site.make(); }
+  /// What shutdown leaves is not ours: only the replicas are forgotten.
+  std::int64_t outside() const { return -1; }
+
+  TestDirectory directory;
+  TestWorld world{directory.path()};
+  Site site{world};
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(Kubernetes, ActuatorConformance, KubernetesHarness);
+
+class KubernetesTest : public ::testing::Test {
+ protected:
+  bool ready(std::int64_t n) {
+    return world.until([&] { return world.in_state(ReplicaState::kReady) == n; });
+  }
+  std::string said() const {
+    return world.applied.empty() ? "nothing" : world.applied.back().detail;
+  }
+  bool refused() {
+    return world.until([&] { return !world.applied.empty() && world.applied.back().ok == 0; });
+  }
+
+  TestDirectory directory;
+  TestWorld world{directory.path()};
+  Site site{world};
+};
+
+TEST_F(KubernetesTest, the_number_is_written_to_the_scale_and_pods_become_replicas_with_addresses) {
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(ready(2));
+  EXPECT_EQ(site.replicas(), 2);
+  for (const auto& info : actuator->replicas()) {
+    EXPECT_EQ(info.address.port, 8000);
+    EXPECT_THAT(info.address.host, HasSubstr("127.1."));
+    EXPECT_FALSE(info.adopted);
+    EXPECT_GE(info.stages.total, Duration(0));
+  }
+}
+
+TEST_F(KubernetesTest, what_runs_already_is_adopted_and_shutdown_leaves_it) {
+  site.cluster.write_replicas("serve", "m", 3);
+  ASSERT_TRUE(world.until([&] { return site.cluster.pods("serve").size() == 3; }));
+  auto actuator = site.make();
+  actuator->adopt();
+  ASSERT_TRUE(ready(3));
+  for (const auto& info : actuator->replicas()) EXPECT_TRUE(info.adopted);
+  bool done = false;
+  actuator->shutdown([&] { done = true; });
+  ASSERT_TRUE(world.until([&] { return done; }));
+  EXPECT_EQ(site.replicas(), 3);
+  EXPECT_EQ(site.cluster.pods("serve").size(), 3u);
+}
+
+TEST_F(KubernetesTest, the_victims_named_are_the_pods_that_go_and_others_are_unmarked) {
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(4), {}});
+  ASSERT_TRUE(ready(4));
+  auto before = actuator->replicas();
+  // The oldest: nobody would choose it by itself.
+  ReplicaId victim = before[0].id;
+  site.cluster.hold_end = true;
+  actuator->apply({"h100", Replicas(3), {victim}});
+  ASSERT_TRUE(world.until([&] { return world.is(victim, ReplicaState::kDraining); }));
+  EXPECT_EQ(world.in_state(ReplicaState::kReady), 3);
+  site.cluster.hold_end = false;
+  site.cluster.go();
+  ASSERT_TRUE(world.until([&] { return world.is(victim, ReplicaState::kGone); }));
+  // A mark that an earlier decision left must not decide the next one.
+  json pod = site.cluster.pods("serve").front();
+  pod["metadata"]["annotations"] = {{kDeletionCost, kVictimCost}};
+  site.server.put("v1", "pods", pod);
+  ReplicaId next = actuator->replicas().back().id;
+  world.settle();
+  actuator->apply({"h100", Replicas(2), {next}});
+  ASSERT_TRUE(world.until([&] { return world.is(next, ReplicaState::kGone); }));
+  for (const json& left : site.cluster.pods("serve")) {
+    EXPECT_FALSE(left["metadata"].value("annotations", json::object()).contains(kDeletionCost));
+  }
+}
+
+TEST_F(KubernetesTest, a_write_in_between_of_somebody_else_is_told_and_stands) {
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(ready(2));
+  site.cluster.write_replicas("serve", "m", 5);
+  ASSERT_TRUE(world.until([&] { return world.applied.back().replicas == 5; }))
+      << "seen by looking, with nothing asked";
+  EXPECT_EQ(world.applied.back().ok, 1);
+  EXPECT_EQ(site.replicas(), 5);
+  // Asked before it was heard of: theirs stands, and the answer says so.
+  site.cluster.write_replicas("serve", "m", 7);
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(world.until([&] { return world.applied.back().replicas == 7; }));
+  EXPECT_EQ(site.replicas(), 7);
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(ready(3));
+  EXPECT_EQ(site.replicas(), 3);
+}
+
+TEST_F(KubernetesTest, a_conflict_is_read_again_and_written_onto_the_newer_version) {
+  auto actuator = site.make();
+  actuator->adopt();
+  int left = 3;
+  site.server.fault = [&](const net::Request& request) -> std::optional<kube::Answer> {
+    if (request.method == "PATCH" && request.path.ends_with("/scale") && left-- > 0) {
+      json object = *site.server.find("apps/v1", "deployments", "serve", "m");
+      object["status"]["touched"] = left;  // the status is written, and the version moves on
+      site.server.put("apps/v1", "deployments", object);
+    }
+    return std::nullopt;
+  };
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(ready(2));
+  ASSERT_EQ(world.applied.size(), 1u);
+  EXPECT_EQ(world.applied[0].ok, 1) << world.applied[0].detail;
+  EXPECT_LE(left, 0);
+}
+
+TEST_F(KubernetesTest, pods_without_a_node_are_a_lack_of_capacity_in_the_schedulers_words) {
+  site.cluster.set_gpus(1);
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(ready(1));
+  ASSERT_TRUE(world.until([&] { return !world.capacity_failed.empty(); }));
+  EXPECT_EQ(world.capacity_failed[0].limit, 1);
+  EXPECT_THAT(world.capacity_failed[0].detail, HasSubstr("Insufficient nvidia.com/gpu"));
+  EXPECT_TRUE(world.until([&] { return world.in_state(ReplicaState::kOrdered) == 2; }));
+  ASSERT_TRUE(world.until([&] { return world.capacity_failed.size() >= 2; }))
+      << "as long as it is so";
+  site.cluster.set_gpus(3);
+  EXPECT_TRUE(ready(3));
+}
+
+TEST_F(KubernetesTest, a_pod_that_crashes_fails_with_the_kubelets_words_and_may_recover) {
+  site.cluster.hold_start = true;
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kStarting) == 1; }));
+  std::string pod = site.cluster.pods("serve")[0]["metadata"]["name"];
+  json waiting = {{"reason", "CrashLoopBackOff"}, {"message", "back-off 40s restarting"}};
+  json last = {{"terminated", {{"reason", "OOMKilled"}, {"exitCode", 137}}}};
+  site.cluster.set_status(
+      "serve", pod,
+      {{"containerStatuses",
+        json::array(
+            {{{"name", "engine"}, {"state", {{"waiting", waiting}}}, {"lastState", last}}})}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kFailed) == 1; }));
+  EXPECT_THAT(
+      world.reports.back().detail,
+      HasSubstr("CrashLoopBackOff: back-off 40s restarting; last: OOMKilled, exit code 137"));
+  ASSERT_TRUE(world.until([&] { return !world.capacity_failed.empty(); }));
+  EXPECT_EQ(world.capacity_failed[0].limit, 0);
+  site.cluster.set_status("serve", pod, {{"containerStatuses", nullptr}});
+  site.cluster.hold_start = false;
+  site.cluster.go();
+  EXPECT_TRUE(ready(1));
+}
+
+TEST_F(KubernetesTest, an_evicted_pod_is_gone_though_its_object_stays_and_another_replaces_it) {
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(ready(1));
+  ReplicaId first = actuator->replicas()[0].id;
+  site.cluster.set_status("serve", site.cluster.pods("serve")[0]["metadata"]["name"],
+                          {{"phase", "Failed"},
+                           {"reason", "Evicted"},
+                           {"message", "The node was low on resource: memory."}});
+  ASSERT_TRUE(world.until([&] { return world.is(first, ReplicaState::kGone); }));
+  EXPECT_THAT(world.last[first].detail, HasSubstr("Evicted: The node was low"));
+  ASSERT_TRUE(ready(1));
+  EXPECT_EQ(actuator->replicas().size(), 1u);
+}
+
+TEST_F(KubernetesTest,
+       while_the_api_server_is_gone_nothing_is_lost_and_then_the_last_number_holds) {
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(ready(2));
+  site.server.down = true;
+  site.server.cut_watches();
+  for (std::int64_t n : {1, 4}) {
+    world.applied.clear();
+    actuator->apply({"h100", Replicas(n), {}});
+    ASSERT_TRUE(refused());
+    EXPECT_THAT(said(), HasSubstr("no answer from http://127.0.0.1"));
+  }
+  EXPECT_EQ(site.replicas(), 2) << "no scale-down";
+  EXPECT_EQ(world.in_state(ReplicaState::kReady), 2) << "and nobody is written off";
+  site.server.down = false;
+  ASSERT_TRUE(ready(4));
+  EXPECT_EQ(site.replicas(), 4);
+}
+
+TEST_F(KubernetesTest, what_is_wrong_with_a_target_is_said_with_the_fix_and_mended_later) {
+  struct Row {
+    const char* label;
+    const char* kind;
+    const char* name;
+    const char* api_version;
+    const char* says;
+  };
+  const Row rows[] = {
+      {"not there", "Deployment", "nope", "apps/v1", "deployments.apps \"nope\" not found"},
+      {"no such kind", "Deploymint", "m", "apps/v1",
+       "those with a scale there: Deployment, StatefulSet, ReplicaSet"},
+      {"no scale", "ConfigMap", "m", "v1", "no scale subresource of kind ConfigMap in v1"},
+      {"no such API", "LeaderWorkerSet", "m", "leaderworkerset.x-k8s.io/v1",
+       "is its CustomResourceDefinition installed?"},
+  };
+  for (const Row& row : rows) {
+    auto v = site.variant();
+    auto& target = std::get<spec::KubernetesTarget>(v.target);
+    target.kind = row.kind;
+    target.name = row.name;
+    target.api_version = row.api_version;
+    world.applied.clear();
+    auto actuator = site.make(v);
+    actuator->adopt();
+    actuator->apply({"h100", Replicas(1), {}});
+    ASSERT_TRUE(refused()) << row.label;
+    EXPECT_THAT(said(), HasSubstr(row.says)) << row.label;
+  }
+  site.server.forbid = {"patch deployments/scale"};
+  world.applied.clear();
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(refused());
+  EXPECT_THAT(said(), HasSubstr("resources [\"deployments/scale\"], verbs [\"patch\"]"));
+  site.server.forbid.clear();
+  EXPECT_TRUE(ready(1));
+}
+
+TEST_F(KubernetesTest, any_kind_with_a_scale_will_do) {
+  json definition = json::parse(R"({"metadata": {"name": "groups.example.org"}, "spec": {
+      "group": "example.org", "scope": "Namespaced", "names": {"plural": "groups", "kind": "Group"},
+      "versions": [{"name": "v1", "served": true, "storage": true,
+        "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.replicas",
+          "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector"}}}]}})");
+  for (const auto& kind : kube::kinds_of_definition(definition)) site.server.serve(kind);
+  site.server.put("example.org/v1", "groups",
+                  {{"metadata", {{"name", "g"}, {"namespace", "serve"}}},
+                   {"spec", {{"replicas", 1}}},
+                   {"status", {{"replicas", 1}, {"selector", "app=m"}}}});
+  auto v = site.variant();
+  auto& target = std::get<spec::KubernetesTarget>(v.target);
+  target = {"example.org/v1", "Group", "g", "serve"};
+  target.kubeconfig = site.kubeconfig;
+  auto actuator = site.make(v);
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(6), {}});
+  ASSERT_TRUE(world.until([&] { return !world.applied.empty(); }));
+  EXPECT_EQ(world.applied[0].ok, 1) << said();
+  EXPECT_EQ((*site.server.find("example.org/v1", "groups", "serve", "g"))["spec"]["replicas"], 6);
+}
+
+TEST_F(KubernetesTest, another_target_in_a_new_spec_is_followed_instead) {
+  site.cluster.deploy("serve", "other", 1);
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(ready(2));
+  auto v = site.variant();
+  std::get<spec::KubernetesTarget>(v.target).name = "other";
+  spec::Model model;
+  model.name = "m";
+  actuator->reload(model, v);
+  ASSERT_TRUE(world.until([&] { return site.cluster.replicas("serve", "other") == 2; }))
+      << "the number holds for the new one";
+  ASSERT_TRUE(ready(2));
+  EXPECT_EQ(site.replicas(), 2) << "the old one is left";
+}
+
+TEST(PodView, each_stage_of_a_start_is_between_two_times_that_the_pod_carries) {
+  json pod = json::parse(R"({
+    "metadata": {"name": "p", "uid": "u", "creationTimestamp": "2026-01-02T03:00:00Z"},
+    "spec": {"nodeName": "n"},
+    "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-02T03:02:00Z"},
+        {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T03:05:10Z"}],
+      "initContainerStatuses": [{"name": "weights", "state": {"terminated":
+        {"startedAt": "2026-01-02T03:02:40Z", "finishedAt": "2026-01-02T03:04:00Z"}}}],
+      "containerStatuses": [{"name": "engine", "state": {"running":
+        {"startedAt": "2026-01-02T03:04:05Z"}}}]}})");
+  auto stages = stages_of(view_of(pod));
+  EXPECT_EQ(stages.procurement, seconds(120));
+  EXPECT_EQ(stages.image, seconds(40));
+  EXPECT_EQ(stages.weights, seconds(80));
+  EXPECT_EQ(stages.engine, seconds(65));
+  EXPECT_EQ(stages.total, seconds(310));
+}
+
+TEST(PodView, objects_of_any_shape_are_read_without_harm) {
+  for (
+      const char* text :
+      {"null", "[]", "{}", R"({"status": []})", R"({"metadata": 3, "status": {"conditions": {}}})",
+       R"({"status": {"conditions": [3, {"type": 4}], "containerStatuses": [null, {"state": 1}]}})",
+       R"({"metadata": {"creationTimestamp": "soon"}, "status": {"podIP": 7}})"}) {
+    EXPECT_FALSE(view_of(json::parse(text)).ready) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tidegate::live

@@ -1,0 +1,41 @@
+#pragma once
+// What a pod's object says of one replica: where it is, whether it serves, what keeps it, and when
+// each step of its start was. Pure. Source: Kubernetes docs, "Pod Lifecycle"; times are the API's,
+// in whole seconds.
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "core/base/time.h"
+#include "core/control/events.h"
+
+namespace tidegate::live {
+
+/// Pods with the lowest cost are deleted first; ours is below everybody's default of 0.
+inline constexpr const char* kDeletionCost = "controller.kubernetes.io/pod-deletion-cost";
+inline constexpr const char* kVictimCost = "-1000";
+
+struct PodView {
+  std::string name, uid, ip;
+  bool deleting = false;   ///< deletionTimestamp is set
+  bool ended = false;      ///< phase Failed or Succeeded: its controller makes another
+  bool scheduled = false;  ///< on a node
+  bool ready = false;
+  bool failing = false;        ///< the kubelet cannot start it, or it crashes again and again
+  bool unschedulable = false;  ///< no node takes it
+  bool marked = false;         ///< carries kVictimCost
+  std::string detail;          ///< the scheduler's or kubelet's words
+  std::optional<WallTime> created, scheduled_at, started, ready_at;
+  std::optional<WallTime> unschedulable_since;
+  std::optional<WallTime> init_started, init_ended;  ///< init containers: weights are fetched there
+};
+
+PodView view_of(const nlohmann::json& pod);
+
+/// Of a pod that is ready: procurement to its node, image until its containers run, weights in init
+/// containers, engine until ready; calendar time.
+control::StageTimes stages_of(const PodView& pod);
+
+}  // namespace tidegate::live

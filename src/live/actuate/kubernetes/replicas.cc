@@ -1,0 +1,148 @@
+// The pods: what each says becomes the state of a replica, told once a step.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "live/actuate/kubernetes/kubernetes_actuator.h"
+#include "live/net/log.h"
+
+namespace tidegate::live {
+
+using control::ReplicaState;
+
+void KubernetesActuator::seen(const std::string& key, const nlohmann::json& object) {
+  PodView view = view_of(object);
+  auto it = pods_.find(key);
+  if (it != pods_.end() && it->second.view.uid != view.uid) {
+    removed(key);  // the same name, another pod: a StatefulSet's
+    it = pods_.end();
+  }
+  if (ended_.contains(view.uid)) return;
+  bool came = false;
+  if (it == pods_.end()) {
+    if (view.ended) return;  // of before our time
+    auto id = world_.journal.next_replica_id();
+    if (!id) {
+      return net::log(net::Level::kError, "pod left out", {{"error", id.error().message}});
+    }
+    Pod& added = pods_[key];
+    added.info.id = *id;
+    added.info.variant = variant_.name;
+    added.info.adopted = adopting_;
+    Duration age = view.created ? net::WorldClock::wall_now() - *view.created : Duration(0);
+    added.info.ordered_at = world_.clock.now() - world_.clock.to_world(std::max(age, Duration(0)));
+    it = pods_.find(key);
+    came = true;
+  }
+  const bool goes = view.deleting && !it->second.view.deleting;
+  it->second.view = std::move(view);
+  advance(it->second);
+  if (it->second.view.ended) {
+    ended_.insert(it->second.view.uid);  // the object may stay for long; it is no replica any more
+    end(it->second);
+    pods_.erase(it);
+  }
+  check_capacity();
+  if ((came && surplus() > 0) || (goes && surplus() < 0)) look();
+}
+
+void KubernetesActuator::removed(const std::string& key) {
+  auto it = pods_.find(key);
+  if (it == pods_.end()) return;
+  end(it->second);
+  pods_.erase(it);
+  check_capacity();
+}
+
+void KubernetesActuator::advance(Pod& pod) {
+  const PodView& view = pod.view;
+  ReplicaInfo& info = pod.info;
+  info.detail = view.detail;
+  if (!pod.told) {
+    bool waits = !view.scheduled && !view.ready && !view.deleting;
+    report(pod, view.failing || view.ended ? ReplicaState::kFailed
+                : waits                    ? ReplicaState::kOrdered
+                                           : ReplicaState::kStarting);
+  }
+  if (view.ended) {
+    if (info.state != ReplicaState::kFailed && info.state != ReplicaState::kDraining) {
+      report(pod, ReplicaState::kFailed);
+    }
+    return;
+  }
+  if (view.deleting) {
+    bool may = info.state != ReplicaState::kFailed && info.state != ReplicaState::kDraining;
+    if (may) report(pod, ReplicaState::kDraining);
+    return;
+  }
+  bool early = info.state == ReplicaState::kOrdered || info.state == ReplicaState::kStarting;
+  if (view.failing || (info.state == ReplicaState::kReady && !view.ready)) {
+    if (early || info.state == ReplicaState::kReady) report(pod, ReplicaState::kFailed);
+    return;
+  }
+  if (info.state == ReplicaState::kOrdered && view.scheduled) report(pod, ReplicaState::kStarting);
+  if (view.ready && info.state != ReplicaState::kReady) {
+    info.address = {view.ip, static_cast<std::uint16_t>(target().port)};
+    info.stages = stages_of(view);
+    for (auto* stage : {&info.stages.procurement, &info.stages.image, &info.stages.weights,
+                        &info.stages.engine, &info.stages.total}) {
+      if (stage->count() >= 0) *stage = world_.clock.to_world(*stage);
+    }
+    report(pod, ReplicaState::kReady);
+  }
+}
+
+void KubernetesActuator::report(Pod& pod, ReplicaState state) {
+  pod.told = true;
+  pod.info.state = state;
+  reporter_.replica(pod.info);
+}
+
+void KubernetesActuator::end(Pod& pod) {
+  if (!pod.told) return;
+  if (pod.info.state == ReplicaState::kOrdered) report(pod, ReplicaState::kDraining);
+  report(pod, ReplicaState::kGone);
+}
+
+/// Tells what cannot be had, as long as it cannot: now, or when the first pod has waited enough.
+void KubernetesActuator::check_capacity() {
+  bool told = capacity_timer_ != net::Loop::TimerId::kNone && capacity_told_;
+  if (told || stopping_) return;
+  world_.loop.cancel(capacity_timer_);
+  capacity_timer_ = net::Loop::TimerId::kNone;
+  const WallTime now = net::WorldClock::wall_now();
+  const Duration patience = world_.clock.to_wall(target().pending_timeout);
+  std::int64_t stuck = 0, held = 0;  // held: on a node, and not in trouble
+  Duration next = Duration::max();
+  const PodView* first = nullptr;
+  for (const auto& [key, pod] : pods_) {
+    const PodView& view = pod.view;
+    bool fails = view.failing && !view.deleting;
+    bool waits = view.unschedulable && !view.scheduled && !view.deleting;
+    if (!fails && !waits) {
+      held += view.scheduled && !view.deleting ? 1 : 0;
+      continue;
+    }
+    Duration left = fails ? Duration(0) : view.unschedulable_since.value_or(now) + patience - now;
+    if (left > Duration(0)) {
+      next = std::min(next, left);
+      continue;
+    }
+    ++stuck;
+    if (first == nullptr) first = &view;
+  }
+  capacity_told_ = first != nullptr;
+  if (first != nullptr) {
+    reporter_.capacity_failed(
+        {variant_.name, held, kCapacityPeriod,
+         first->name + ": " + first->detail +
+             (stuck > 1 ? " (and " + std::to_string(stuck - 1) + " more)" : "")});
+    next = world_.clock.to_wall(kCapacityPeriod);
+  }
+  if (next == Duration::max()) return;
+  capacity_timer_ = world_.loop.after(next, [this] {
+    capacity_timer_ = net::Loop::TimerId::kNone;
+    check_capacity();
+  });
+}
+
+}  // namespace tidegate::live

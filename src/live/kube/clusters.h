@@ -1,0 +1,39 @@
+#pragma once
+// Clusters: one client for each API server that specs name, shared by all who talk to it.
+//
+//   Clusters clusters(loop);
+//   auto client = clusters.client({.context = "prod"});   // shared_ptr<KubeClient>
+//
+// A client lives as long as somebody holds it. Thread-safety: the loop's thread.
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "live/kube/client.h"
+
+namespace tidegate::live::kube {
+
+class Clusters {
+ public:
+  explicit Clusters(net::Loop& loop, Environment environment = process_environment())
+      : loop_(loop), environment_(std::move(environment)) {}
+
+  /// The kubeconfig is read now; an error says what it lacks.
+  Result<std::shared_ptr<KubeClient>> client(const AccessWish& wish) {
+    auto& known = clients_[{wish.kubeconfig, wish.context}];
+    if (auto open = known.lock()) return open;
+    auto access = find_access(wish, environment_);
+    if (!access) return fail(access.error());
+    auto made = std::make_shared<KubeClient>(loop_, std::move(*access));
+    known = made;
+    return made;
+  }
+
+ private:
+  net::Loop& loop_;
+  Environment environment_;
+  std::map<std::pair<std::string, std::string>, std::weak_ptr<KubeClient>> clients_;
+};
+
+}  // namespace tidegate::live::kube

@@ -1,0 +1,61 @@
+#pragma once
+// Cluster: what works behind an API server, for tests: deployments get their pods, pods their nodes
+// while there are GPUs, and their kubelet starts and ends them.
+//
+//   Cluster cluster(loop, server, {.gpus = 4});
+//   cluster.deploy("serve", "m", 0);
+//   cluster.hold_start = true;             // containers do not start until cluster.go()
+//
+// One pod takes one GPU. Everything happens soon, in turns of the loop, never from inside a write.
+// Addresses are 127.1.0.N: engines of a test may listen there. Thread-safety: the loop's thread.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "live/kube/testing/api_server.h"
+
+namespace tidegate::live::kube {
+
+class Cluster {
+ public:
+  struct Options {
+    std::int64_t gpus = 100;
+  };
+  Cluster(net::Loop& loop, ApiServer& server, Options options);
+
+  void deploy(const std::string& ns, const std::string& name, std::int64_t replicas);
+  std::int64_t replicas(const std::string& ns, const std::string& name) const;
+  /// As a person or another controller writes it.
+  void write_replicas(const std::string& ns, const std::string& name, std::int64_t replicas);
+  std::vector<nlohmann::json> pods(const std::string& ns) const;
+  /// Merges `change` into a pod's status.
+  void set_status(const std::string& ns, const std::string& name, const nlohmann::json& change);
+  void kill(const std::string& ns, const std::string& name);  ///< it is gone without a word
+  void set_gpus(std::int64_t gpus);
+  /// Goes on after a hold was taken back.
+  void go() { soon(); }
+
+  bool hold_start = false;  ///< containers do not start
+  bool hold_end = false;    ///< containers do not end
+
+ private:
+  void soon();
+  void turn();
+  void reconcile(const nlohmann::json& deployment);
+  void add_pod(const nlohmann::json& deployment);
+  void shrink(std::vector<nlohmann::json> own, std::int64_t by);
+  void kubelet(nlohmann::json pod, std::int64_t& free);
+  static void condition(nlohmann::json& pod, const std::string& type, const std::string& status,
+                        const std::string& reason, const std::string& message);
+
+  net::Loop& loop_;
+  ApiServer& server_;
+  std::int64_t gpus_;
+  std::int64_t made_ = 0;
+  bool due_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace tidegate::live::kube

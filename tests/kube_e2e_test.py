@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""`tidegate run` with a Kubernetes target, end to end: the built binary, an API server with a cluster
+behind it (kube_stub), emulated engines at the pods' addresses.
+
+  tests/kube_e2e_test.py TIDEGATE KUBE_STUB [unittest arguments]
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+import urllib.request
+
+import e2e_test
+from e2e_test import Case, Run, post, until
+
+STUB = None
+PODS = ["127.1.0.2", "127.1.0.3", "127.1.0.4"]  # as kube_stub gives them out
+
+
+def spec(port):
+    return f"""apiVersion: tidegate.dev/v1alpha1
+kind: Model
+metadata: {{name: m}}
+spec:
+  slo: {{ttft: {{p99: 2s}}}}
+  scaling: {{policy: concurrency, window: 30s, scaleDownDelay: 60s, concurrencyTarget: 4}}
+  queue: {{maxRequests: 2000, maxWait: 600s}}
+  variants:
+    - name: pods
+      minReplicas: 0
+      maxReplicas: 3
+      engine: {{profile: reference, maxNumSeqs: 8}}
+      target: {{kubernetes: {{namespace: serve, name: m, port: {port}}}}}
+"""
+
+
+class Kubernetes(Case):
+    def setUp(self):
+        super().setUp()
+        self.processes = []
+        self.kubeconfig = self.dir / "kubeconfig"
+        self.start([STUB, str(self.kubeconfig), "serve", "m", "3"])
+        until(self.kubeconfig.exists, "kubeconfig", alive=self.processes[0])
+        self.api = re.search(r'server: "(.*?)"', self.kubeconfig.read_text()).group(1)
+        os.environ["KUBECONFIG"] = str(self.kubeconfig)
+        with socket.socket() as free:
+            free.bind((PODS[0], 0))
+            self.port = free.getsockname()[1]
+        for host in PODS:
+            self.start([e2e_test.BINARY, "engine", "m", "--host", host, "--port", str(self.port)])
+            until(lambda: socket.create_connection((host, self.port)).close() or True, "engine",
+                  alive=self.processes[-1])
+
+    def tearDown(self):
+        super().tearDown()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        del os.environ["KUBECONFIG"]
+
+    def start(self, command):
+        with open(self.dir / "stub.log", "ab") as log:
+            self.processes.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log))
+
+    def run_it(self):
+        run = Run(self.dir, spec(self.port))
+        self.runs.append(run)
+        return run.start()
+
+    def scale(self, replicas=None):
+        """Reads, or writes as somebody else would."""
+        request = urllib.request.Request(f"{self.api}/apis/apps/v1/namespaces/serve/deployments/m/scale")
+        if replicas is not None:
+            request.method = "PATCH"
+            request.data = json.dumps({"spec": {"replicas": replicas}}).encode()
+            request.add_header("Content-Type", "application/merge-patch+json")
+        with urllib.request.urlopen(request, timeout=e2e_test.WAIT) as answer:
+            return json.loads(answer.read())["spec"].get("replicas", 0)
+
+    def ask(self, run):
+        return post(run.url("/v1/completions"), {"model": "m", "prompt": "x", "max_tokens": 2})[0]
+
+    def test_a_request_scales_a_deployment_from_zero_and_is_answered_by_its_pod(self):
+        run = self.run_it()
+        self.assertEqual(self.scale(), 0)
+        self.assertEqual(self.ask(run), 200, run.tail())
+        self.assertGreaterEqual(self.scale(), 1)
+        until(lambda: self.scale() == 0, "back to zero after scaleDownDelay")
+
+    def test_the_operators_number_is_written_and_another_writers_is_seen(self):
+        run = self.run_it()
+        run.cli("pause", "m")
+        run.cli("scale", "m", "2")
+        until(lambda: self.scale() == 2, "two replicas written")
+        run.ready(2)
+        self.scale(3)
+        until(lambda: "written by somebody else" in run.tail(), "foreign write in the log")
+        run.ready(3)
+        self.assertEqual(self.scale(), 3, "paused: theirs stands")
+
+    def test_without_its_api_server_it_goes_on_serving_and_leaves_the_fleet_when_it_stops(self):
+        run = self.run_it()
+        run.cli("pause", "m")
+        run.cli("scale", "m", "1")
+        run.ready(1)
+        self.processes[0].send_signal(signal.SIGKILL)
+        self.processes[0].wait()
+        self.assertEqual(self.ask(run), 200, run.tail())
+        self.assertEqual(run.status()["variants"][0]["ready"], 1)
+        run.process.send_signal(signal.SIGTERM)
+        self.assertEqual(run.process.wait(e2e_test.WAIT), 0)
+
+
+if __name__ == "__main__":
+    e2e_test.BINARY, STUB = (str(pathlib.Path(arg).resolve()) for arg in sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

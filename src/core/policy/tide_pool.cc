@@ -28,9 +28,10 @@ void watch_surprises(const Input& in, double sustained, Duration lead, TideState
   if (s.surprises.size() != std::size(kTideSurprises)) {
     s.surprises.assign(std::size(kTideSurprises), 0);
     s.watch_began = in.now;
+    s.watch_sustained = sustained;
     s.watch_largest = 0;
   }
-  if (sustained > 0) s.watch_largest = std::max(s.watch_largest, s.fast / sustained);
+  s.watch_largest = std::max(s.watch_largest, s.fast);
   const Duration watched = in.now - s.watch_began;
   if (watched < lead) return;
   // A gap in what was seen is no calm.
@@ -38,9 +39,12 @@ void watch_surprises(const Input& in, double sustained, Duration lead, TideState
   const double kept = exp(-counted / kMemoryHours);
   s.surprise_hours = s.surprise_hours * kept + counted;
   for (std::size_t i = 0; i < s.surprises.size(); ++i) {
-    s.surprises[i] = s.surprises[i] * kept + (s.watch_largest > kTideSurprises[i] ? 1 : 0);
+    const bool exceeded =
+        s.watch_sustained > 0 && s.watch_largest > kTideSurprises[i] * s.watch_sustained;
+    s.surprises[i] = s.surprises[i] * kept + (exceeded ? 1 : 0);
   }
   s.watch_began = in.now;
+  s.watch_sustained = sustained;
   s.watch_largest = 0;
 }
 

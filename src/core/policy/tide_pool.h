@@ -2,9 +2,9 @@
 // Pool: how many replicas sleep, from what the surprises they cover are worth. Internal to
 // core/policy.
 //
-// A surprise is a rate, within a lead time, above what was ordered for: nothing but a sleeper is
-// there in time. For every size of it (kTideSurprises times the capacity) the times that it
-// happened are counted over the hours watched; before anything was seen half a surprise of each
+// A surprise is a rate, within a lead time, above what was ordered for when it began: nothing but a
+// sleeper is there in time. For every size of it (kTideSurprises times the capacity) the times that
+// it happened are counted over the hours watched; before anything was seen half a surprise of each
 // size a day is assumed (Gamma prior of 1/2 and 24 h, so a pool of little cost is there for the
 // first one). The k-th sleeper serves for a lead time, as often as a surprise is so large, requests
 // that would be late otherwise; one late costs the room for 1 / (1 - share) requests, or

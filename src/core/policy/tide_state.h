@@ -117,7 +117,8 @@ struct TideState {
   std::vector<double> credit_flights, credit_late, credit_error;
   // Surprises (tide_pool.h): of at least each size, over the hours watched.
   std::vector<double> surprises;
-  double surprise_hours = 0, watch_largest = 0;
+  double surprise_hours = 0;
+  double watch_sustained = 0, watch_largest = 0;  ///< requests/s of this lead time
   Instant watch_began;
   // Season (tide_season.h): thousandths of requests/s, -1: not seen; the half hour being filled.
   std::vector<std::int64_t> season;
@@ -155,12 +156,13 @@ struct TideState {
         Field{"credit", &S::credit}, Field{"creditFlights", &S::credit_flights},
         Field{"creditLate", &S::credit_late}, Field{"creditError", &S::credit_error},
         Field{"surprises", &S::surprises}, Field{"surpriseHours", &S::surprise_hours},
-        Field{"watchLargest", &S::watch_largest}, Field{"watchBegan", &S::watch_began},
-        Field{"season", &S::season}, Field{"seasonSlot", &S::season_slot},
-        Field{"seasonRequests", &S::season_requests}, Field{"seasonSeconds", &S::season_seconds},
-        Field{"seasonCame", &S::season_came}, Field{"seasonSaid", &S::season_said},
-        Field{"variants", &S::variants}, Field{"orders", &S::orders},
-        Field{"trippedUntil", &S::tripped_until}, Field{"trippedFloor", &S::tripped_floor});
+        Field{"watchSustained", &S::watch_sustained}, Field{"watchLargest", &S::watch_largest},
+        Field{"watchBegan", &S::watch_began}, Field{"season", &S::season},
+        Field{"seasonSlot", &S::season_slot}, Field{"seasonRequests", &S::season_requests},
+        Field{"seasonSeconds", &S::season_seconds}, Field{"seasonCame", &S::season_came},
+        Field{"seasonSaid", &S::season_said}, Field{"variants", &S::variants},
+        Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
+        Field{"trippedFloor", &S::tripped_floor});
   }
   bool operator==(const TideState&) const = default;
 };

@@ -19,9 +19,11 @@ spec::Mode start_mode(const spec::Model& model, const Start& start) {
   return start.mode == spec::Mode::kAuto ? model.scaling.mode : start.mode;
 }
 
-/// Do replicas of this variant come and go by our word alone? Endpoints run already.
+/// Do replicas of this variant come and go by our word alone? Endpoints run already; of a
+/// Kubernetes target the number itself is read, and a rollout makes pods beyond it.
 bool ordered_by_us(const spec::Variant& variant) {
-  return !std::holds_alternative<spec::EndpointsTarget>(variant.target);
+  return !std::holds_alternative<spec::EndpointsTarget>(variant.target) &&
+         !std::holds_alternative<spec::KubernetesTarget>(variant.target);
 }
 }  // namespace
 

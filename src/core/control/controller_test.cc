@@ -127,6 +127,18 @@ TEST(Controller, EndpointsComeAndGoWithoutBeingForeign) {
   EXPECT_FALSE(bench.announced(ReasonCode::kForeignWrite));
 }
 
+TEST(Controller, ARolloutsPodsAreNotForeignButAnotherNumberIs) {
+  spec::Model model = model_with(0, 20);
+  model.variants[0].target = spec::KubernetesTarget{};
+  Bench bench(model);
+  bench.observe(0, 20, 0);
+  bench.send(Applied{"v0", bench.applied().back(), 1, ""}, 0.1);
+  bench.ready(bench.applied().back() + 5, 1);
+  EXPECT_FALSE(bench.announced(ReasonCode::kForeignWrite));
+  bench.send(Applied{"v0", bench.applied().back() + 3, 1, ""}, 2);
+  EXPECT_TRUE(bench.announced(ReasonCode::kForeignWrite));
+}
+
 TEST(Controller, ARestartHoldsItsTargetsAndTellsThemOnce) {
   Start start;
   start.targets = {{"v0", Replicas(6)}};

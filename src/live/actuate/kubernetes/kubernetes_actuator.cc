@@ -53,8 +53,7 @@ void KubernetesActuator::forget() {
     world_.loop.cancel(*timer);
     *timer = net::Loop::TimerId::kNone;
   }
-  working_ = looking_ = false;
-  in_step_ = false;
+  working_ = looking_ = troubled_ = false;
 }
 
 void KubernetesActuator::call(kube::ApiCall call, std::function<void(Answer)> answered) {
@@ -124,21 +123,22 @@ void KubernetesActuator::follow(const json& scale) {
           .removed = [this](const std::string& key) { removed(key); },
           .in_step =
               [this] {
-                adopting_ = false;
-                in_step_ = true;
+                adopting_ = troubled_ = false;
                 work();
               },
-          .trouble =
-              [this](const kube::ApiError& error) {
-                if (std::exchange(in_step_, false)) {
-                  net::log(
-                      net::Level::kWarn, "pods cannot be followed; they are held as they were",
-                      {{"model", model_}, {"variant", variant_.name}, {"error", error.message}});
-                }
-              }},
+          .trouble = [this](const kube::ApiError& error) { cannot_follow(error.message); }},
       options_.informer);
   pods_informer_->start();
   look();
+}
+
+void KubernetesActuator::cannot_follow(const std::string& detail) {
+  if (!std::exchange(troubled_, true)) {
+    net::log(net::Level::kWarn, "pods cannot be followed; they are held as they were",
+             {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
+  }
+  // Without ever having seen the pods no number is written: say so to who waits for it.
+  if (adopting_ && wanted_ >= 0) reporter_.applied({variant_.name, wanted_, 0, detail});
 }
 
 void KubernetesActuator::unresolved(const std::string& detail) {

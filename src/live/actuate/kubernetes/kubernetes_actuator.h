@@ -91,6 +91,7 @@ class KubernetesActuator final : public Actuator {
   void found(const nlohmann::json& resources);
   void follow(const nlohmann::json& scale);
   void unresolved(const std::string& detail);
+  void cannot_follow(const std::string& detail);
 
   // The number (scaling.cc).
   void work();
@@ -125,7 +126,7 @@ class KubernetesActuator final : public Actuator {
   std::unique_ptr<kube::Informer> pods_informer_;
   std::map<std::string, Pod> pods_;
   std::set<std::string> ended_;  ///< uids of pods that ended and linger
-  bool adopting_ = true, in_step_ = false;
+  bool adopting_ = true, troubled_ = false;
 
   std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet
   std::set<ReplicaId> victims_;

@@ -289,15 +289,27 @@ TEST_F(KubernetesTest, what_is_wrong_with_a_target_is_said_with_the_fix_and_mend
     ASSERT_TRUE(refused()) << row.label;
     EXPECT_THAT(said(), HasSubstr(row.says)) << row.label;
   }
-  site.server.forbid = {"patch deployments/scale"};
-  world.applied.clear();
-  auto actuator = site.make();
-  actuator->adopt();
-  actuator->apply({"h100", Replicas(1), {}});
-  ASSERT_TRUE(refused());
-  EXPECT_THAT(said(), HasSubstr("resources [\"deployments/scale\"], verbs [\"patch\"]"));
-  site.server.forbid.clear();
-  EXPECT_TRUE(ready(1));
+}
+
+TEST_F(KubernetesTest, a_right_that_is_missing_is_named_and_once_granted_all_goes_on) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"list pods", "apiGroups [\"\"], resources [\"pods\"], verbs [\"list\"]"},
+      {"get deployments/scale", "resources [\"deployments/scale\"], verbs [\"get\"]"},
+      {"patch deployments/scale", "resources [\"deployments/scale\"], verbs [\"patch\"]"},
+  };
+  std::int64_t wanted = 0;
+  for (const auto& [right, says] : rows) {
+    site.server.forbid = {right};
+    world.applied.clear();
+    auto actuator = site.make();
+    actuator->adopt();
+    actuator->apply({"h100", Replicas(++wanted), {}});
+    ASSERT_TRUE(refused()) << right;
+    EXPECT_THAT(said(), HasSubstr(says)) << right;
+    site.server.forbid.clear();
+    EXPECT_TRUE(world.until([&] { return site.replicas() == wanted; })) << right;
+    world.last.clear();  // the next actuator finds the pods anew
+  }
 }
 
 TEST_F(KubernetesTest, any_kind_with_a_scale_will_do) {

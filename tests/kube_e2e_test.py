@@ -8,10 +8,13 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.request
 
@@ -37,6 +40,58 @@ spec:
       engine: {{profile: reference, maxNumSeqs: 8}}
       target: {{kubernetes: {{namespace: serve, name: m, port: {port}}}}}
 """
+
+
+class TlsFront:
+    """Ends TLS before a plain server; callers need a certificate of the authority `ca`."""
+
+    def __init__(self, directory, to):
+        self.dir, self.to = directory, to
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        for name in ("ca", "other"):
+            self.openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.crt", "-days", "2",
+                         "-subj", f"/CN={name}")
+        (directory / "names").write_text("subjectAltName=DNS:api.internal")
+        for name in ("server", "client"):
+            self.openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+            self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
+                         "-CAcreateserial", "-out", f"{name}.crt", "-days", "2", "-extfile", "names")
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(directory / "server.crt", directory / "server.key")
+        self.context.load_verify_locations(directory / "ca.crt")
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.dir, check=True, capture_output=True)
+
+    def serve(self):
+        while True:
+            try:
+                caller, _ = self.listener.accept()
+            except OSError:
+                return  # closed: the test is over
+            threading.Thread(target=self.relay, args=(caller,), daemon=True).start()
+
+    def relay(self, caller):
+        try:
+            caller = self.context.wrap_socket(caller, server_side=True)
+            server = socket.create_connection(self.to)
+        except OSError:  # ssl.SSLError too
+            return
+        threading.Thread(target=self.pump, args=(caller, server), daemon=True).start()
+        self.pump(server, caller)
+
+    @staticmethod
+    def pump(source, to):
+        try:
+            while data := source.recv(65536):
+                to.sendall(data)
+        except OSError:
+            pass
+        to.close()
 
 
 class Kubernetes(Case):
@@ -114,6 +169,28 @@ class Kubernetes(Case):
         self.assertEqual(run.status()["variants"][0]["ready"], 1)
         run.process.send_signal(signal.SIGTERM)
         self.assertEqual(run.process.wait(e2e_test.WAIT), 0)
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl makes the certificates")
+    def test_over_tls_with_a_client_certificate_and_what_is_wrong_with_one_is_said(self):
+        host, port = self.api.removeprefix("http://").split(":")
+        front = TlsFront(self.dir, (host, int(port)))
+        self.addCleanup(front.listener.close)
+        own = "client-certificate: client.crt, client-key: client.key"
+        for authority, name, user, said in (
+                ("other", "api.internal", own, "TLS: SSL certificate problem"),
+                ("ca", "wrong.internal", own, "does not match|no alternative certificate subject name"),
+                ("ca", "api.internal", "token: x", "certificate required"),
+                ("ca", "api.internal", own, "replica ready")):
+            self.kubeconfig.write_text(
+                f"current-context: c\n"
+                f"clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:{front.port}', "
+                f"certificate-authority: {authority}.crt, tls-server-name: {name}}}}}]\n"
+                f"contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n"
+                f"users: [{{name: u, user: {{{user}}}}}]\n")
+            run = self.run_it()
+            run.cli("scale", "m", "1")
+            until(lambda: re.search(said, run.tail()), said, alive=run.process)
+            run.kill()
 
 
 if __name__ == "__main__":

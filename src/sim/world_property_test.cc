@@ -154,7 +154,7 @@ void expect_rest(World& world, const RandomWorld& w, const Watch& watch) {
   auto rests = [&] { return desired(world) <= *most && watch.active() == desired(world); };
   const Instant latest = world.now() + kRestWithin;
   // Windows still hold demand, and what a stock-out held back is asked for once more.
-  world.run_until(world.now() + model.scaling.window + model.scaling.scale_down_delay +
+  world.run_until(world.now() + model.scaling.window + spec::scale_down_delay(model.scaling) +
                   seconds(60));
   while (!rests() && world.now() < latest) world.run_until(world.now() + seconds(20));
   EXPECT_LE(desired(world), *most) << "no rest after " << to_seconds(kRestWithin) << " s";

@@ -83,12 +83,12 @@ void order_variants(const Input& in, Tide& t) {
   }
 }
 
-double staffed(const Tide& t, const TideState& s, double rate, double error) {
+double staffed(const Tide& t, const TideState& s, double rate, double error, double dispersion) {
   const TideCapacity& first = t.each[t.first];
   const double own = rate * first.unpooled * s.luck;
   return staffed_rate({.rate = rate,
                        .error = std::sqrt(error * error + own * own),
-                       .dispersion = s.dispersion,
+                       .dispersion = dispersion,
                        .chance = s.luck,
                        .service_seconds = first.service_seconds,
                        .wait_seconds = first.wait_seconds,
@@ -177,7 +177,7 @@ Tide look(const Input& in, TideState& s) {
     const auto least = static_cast<double>(floors(in.model));
     auto sustained = [&](double rate, double margin) {
       const double replicas =
-          whole_replicas(staffed(t, s, rate, margin) / first.requests_per_second);
+          whole_replicas(staffed(t, s, rate, margin, s.dispersion) / first.requests_per_second);
       return std::max(replicas, least) * first.requests_per_second;
     };
     forecast_bin(in, *bin, t.lead, t.share, sustained, s);
@@ -194,14 +194,15 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
     active.push_back(fleet_of(in.model, in.seen, i).active().value());
   }
   const double rate = std::max(t.ahead.rate, t.ahead.burst);
-  // A burst is more than chance and forecasts explain: neither's margin comes on top of it.
-  const double wanted = std::max(staffed(t, s, t.ahead.rate, t.ahead.error),
-                                 t.ahead.burst * (1 + s.luck * t.each[t.first].unpooled));
+  // A burst is more than chance and forecasts explain: neither a margin for errors nor the
+  // dispersion that it is a part of comes on top of it; requests within it come by chance.
+  const double wanted = std::max(staffed(t, s, t.ahead.rate, t.ahead.error, s.dispersion),
+                                 staffed(t, s, t.ahead.burst, 0, 1));
   const std::vector<std::int64_t> up = fill_rate(in, t, wanted);
   draft.repeat(ReasonCode::kForecast, up, evidence(t, s, rate, wanted));
   const double most = std::max({t.ahead.rate, t.later.rate, t.present.rate, t.ahead.burst}) +
                       kWobbles * t.present.level_error;
-  const double kept = staffed(t, s, most, t.later.error);
+  const double kept = staffed(t, s, most, t.later.error, s.dispersion);
   std::vector<std::int64_t> down = fill_rate(in, t, kept);
   for (std::size_t i = 0; i < down.size(); ++i) down[i] = std::min(down[i], active[i]);
   const std::vector<std::int64_t> stay = largest_of(up, down);

@@ -164,10 +164,9 @@ TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& varian
   out.sequences = std::max(1.0, c.sequences);
   out.service_seconds = out.sequences / out.requests_per_second;
   out.binding = c.binding;
-  if (c.binding == engine::Binding::kItl) {
-    out.unpooled = unpooled(model, variant, profile, moments, c);
-    return out;
-  }
+  // Also where something else binds first, but not by much.
+  if (model.slo.itl) out.unpooled = unpooled(model, variant, profile, moments, c);
+  if (c.binding == engine::Binding::kItl) return out;
   const double allowed =
       model.slo.ttft ? to_seconds(model.slo.ttft->bound) : to_seconds(model.queue.max_wait);
   const double own = c.step_seconds + kLongPrompt * moments.prompt * 1e-15 *

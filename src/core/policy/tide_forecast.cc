@@ -36,7 +36,7 @@ constexpr double kPeakSeconds = 2 * 3'600;
 constexpr double kBillLeads = 100;
 /// Times the peak of the last hours: what a trend may say, and a margin reach.
 constexpr double kMostRise = 1.25, kMostMargin = 1.5;
-constexpr double kBurstDeviations = 4;
+constexpr double kBurstDeviations = 4, kFewRequests = 3;
 constexpr double kPersistenceGain = 0.2;
 
 double gain(double elapsed, double memory, double age) {
@@ -203,7 +203,9 @@ double burst_rate(const Input& in, const TideState& s) {
       rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), Duration(0), in, s));
   const double noise =
       std::sqrt(std::max(base, 1 / s.fast_seconds) * s.dispersion / (2 * s.fast_seconds));
-  if (s.bins == 0 || s.fast < base + kBurstDeviations * noise) return 0;
+  // A few requests that happen to come together are no burst, however rare requests are.
+  const double few = kFewRequests / s.fast_seconds;
+  if (s.bins == 0 || s.fast < base + kBurstDeviations * noise + few) return 0;
   return s.fast - noise;
 }
 

@@ -246,7 +246,9 @@ std::string yaml(const spec::Model& model, const std::vector<Knob>& knobs, const
         out += fmt::format("  window: {}\n", spec::duration_text(scaling.window));
         break;
       case KnobKind::kScaleDownDelay:
-        out += fmt::format("  scaleDownDelay: {}\n", spec::duration_text(spec::scale_down_delay(scaling)));
+        if (!scaling.scale_down_delay) break;
+        out +=
+            fmt::format("  scaleDownDelay: {}\n", spec::duration_text(*scaling.scale_down_delay));
         break;
       case KnobKind::kStabilization:
         out += fmt::format("  behavior: {{scaleDown: {{stabilizationWindowSeconds: {}}}}}\n",

@@ -129,8 +129,8 @@ struct Demand {
         Field{"expectedOutputTokensTotal", &D::expected_output_tokens_total},
         Field{"queuedOutputTokens", &D::queued_output_tokens},
         Field{"creditRequests", &D::credit_requests},
-        Field{"withheldRequests", &D::withheld_requests},
-        Field{"judgedTotal", &D::judged_total}, Field{"metTotal", &D::met_total});
+        Field{"withheldRequests", &D::withheld_requests}, Field{"judgedTotal", &D::judged_total},
+        Field{"metTotal", &D::met_total});
   }
   bool operator==(const Demand&) const = default;
 };

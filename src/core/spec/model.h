@@ -50,14 +50,7 @@ enum class PolicyKind : std::uint8_t {
 };
 enum class Mode : std::uint8_t { kObserve, kTimed, kAuto };
 /// What `tide` is made of; one part may be left out to see what it buys.
-enum class TidePart : std::uint8_t {
-  kNone,
-  kForecast,
-  kLeadTime,
-  kSeason,
-  kWarmPool,
-  kLearning
-};
+enum class TidePart : std::uint8_t { kNone, kForecast, kLeadTime, kSeason, kWarmPool, kLearning };
 enum class Environment : std::uint8_t { kHa, kDev, kCost };
 enum class MetricTarget : std::uint8_t { kAverageValue, kValue, kUtilization };
 enum class ScalePolicyType : std::uint8_t { kPercent, kPods };
@@ -150,7 +143,7 @@ struct Scaling {
   Duration timed_for{0};  ///< mode: timed, how long to act
   Environment environment = Environment::kDev;
   Duration window = seconds(60);
-  std::optional<Duration> scale_down_delay;  ///< see scale_down_delay() below
+  std::optional<Duration> scale_down_delay;        ///< see scale_down_delay() below
   std::optional<std::int64_t> concurrency_target;  ///< requests per replica; default: maxNumSeqs
   double target_utilization = 0.7;
   std::vector<MetricSpec> metrics;

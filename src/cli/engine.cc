@@ -69,7 +69,7 @@ Result<live::EmulatorOptions> emulator_options(const EngineOptions& flags) {
   }
   out.priority_scheduling = flags.scheduling_policy == "priority";
   if (auto ok = apply_lora(out, flags); !ok) return fail(ok.error());
-  out.enable_sleep_mode = flags.enable_sleep_mode;
+  out.enable_sleep_mode = out.enable_sleep_mode || flags.enable_sleep_mode;
   out.dev_mode = out.dev_mode || flags.dev_mode;
   out.load_tracking = flags.enable_server_load_tracking;
   out.prompt_tokens_details = flags.enable_prompt_tokens_details;

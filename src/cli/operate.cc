@@ -150,8 +150,10 @@ int status(const StatusOptions& options) {
       const std::string name = v["variant"];
       std::string mode = model.value("mode", "");
       if (model.value("paused", false)) mode = "PAUSED";
+      const long asleep = v["sleeping"].get<long>();
       rows.push_back({first ? model.value("model", "") : "", name,
-                      fmt::format("{}/{}", v["ready"].get<long>(), v["desired"].get<long>()),
+                      fmt::format("{}/{}{}", v["ready"].get<long>(), v["desired"].get<long>(),
+                                  asleep > 0 ? fmt::format(", {} asleep", asleep) : ""),
                       std::to_string(v["ordered"].get<long>() + v["starting"].get<long>()),
                       std::to_string(v["draining"].get<long>()),
                       first ? std::to_string(model["queue"]["requests"].get<long>()) : "",

@@ -96,9 +96,19 @@ std::string_view sentence(ReasonCode code) {
   return "unknown reason";
 }
 
+namespace {
+/// Said beside the number, not about it.
+bool is_remark(ReasonCode code) {
+  return code == ReasonCode::kWarmPool || code == ReasonCode::kProfileDrift;
+}
+}  // namespace
+
 const Reason* binding_reason(const std::vector<Reason>& reasons) {
   for (auto it = reasons.rbegin(); it != reasons.rend(); ++it) {
     if (it->before != it->after) return &*it;
+  }
+  for (auto it = reasons.rbegin(); it != reasons.rend(); ++it) {
+    if (!is_remark(it->code)) return &*it;
   }
   return reasons.empty() ? nullptr : &reasons.back();
 }

@@ -139,7 +139,8 @@ struct Reason {
   bool operator==(const Reason&) const = default;
 };
 
-/// The reason that bound: the last that changed a number, else the last. Null for none.
+/// The reason that bound: the last that changed a number, else the last that is about the number
+/// (not the pool, nor the profile). Null for none.
 const Reason* binding_reason(const std::vector<Reason>& reasons);
 
 }  // namespace tidegate

@@ -77,7 +77,7 @@ void OutputEstimate::learn(const Ask& ask, std::int64_t output) {
   const auto tokens = static_cast<double>(std::min(output, kMostOutput));
   double part = 0;
   if (ask.max_output > 0) {
-    const auto limit = static_cast<double>(ask.max_output);
+    const auto limit = static_cast<double>(std::min(ask.max_output, kMostOutput));
     part = std::min(1.0, tokens / limit);
     const Reading reading = read(ask);
     auto fold = [tokens, limit](std::int64_t& mean, double guess) {

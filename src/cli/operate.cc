@@ -71,9 +71,9 @@ void print_decision(const control::Decision& d, std::int64_t repeats, const std:
   print_signal("in_flight_requests", signal::in_flight_requests(d.observation));
   print_signal("ttft_p99_seconds", d.observation.ttft_p99_seconds);
   for (const auto& v : d.observation.variants) {
-    fmt::print("    {}: {} ready, {} starting, {} ordered, {} draining, {} failed\n", v.variant,
-               v.fleet.ready.value(), v.fleet.starting.value(), v.fleet.ordered.value(),
-               v.fleet.draining.value(), v.fleet.failed.value());
+    fmt::print("    {}: {} ready, {} asleep, {} starting, {} ordered, {} draining, {} failed\n",
+               v.variant, v.fleet.ready.value(), v.fleet.sleeping.value(), v.fleet.starting.value(),
+               v.fleet.ordered.value(), v.fleet.draining.value(), v.fleet.failed.value());
     print_signal("  kv_usage", v.kv_usage);
   }
   fmt::print("  why\n");

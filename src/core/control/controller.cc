@@ -222,6 +222,8 @@ void Controller::scale(const OperatorSaid& said, Instant now, Actions& actions) 
     actions.push_back(announce(ReasonCode::kNotLeader, spec.name, before, before, "not scaled"));
     return;
   }
+  // What is set by hand is told once, also where nothing was told before.
+  if (mode_.acts()) leave_shadow(observation(now), now);
   std::int64_t most = spec.max_replicas.value();
   std::int64_t wanted = std::clamp<std::int64_t>(said.replicas, 0, most);
   set_by_hand(*variant, wanted, now, actions);

@@ -76,6 +76,7 @@ class Controller {
              Instant now, Actions& actions);
   void set_by_hand(std::size_t variant, std::int64_t awake, Instant now, Actions& actions);
   void keep_unapplied(plan::Memory next);
+  void leave_shadow(const signal::Observation& seen, Instant now);
   void remember_targets(const signal::Observation& seen, Instant now);
   signal::Observation observation(Instant now) const;
   std::optional<std::size_t> find(const std::string& variant) const;

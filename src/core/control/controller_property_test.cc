@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/base/rng.h"
 #include "core/control/control_test_world.h"
@@ -25,6 +26,13 @@ spec::Model random_model(Rng& rng) {
   } while (!policy::is_built(model.scaling.policy));
   model.scaling.scale_down_delay = seconds(static_cast<std::int64_t>(rng.below(4) * 10));
   model.scaling.window = seconds(10);
+  for (spec::Variant& variant : model.variants) {
+    const auto most = static_cast<std::int64_t>(rng.below(4));
+    const auto least = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(most) + 1));
+    variant.warm_pool = {.min_replicas = Replicas(least),
+                         .max_replicas = Replicas(most),
+                         .holds_device = rng.below(2) == 0};
+  }
   if (rng.below(3) == 0) model.scaling.prewarm = spec::Prewarm{0.02, seconds(20)};
   if (rng.below(3) == 0) {
     model.scaling.scale_up.policies = {{spec::ScalePolicyType::kPods, 2, seconds(15)}};
@@ -118,8 +126,9 @@ class Chaos {
 
 struct Watch {
   const spec::Model& model;
-  std::map<std::string, std::int64_t> applied;  ///< last Apply that nothing has put in question
+  std::map<std::string, Apply> applied;  ///< last Apply that nothing has put in question
   std::map<std::string, Instant> failed_until;
+  std::map<ReplicaId, std::pair<plan::Rest, Instant>> orders;  ///< since it last changed
 
   const spec::Variant& variant(const std::string& name) const {
     return *std::find_if(model.variants.begin(), model.variants.end(),
@@ -129,14 +138,42 @@ struct Watch {
   void check_apply(const Apply& apply, bool by_operator, bool acts, const char* where) {
     const spec::Variant& spec = variant(apply.variant);
     EXPECT_LE(apply.replicas, spec.max_replicas) << where;
+    EXPECT_LE(apply.asleep, spec.warm_pool.max_replicas) << where;
+    EXPECT_GE(apply.asleep, Replicas(0)) << where;
     if (!by_operator) {
-      EXPECT_GE(apply.replicas, spec::min_replicas(model, spec)) << where;
+      EXPECT_GE(apply.awake(), spec::min_replicas(model, spec)) << where;
       EXPECT_TRUE(acts) << where;
     }
     auto last = applied.find(apply.variant);
-    bool repeated = last != applied.end() && last->second == apply.replicas.value();
-    EXPECT_FALSE(repeated) << where << " applied " << last->second << " twice";
-    applied[apply.variant] = apply.replicas.value();
+    bool repeated = last != applied.end() && last->second.replicas == apply.replicas &&
+                    last->second.asleep == apply.asleep;
+    EXPECT_FALSE(repeated) << where << " applied " << apply.replicas.value() << " twice";
+    applied[apply.variant] = apply;
+  }
+
+  /// Of one event: nobody is told two things, and nobody to wake or sleep who was just told so.
+  void check_orders(const std::vector<Action>& actions, bool may, Instant now, const char* where) {
+    std::set<ReplicaId> told;
+    auto once = [&](ReplicaId id, plan::Rest rest) {
+      EXPECT_TRUE(told.insert(id).second) << where << ": two orders for one replica";
+      EXPECT_TRUE(may) << where;
+      auto before = orders.find(id);
+      bool again = before != orders.end() && before->second.first == rest &&
+                   now - before->second.second < kToldLasts;
+      EXPECT_FALSE(again) << where << ": told again";
+      orders[id] = {rest, now};
+    };
+    for (const Action& action : actions) {
+      if (const auto* wake = std::get_if<Wake>(&action)) once(wake->id, plan::Rest::kWaking);
+      if (const auto* sleep = std::get_if<Sleep>(&action)) {
+        once(sleep->id, plan::Rest::kFallingAsleep);
+      }
+      const auto* apply = std::get_if<Apply>(&action);
+      for (ReplicaId id : apply != nullptr ? apply->victims : std::vector<ReplicaId>()) {
+        EXPECT_TRUE(told.insert(id).second) << where << ": a victim is told something else";
+        orders.erase(id);
+      }
+    }
   }
 
   void check_record(const Record& record, const char* where) {
@@ -181,8 +218,8 @@ Start start_of(const Controller& controller, const Watch& watch) {
   start.mode = controller.view().mode;
   start.timed_until = controller.view().timed_until;
   start.paused = controller.view().paused ? 1 : 0;
-  for (const auto& [variant, replicas] : watch.applied) {
-    start.targets.push_back({variant, Replicas(replicas)});
+  for (const auto& [variant, apply] : watch.applied) {
+    start.targets.push_back({variant, apply.awake(), apply.asleep});
   }
   return start;
 }
@@ -192,7 +229,7 @@ void run_history(std::uint64_t seed) {
   spec::Model model = random_model(rng);
   Controller controller(model, 1, {}), twin(model, 1, {});
   Chaos chaos(model, seed);
-  Watch watch{model, {}, {}};
+  Watch watch{model, {}, {}, {}};
   Instant now = at(0);
   bool acted = true;
   for (int i = 0; i < kEvents && !testing::Test::HasFailure(); ++i) {
@@ -202,6 +239,8 @@ void run_history(std::uint64_t seed) {
     if (const auto* failed = std::get_if<CapacityFailed>(&event)) {
       watch.failed_until[failed->variant] = now + failed->retry_after;
     }
+    const auto* changed = std::get_if<ReplicaChanged>(&event);
+    if (changed != nullptr) watch.orders.erase(changed->id);
     std::vector<Action> actions, same;
     controller.handle(event, now, actions);
     twin.handle(event, now, same);
@@ -216,6 +255,9 @@ void run_history(std::uint64_t seed) {
     }
     const auto* said = std::get_if<OperatorSaid>(&event);
     bool scaled = said != nullptr && said->said == Said::kScale && view.leader;
+    // By hand and by the policy's next word: two deciders in one event.
+    if (scaled) watch.orders.clear();
+    if (!scaled) watch.check_orders(actions, acts, now, where.c_str());
     for (const Action& action : actions) {
       watch.doubt(action);
       if (const auto* apply = std::get_if<Apply>(&action)) {
@@ -229,6 +271,7 @@ void run_history(std::uint64_t seed) {
       controller = Controller(model, 1, start);
       twin = Controller(model, 1, start);
       watch.applied.clear();
+      watch.orders.clear();
       watch.failed_until.clear();
     }
   }

@@ -86,20 +86,24 @@ void Controller::remember_targets(const signal::Observation& seen, Instant now) 
   }
 }
 
+/// Targets of recommendations nobody applied: go on from what there is.
+void Controller::leave_shadow(const signal::Observation& seen, Instant now) {
+  if (!shadow_) return;
+  for (std::size_t i = 0; i < model_.variants.size(); ++i) {
+    std::int64_t active = policy::fleet_of(model_, seen, i).active().value();
+    plan::override_target(memory_.variants[i], active, now);
+    memory_.variants[i].asleep = 0;
+  }
+  ledger_.forget();
+  shadow_ = false;
+}
+
 void Controller::decide(Instant now, Actions& actions) {
   Decision decision;
   decision.observation = observation(now);
   remember_targets(decision.observation, now);
   bool acts = mode_.acts();
-  if (acts && shadow_) {
-    // Targets of recommendations nobody applied: go on from what there is.
-    for (std::size_t i = 0; i < model_.variants.size(); ++i) {
-      std::int64_t active = policy::fleet_of(model_, decision.observation, i).active().value();
-      plan::override_target(memory_.variants[i], active, now);
-      memory_.variants[i].asleep = 0;
-    }
-    ledger_.forget();
-  }
+  if (acts) leave_shadow(decision.observation, now);
   decision.at = now;
   decision.wall = decision.observation.wall;
   decision.version = kDecisionVersion;

@@ -83,9 +83,8 @@ void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) 
   if (event.adopted != 0 && appeared) {
     actions.push_back(announce(ReasonCode::kAdopted, event.variant, active - 1, active,
                                "replica " + std::to_string(event.id.value())));
-  } else if (ours && appeared && ledger_.too_many(*variant, active, surge_)) {
-    foreign(*variant, active, now, actions);
-  } else if (ours && leaves && ledger_.too_few(*variant, active)) {
+  } else if (ours && ((appeared && ledger_.too_many(*variant, active, surge_)) ||
+                      (leaves && ledger_.too_few(*variant, active)))) {
     foreign(*variant, active, now, actions);
   }
   cadence_.request();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "format/openai_sse.h"
+#include "live/load/load.h"
 #include "live/net/clock.h"
 #include "live/net/deadline.h"
 #include "live/net/http_client.h"
@@ -18,20 +19,6 @@ std::int64_t opening_output(std::size_t client, std::int64_t output) {
   const double turns = 0.6180339887498949 * static_cast<double>(client + 1);
   const double share = turns - std::floor(turns);
   return 1 + static_cast<std::int64_t>(share * static_cast<double>(output));
-}
-
-std::string_view error_name(net::ClientErrorKind kind) {
-  switch (kind) {
-    case net::ClientErrorKind::kConnect:
-      return "connect";
-    case net::ClientErrorKind::kReset:
-      return "reset";
-    case net::ClientErrorKind::kTimeout:
-      return "timeout";
-    case net::ClientErrorKind::kProtocol:
-      break;
-  }
-  return "protocol";
 }
 
 }  // namespace

@@ -36,6 +36,13 @@ net::Headers common_headers(const std::string& api_key) {
   return headers;
 }
 
+Ending ending_of_status(int status) {
+  if (status == 429 || status == 503) return Ending::kRejected;
+  return status == 408 || status == 504 ? Ending::kTimedOut : Ending::kLost;
+}
+
+}  // namespace
+
 std::string_view error_name(net::ClientErrorKind kind) {
   switch (kind) {
     case net::ClientErrorKind::kConnect:
@@ -49,13 +56,6 @@ std::string_view error_name(net::ClientErrorKind kind) {
   }
   return "protocol";
 }
-
-Ending ending_of_status(int status) {
-  if (status == 429 || status == 503) return Ending::kRejected;
-  return status == 408 || status == 504 ? Ending::kTimedOut : Ending::kLost;
-}
-
-}  // namespace
 
 struct LoadRun::State : std::enable_shared_from_this<State> {
   struct Open {

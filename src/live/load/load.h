@@ -23,12 +23,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/spec/model.h"
 #include "core/workload/workload.h"
 #include "live/load/prompt.h"
 #include "live/net/http.h"
+#include "live/net/http_client.h"
 #include "live/net/loop.h"
 
 namespace tidegate::live {
@@ -81,5 +83,8 @@ class LoadRun {
 
 /// The name of the first model that GET /v1/models lists. Blocks at most `timeout` of wall time.
 Result<std::string> ask_model(const net::Url& url, const std::string& api_key, Duration timeout);
+
+/// What a report calls an answer that broke off.
+std::string_view error_name(net::ClientErrorKind kind);
 
 }  // namespace tidegate::live

@@ -116,6 +116,12 @@ class TestWorld {
     auto it = last.find(id);
     return it != last.end() && it->second.state == state;
   }
+  /// Reported in this state at some time: what a state that passes by itself is waited for with.
+  bool was(ReplicaId id, control::ReplicaState state) const {
+    return std::any_of(reports.begin(), reports.end(), [&](const ReplicaInfo& info) {
+      return info.id == id && info.state == state;
+    });
+  }
   /// A small answer of an engine, by the loop.
   net::Response ask(const net::Address& address, const std::string& method,
                     const std::string& path) {

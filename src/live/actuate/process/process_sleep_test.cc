@@ -115,8 +115,9 @@ TEST_F(SleepTest, an_engine_that_refuses_to_sleep_serves_on_and_is_not_asked_aga
   world.ask(info.address, "POST", "/deaf");
   actuator->sleep(info.id, 1);
   actuator->drained(info.id);
-  ASSERT_TRUE(world.until([&] { return world.last[info.id].state == ReplicaState::kDraining; }));
-  ASSERT_TRUE(world.until([&] { return world.last[info.id].state == ReplicaState::kReady; }));
+  ASSERT_TRUE(world.until([&] {
+    return world.was(info.id, ReplicaState::kDraining) && world.is(info.id, ReplicaState::kReady);
+  }));
   EXPECT_LT(world.last[info.id].stages.total, Duration(0)) << "that is no start";
   actuator->sleep(info.id, 1);
   world.settle();

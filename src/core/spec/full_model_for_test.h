@@ -147,8 +147,11 @@ inline Model full_model() {
   variants.push_back(full_variant(
       "kubernetes", KubernetesTarget{"leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "n", "prod",
                                      8080, "app=n", seconds(600), "/etc/kubeconfig", "c"}));
-  variants.push_back(full_variant("aws", AwsAutoScalingGroupTarget{"group", "eu-central-1"}));
-  for (std::size_t i = 1; i < variants.size(); ++i) variants[i].warm_pool = {};  // cannot sleep
+  variants.push_back(full_variant(
+      "aws", AwsAutoScalingGroupTarget{"group", "eu-central-1", 8001, "/ready", seconds(400),
+                                       seconds(30), "drain", true, AwsPoolState::kHibernated, true,
+                                       "prod", "http://127.0.0.1:4566"}));
+  for (std::size_t i = 1; i + 1 < variants.size(); ++i) variants[i].warm_pool = {};  // cannot sleep
   return model;
 }
 

@@ -256,9 +256,21 @@ struct KubernetesTarget {
   std::string context;     ///< empty: the kubeconfig's current one
   bool operator==(const KubernetesTarget&) const = default;
 };
+/// What an instance of an AWS warm pool is between boots.
+enum class AwsPoolState : std::uint8_t { kStopped, kHibernated, kRunning };
 struct AwsAutoScalingGroupTarget {
   std::string name;
   std::string region;
+  std::int64_t port = 8000;  ///< of the engine's HTTP API on each instance
+  std::string health_path = "/health";
+  Duration pending_timeout = seconds(300);
+  Duration drain_timeout = seconds(120);
+  std::string termination_hook;  ///< completed once an instance is drained; empty: none
+  bool protect_from_scale_in = false;
+  AwsPoolState warm_pool_state = AwsPoolState::kStopped;
+  bool publish_metrics = false;  ///< to CloudWatch
+  std::string profile;           ///< empty: the environment's
+  std::string endpoint;          ///< of every service, for tests; empty: AWS's own
   bool operator==(const AwsAutoScalingGroupTarget&) const = default;
 };
 using Target = std::variant<std::monostate, ProcessTarget, EndpointsTarget, ExecTarget,
@@ -373,6 +385,10 @@ template <>
 struct EnumTokens<spec::EngineType> {
   static constexpr std::string_view kTokens[] = {"vllm",   "sglang",   "tgi",   "trtllm",
                                                  "triton", "llamacpp", "dynamo"};
+};
+template <>
+struct EnumTokens<spec::AwsPoolState> {
+  static constexpr std::string_view kTokens[] = {"Stopped", "Hibernated", "Running"};
 };
 template <>
 struct EnumTokens<spec::WeightSource> {

@@ -210,6 +210,38 @@ constexpr Option kAwsRows[] = {
         .needed()
         .like("eu-central-1")
         .says("Of the group."),
+    option<&AwsAutoScalingGroupTarget::port>("port").between(1, 65'535).says(
+        "Where the engine on each instance serves HTTP, at its private address."),
+    option<&AwsAutoScalingGroupTarget::health_path>("healthPath")
+        .says("Answers 200 once the engine serves."),
+    option<&AwsAutoScalingGroupTarget::pending_timeout>("pendingTimeout")
+        .between(0, kDay)
+        .says("An instance that has not come for so long is a lack of capacity; what AWS itself "
+              "reports as failed is one at once."),
+    option<&AwsAutoScalingGroupTarget::drain_timeout>("drainTimeout")
+        .between(0, kDay)
+        .says("Requests in flight may finish for so long before an instance is terminated."),
+    option<&AwsAutoScalingGroupTarget::termination_hook>("terminationHook")
+        .otherwise("none is completed")
+        .like("drain")
+        .says("Lifecycle hook of the group that holds a terminating instance; completed once it is "
+              "drained."),
+    option<&AwsAutoScalingGroupTarget::protect_from_scale_in>("protectFromScaleIn")
+        .says("Instances are protected from every scale-in but ours."),
+    option<&AwsAutoScalingGroupTarget::warm_pool_state>("warmPoolState")
+        .says("What instances of the group's warm pool are between boots; used where "
+              "warmPool.maxReplicas is above 0."),
+    option<&AwsAutoScalingGroupTarget::publish_metrics>("publishMetrics")
+        .says("LLMQueueDepth and DesiredReplicas go to CloudWatch each minute, namespace "
+              "Tidegate."),
+    option<&AwsAutoScalingGroupTarget::profile>("profile")
+        .otherwise("$AWS_PROFILE, or the environment's credentials")
+        .like("prod")
+        .says("Of ~/.aws/config and ~/.aws/credentials."),
+    option<&AwsAutoScalingGroupTarget::endpoint>("endpoint")
+        .otherwise("AWS's own")
+        .like("http://127.0.0.1:4566")
+        .says("Of every AWS service, for tests."),
 };
 constexpr Section kAws{"awsAutoScalingGroup", "An AWS auto scaling group.", kAwsRows,
                        defaults_of<AwsAutoScalingGroupTarget>};

@@ -1,5 +1,6 @@
 #include "core/spec/validate.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
@@ -129,8 +130,7 @@ std::string_view cannot_sleep(const Target& target) {
   if (std::holds_alternative<ExecTarget>(target)) {
     return "a command that is told the number cannot put a replica to sleep";
   }
-  if (std::holds_alternative<KubernetesTarget>(target) ||
-      std::holds_alternative<AwsAutoScalingGroupTarget>(target)) {
+  if (std::holds_alternative<KubernetesTarget>(target)) {
     return "replicas of this target are not put to sleep yet";
   }
   return {};
@@ -146,7 +146,9 @@ void check_warm_pool(const Variant& variant, const std::string& path, Errors& er
   if (pool.max_replicas <= Replicas(0)) return;
   if (std::string_view why = cannot_sleep(variant.target); !why.empty()) {
     errors.add(path + ".warmPool.maxReplicas",
-               std::string(why) + "; a warm pool needs target.process (or simulate)");
+               std::string(why) +
+                   "; a warm pool needs target.process or target.awsAutoScalingGroup "
+                   "(or simulate)");
   }
   if (!wake_time(variant)) {
     std::string level = std::to_string(pool.level);
@@ -154,6 +156,24 @@ void check_warm_pool(const Variant& variant, const std::string& path, Errors& er
                                              " need to know how long they take to wake; add "
                                              "coldStart.wakeLevel" +
                                              level + ": " + (pool.level == 2 ? "8s" : "1s"));
+  }
+}
+
+void check_aws(const AwsAutoScalingGroupTarget& group, const std::string& path, Errors& errors) {
+  if (!group.health_path.starts_with('/')) {
+    errors.add(path + ".healthPath",
+               quoted(group.health_path) + " must begin with /, such as /health");
+  }
+  const bool spelt =
+      !group.region.empty() && std::all_of(group.region.begin(), group.region.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+      });
+  if (!spelt) {
+    errors.add(path + ".region", quoted(group.region) + " is no region; write eu-central-1");
+  }
+  const std::string& url = group.endpoint;
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
+    errors.add(path + ".endpoint", quoted(url) + " is not a URL; write http://127.0.0.1:4566");
   }
 }
 
@@ -176,6 +196,9 @@ void check_variant(const Variant& variant, const std::string& path, Errors& erro
   check_warm_pool(variant, path, errors);
   if (auto* endpoints = std::get_if<EndpointsTarget>(&variant.target)) {
     check_urls(*endpoints, path + ".target.endpoints", errors);
+  }
+  if (auto* group = std::get_if<AwsAutoScalingGroupTarget>(&variant.target)) {
+    check_aws(*group, path + ".target.awsAutoScalingGroup", errors);
   }
   if (auto* process = std::get_if<ProcessTarget>(&variant.target)) {
     if (!process->health_path.starts_with('/')) {

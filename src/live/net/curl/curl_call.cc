@@ -152,6 +152,11 @@ void set_options(Call& call) {
   }
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(request.total_timeout));
+  if (!request.sigv4.empty()) {
+    curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, request.sigv4.c_str());
+    curl_easy_setopt(easy, CURLOPT_USERNAME, request.sigv4_key.c_str());
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, request.sigv4_secret.c_str());
+  }
   if (request.tls != nullptr) set_tls(call, *request.tls);
 }
 

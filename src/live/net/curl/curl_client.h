@@ -37,6 +37,8 @@ struct CurlRequest {
   std::string body;
   std::shared_ptr<const Tls> tls;
   std::string proxy;  ///< empty: the environment's
+  /// "aws:amz:REGION:SERVICE": signed with AWS Signature 4 by these keys.
+  std::string sigv4, sigv4_key, sigv4_secret;
   Duration connect_timeout = seconds(10);
   Duration total_timeout{0};           ///< 0: none
   Duration idle_timeout{0};            ///< longest pause, also before the head; 0: none

@@ -67,6 +67,7 @@ struct HttpServer::State : http1::ServerCore {
   using ServerCore::ServerCore;
   struct Listener {
     int fd;
+    std::shared_ptr<TlsServer> tls;  // or none
     Loop::TimerId retry = Loop::TimerId::kNone;
   };
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -79,6 +80,7 @@ struct HttpServer::State : http1::ServerCore {
   }
 
   void accept(Listener& listener, const std::shared_ptr<State>& self) {
+    if (listener.tls != nullptr) look(*listener.tls);
     for (int i = 0; i < kAcceptsPerEvent; ++i) {
       sockaddr_storage from{};
       socklen_t size = sizeof from;
@@ -96,9 +98,21 @@ struct HttpServer::State : http1::ServerCore {
       }
       int one = 1;
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-      auto connection =
-          std::make_shared<http1::ServerConnection>(self, fd, address_of(from).text());
+      auto connection = std::make_shared<http1::ServerConnection>(
+          self, fd, address_of(from).text(),
+          listener.tls == nullptr ? nullptr : listener.tls->accept(),
+          listener.tls == nullptr ? Duration(0) : listener.tls->options().handshake_timeout);
       if (connection->open()) connections.emplace(connection.get(), connection);
+    }
+  }
+
+  void look(TlsServer& tls) const {
+    auto seen = tls.look(loop.now());
+    if (!seen) {
+      log(Level::kWarn, "the new certificate cannot be used, the old one stays",
+          {{"cause", seen.error().message}});
+    } else if (*seen == TlsServer::Look::kReadAgain) {
+      log(Level::kInfo, "certificate read again", {{"file", tls.options().certificate_file}});
     }
   }
 
@@ -135,13 +149,13 @@ HttpServer::~HttpServer() {
   while (!state_->connections.empty()) state_->connections.begin()->second->close();
 }
 
-Result<Address> HttpServer::listen(const Address& address) {
+Result<Address> HttpServer::listen(const Address& address, std::shared_ptr<TlsServer> tls) {
   auto refuse = [&](const std::string& why) {
     return fail("cannot listen on " + address.text() + ": " + why);
   };
   auto fd = open_listener(address);
   if (!fd) return refuse(fd.error().message);
-  auto listener = std::make_unique<State::Listener>(State::Listener{*fd});
+  auto listener = std::make_unique<State::Listener>(State::Listener{*fd, std::move(tls)});
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   if (::getsockname(*fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) {

@@ -7,16 +7,21 @@
 // The seam of the data path: core/route and the gateway see only Exchange. Requests that
 // smuggle (Content-Length with Transfer-Encoding, differing lengths, bare CR or LF, obs-fold,
 // blanks in names, bad chunk sizes, more than one Host) get 400 and the connection is closed.
+// With a TlsServer (tls/tls_server.h) the same over TLS.
 // Thread-safety: the loop's thread.
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "live/net/http.h"
 #include "live/net/loop.h"
 
 namespace tidegate::net {
+
+class TlsServer;
 
 /// One request and its response. Kept alive by whoever holds the pointer; after the connection dies
 /// every call is a no-op and closed() is true.
@@ -27,6 +32,9 @@ class Exchange {
   /// Moves the body out (to keep it while waiting without a copy).
   virtual std::string take_body() = 0;
   virtual std::string_view peer() const = 0;  ///< ip:port
+  /// What the client showed over TLS, leaf first, in DER. It holds the leaf's key; whose word that
+  /// is, client_subject() says (tls/certificates.h). Empty: nothing, or no TLS.
+  virtual const std::vector<std::string>& client_certificates() const = 0;
 
   /// The whole response. Adds Content-Length, Connection and Date.
   virtual void respond(int status, const Headers& headers, std::string_view body) = 0;
@@ -54,7 +62,8 @@ class HttpServer {
   HttpServer(Loop& loop, Limits limits, Handler handler);
   ~HttpServer();
   /// Binds and listens; an error names the address and the cause ("address already in use").
-  Result<Address> listen(const Address& address);
+  /// With `tls`, that is all the port speaks.
+  Result<Address> listen(const Address& address, std::shared_ptr<TlsServer> tls = nullptr);
   /// Stops accepting; open exchanges go on and their connections close after them.
   void drain();
   std::size_t connections() const;

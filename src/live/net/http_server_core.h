@@ -19,6 +19,7 @@
 #include "live/net/http1_chunks.h"
 #include "live/net/http1_head.h"
 #include "live/net/http_server.h"
+#include "live/net/tls/tls_server.h"
 
 namespace tidegate::net::http1 {
 
@@ -40,6 +41,8 @@ struct ServerCore {
   bool shut = false;  // the HttpServer is gone: no callback leaves any more
   std::array<char, 64 << 10> read_buffer;
   std::string head_buffer;
+  std::string plain_buffer;  // as read over TLS
+  std::string clear_buffer;  // to be sent over TLS
 
   /// "Sun, 06 Nov 1994 08:49:37 GMT", read at most once a second.
   std::string_view date();
@@ -58,7 +61,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   /// gets to see the answer (a reset would wipe it out), for at most this long.
   static constexpr Duration kLinger = seconds(10);
 
-  ServerConnection(std::shared_ptr<ServerCore> core, int fd, std::string peer);
+  ServerConnection(std::shared_ptr<ServerCore> core, int fd, std::string peer,
+                   std::unique_ptr<TlsStream> tls, Duration handshake_timeout);
   ~ServerConnection();
   Result<void> open();
   void close();
@@ -67,6 +71,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
 
   // For the exchange.
   const std::string& peer() const { return peer_; }
+  const std::shared_ptr<const CertificateChain>& client_certificates() const { return client_; }
   std::size_t unsent() const { return out_.size() - out_at_; }
   /// Sends head and body at once; what the socket does not take is kept.
   void send(std::string_view first, std::string_view second);
@@ -80,7 +85,15 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   void break_off(Break how);
 
  private:
-  enum class Phase : std::uint8_t { kHead, kBody, kHandling, kFlushing, kLinger, kClosed };
+  enum class Phase : std::uint8_t {
+    kHandshake,
+    kHead,
+    kBody,
+    kHandling,
+    kFlushing,
+    kLinger,
+    kClosed
+  };
 
   void on_event(std::uint32_t events);
   void on_readable();
@@ -99,6 +112,12 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   void linger();
   void update_interest();
   void release_body_bytes();
+  // Over TLS (http_server_tls.cc).
+  void take_sealed(std::string_view bytes);
+  void handshake_done();
+  /// Encrypts what out_ holds in clear.
+  void seal();
+  void say_end();
 
   std::shared_ptr<ServerCore> core_;
   int fd_;
@@ -124,6 +143,11 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   bool blocked_ = false;  // the socket took less than all: waits for EPOLLOUT
   bool dirty_ = false;
   bool close_after_ = false;
+
+  std::unique_ptr<TlsStream> tls_;  // or none
+  Duration handshake_timeout_;
+  std::size_t sealed_ = 0;  // out_ is ready for the wire up to here, and in clear beyond
+  std::shared_ptr<const CertificateChain> client_;
 };
 
 /// One request and its response: turns respond/start/write/finish into bytes.
@@ -135,6 +159,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
   const Request& request() const override { return request_; }
   std::string take_body() override { return std::move(request_.body); }
   std::string_view peer() const override { return peer_; }
+  const std::vector<std::string>& client_certificates() const override;
   void respond(int status, const Headers& headers, std::string_view body) override;
   void start(int status, const Headers& headers) override;
   bool started() const override { return started_; }
@@ -160,6 +185,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
   ServerConnection* connection_;
   Request request_;
   std::string peer_;
+  std::shared_ptr<const CertificateChain> client_;
   bool http10_;
   bool is_head_;
   bool keep_alive_;

@@ -32,6 +32,7 @@ ServerExchange::ServerExchange(std::shared_ptr<ServerCore> core, ServerConnectio
       connection_(connection),
       request_(std::move(request)),
       peer_(connection->peer()),
+      client_(connection->client_certificates()),
       http10_(framing.http10),
       is_head_(request_.method == "HEAD"),
       keep_alive_(framing.keep_alive) {}
@@ -44,6 +45,11 @@ ServerExchange::~ServerExchange() {
   } else {
     respond(500, {}, "the request was dropped without an answer\n");
   }
+}
+
+const std::vector<std::string>& ServerExchange::client_certificates() const {
+  static const CertificateChain kNone;
+  return client_ == nullptr ? kNone : *client_;
 }
 
 std::string& ServerExchange::head(int status, const Headers& headers) {

@@ -42,7 +42,9 @@ void ServerConnection::on_readable() {
   ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close();
-  if (phase_ != Phase::kLinger) take({buffer.data(), static_cast<std::size_t>(n)});
+  if (phase_ == Phase::kLinger) return;
+  std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
+  tls_ == nullptr ? take(bytes) : take_sealed(bytes);
 }
 
 void ServerConnection::take(std::string_view bytes) {

@@ -23,18 +23,27 @@ std::string_view ServerCore::date() {
   return date_;
 }
 
-ServerConnection::ServerConnection(std::shared_ptr<ServerCore> core, int fd, std::string peer)
-    : core_(std::move(core)), fd_(fd), peer_(std::move(peer)), deadline_(core_->loop, [this] {
-        auto self = shared_from_this();
-        on_expired();
-      }) {}
+ServerConnection::ServerConnection(std::shared_ptr<ServerCore> core, int fd, std::string peer,
+                                   std::unique_ptr<TlsStream> tls, Duration handshake_timeout)
+    : core_(std::move(core)),
+      fd_(fd),
+      peer_(std::move(peer)),
+      phase_(tls == nullptr ? Phase::kHead : Phase::kHandshake),
+      deadline_(core_->loop,
+                [this] {
+                  auto self = shared_from_this();
+                  on_expired();
+                }),
+      tls_(std::move(tls)),
+      handshake_timeout_(handshake_timeout) {}
 
 ServerConnection::~ServerConnection() {
   if (fd_ >= 0) ::close(fd_);
 }
 
 Result<void> ServerConnection::open() {
-  deadline_.set(core_->loop.now() + core_->limits.idle_timeout);
+  deadline_.set(core_->loop.now() +
+                (tls_ == nullptr ? core_->limits.idle_timeout : handshake_timeout_));
   return core_->loop.watch(fd_, EPOLLIN | EPOLLRDHUP,
                            [this](std::uint32_t events) { on_event(events); });
 }
@@ -57,13 +66,15 @@ void ServerConnection::close() {
 }
 
 void ServerConnection::drain() {
-  if (phase_ == Phase::kHead && !head_begun_) close();
+  if (phase_ == Phase::kHandshake || (phase_ == Phase::kHead && !head_begun_)) close();
 }
 
 void ServerConnection::update_interest() {
   if (phase_ == Phase::kClosed) return;
   std::uint32_t events = EPOLLIN | EPOLLRDHUP;
-  if (input_paused_) events &= ~static_cast<std::uint32_t>(EPOLLIN);
+  // Over TLS reading makes answers of its own: who takes none is not read.
+  if (input_paused_ || (tls_ != nullptr && blocked_))
+    events &= ~static_cast<std::uint32_t>(EPOLLIN);
   if (half_closed_) events = 0;
   if (blocked_) events |= EPOLLOUT;
   core_->loop.change(fd_, events);
@@ -72,7 +83,7 @@ void ServerConnection::update_interest() {
 void ServerConnection::send(std::string_view first, std::string_view second) {
   if (phase_ == Phase::kClosed) return;
   std::size_t sent = 0;
-  if (unsent() == 0) {
+  if (unsent() == 0 && tls_ == nullptr) {
     iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
                       {const_cast<char*>(second.data()), second.size()}};
     msghdr message{};
@@ -111,6 +122,7 @@ void ServerConnection::queue(std::string_view bytes) {
 
 void ServerConnection::flush() {
   if (phase_ == Phase::kClosed) return;
+  if (tls_ != nullptr) seal();
   bool progress = false;
   while (unsent() > 0) {
     ssize_t n = ::send(fd_, out_.data() + out_at_, unsent(), MSG_NOSIGNAL);
@@ -127,7 +139,9 @@ void ServerConnection::flush() {
       out_.erase(0, out_at_);
       out_at_ = 0;
     }
-    if (progress || !was_blocked) deadline_.set(core_->loop.now() + core_->limits.write_timeout);
+    if (phase_ != Phase::kHandshake && (progress || !was_blocked)) {
+      deadline_.set(core_->loop.now() + core_->limits.write_timeout);
+    }
   } else {
     out_at_ = 0;
     if (out_.capacity() > 2 * kFlushBytes) {
@@ -137,6 +151,7 @@ void ServerConnection::flush() {
     }
     if (was_blocked && phase_ == Phase::kHandling) deadline_.clear();
   }
+  sealed_ = out_.size();
   update_interest();
   if (phase_ == Phase::kFlushing && !blocked_) return flushed();
   if (exchange_ != nullptr && unsent() * 2 <= core_->limits.high_water_bytes) {
@@ -164,6 +179,7 @@ void ServerConnection::linger() {
   // A close with unread bytes resets the connection and may wipe out the answer on its way. So: say
   // that we are done, and wait for the client to close.
   phase_ = Phase::kLinger;
+  if (tls_ != nullptr) say_end();
   ::shutdown(fd_, SHUT_WR);
   input_paused_ = false;
   half_closed_ = false;
@@ -181,6 +197,8 @@ void ServerConnection::break_off(Break how) {
 
 void ServerConnection::on_expired() {
   switch (phase_) {
+    case Phase::kHandshake:
+      return close();
     case Phase::kHead:
       if (head_begun_) return refuse(408, "the request head took too long");
       return close();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/spec/validate.h"
 #include "format/exposition_writer.h"
 #include "live/run/status.h"
 
@@ -111,6 +112,8 @@ void Page::demand() {
             [&](const ModelRun& m) { return of(m).queued_output_tokens; });
   per_model("tidegate_queue_bytes", MetricType::kGauge, "Bytes of bodies waiting at the gateway.",
             [&](const ModelRun& m) { return of(m).queued_bytes; });
+  per_model("tidegate_queue_limit_requests", MetricType::kGauge, "queue.maxRequests of the spec.",
+            [](const ModelRun& m) { return m.model().queue.max_requests; });
   per_model("tidegate_dispatched_requests", MetricType::kGauge,
             "Requests bound to a replica and not finished.",
             [&](const ModelRun& m) { return of(m).dispatched_requests; });
@@ -170,6 +173,29 @@ void Page::traffic() {
   latency("tidegate_e2e_seconds", "Arrival to last byte.", &Traffic::e2e_seconds);
   latency("tidegate_queue_seconds", "Arrival to the binding to a replica.",
           &Traffic::queue_seconds);
+  per_model("tidegate_slo_requests_total", MetricType::kCounter,
+            "Requests the SLO was held against: all but those whose client left.",
+            [this](const ModelRun& m) {
+              const Traffic* t = gateway_.traffic(m.name());
+              return t == nullptr ? 0 : t->judged;
+            });
+  per_model("tidegate_slo_met_requests_total", MetricType::kCounter, "Of those, that met it.",
+            [this](const ModelRun& m) {
+              const Traffic* t = gateway_.traffic(m.name());
+              return t == nullptr ? 0 : t->met;
+            });
+  writer_.family("tidegate_slo_objective_ratio", MetricType::kGauge,
+                 "Share of requests that must meet the SLO: its largest percentile.");
+  for (const auto& model : models_) {
+    double objective = 0;
+    const spec::Slo& slo = model->model().slo;
+    for (const auto* bound : {&slo.ttft, &slo.itl, &slo.e2e}) {
+      if (*bound) objective = std::max(objective, (*bound)->percentile);
+    }
+    if (objective > 0) {
+      writer_.sample("tidegate_slo_objective_ratio", {{"model", model->name()}}, objective);
+    }
+  }
   writer_.family("tidegate_refused_total", MetricType::kCounter,
                  "Requests refused before a model was found, by HTTP status.");
   for (const auto& [status, n] : gateway_.refused()) {
@@ -189,6 +215,9 @@ void Page::decisions() {
   }
   per_model("tidegate_paused", MetricType::kGauge, "1 while paused.",
             [](const ModelRun& m) { return m.view().paused ? 1 : 0; });
+  per_model("tidegate_observation_age_seconds", MetricType::kGauge,
+            "Since the controller looked last; it decides on what it saw then.",
+            [this](const ModelRun& m) { return to_seconds(now_ - m.last_observation().at); });
   for (const auto& model : models_) model->ledger().settle(now_);
   per_model("tidegate_cost_dollars_total", MetricType::kCounter,
             "Cost of all replicas from order to gone.",
@@ -199,6 +228,15 @@ void Page::decisions() {
 }
 
 void Page::cold_starts() {
+  writer_.family("tidegate_cold_start_expected_seconds", MetricType::kGauge,
+                 "Order to ready at the 90th percentile, as the spec's coldStart says.");
+  for (const auto& model : models_) {
+    for (const spec::Variant& v : model->model().variants) {
+      writer_.sample("tidegate_cold_start_expected_seconds",
+                     {{"model", model->name()}, {"variant", v.name}},
+                     to_seconds(spec::cold_start_p90(v.cold_start)));
+    }
+  }
   writer_.family(
       "tidegate_cold_start_seconds", MetricType::kHistogram,
       "Starts by what they found, stage by stage; total is order to ready. Stages nobody "

@@ -122,7 +122,7 @@ NETWORK = {
     re.compile(r"^http_parser\.h$"): "live/net",
     re.compile(r"^boost/(asio|beast)"): "live/net",
     re.compile(r"^curl/"): "live/net",
-    re.compile(r"^(grpc|grpcpp)/"): "live/net",
+    re.compile(r"^(grpc|grpcpp)/|\.pb\.h$"): "live/keda",
     re.compile(r"^openssl/"): "live/net",
     re.compile(r"^sqlite3\.h$"): "live/store",
     re.compile(r"^spdlog/"): "live/net",

@@ -1,0 +1,74 @@
+#include "live/keda/probe.h"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "live/net/tls/certificates.h"
+#include "live/net/tls/tls_server.h"
+
+namespace tidegate::live::keda {
+namespace {
+
+Result<void> probe_files(const ScalerTls& tls) {
+  const bool certificate = !tls.certificate_file.empty(), key = !tls.key_file.empty();
+  if (certificate != key) {
+    return fail(fmt::format("--keda-tls-cert and --keda-tls-key go together: {} is missing",
+                            certificate ? "--keda-tls-key" : "--keda-tls-cert"));
+  }
+  if (!certificate && !tls.client_ca_file.empty()) {
+    return fail("--keda-tls-client-ca needs --keda-tls-cert and --keda-tls-key beside it");
+  }
+  if (!certificate) return {};
+  net::TlsOptions files;
+  files.certificate_file = tls.certificate_file;
+  files.key_file = tls.key_file;
+  if (auto pair = net::TlsServer::create(files); !pair) return fail(pair.error());
+  if (tls.client_ca_file.empty()) return {};
+  std::ifstream in(tls.client_ca_file);
+  std::stringstream pem;
+  if (!(pem << in.rdbuf())) {
+    return fail(fmt::format("--keda-tls-client-ca {}: {}", tls.client_ca_file,
+                            in ? "is empty" : std::strerror(errno)));
+  }
+  if (auto ca = net::CaSet::parse(pem.str()); !ca) {
+    return fail(ca.error().within("--keda-tls-client-ca " + tls.client_ca_file));
+  }
+  return {};
+}
+
+Result<void> probe_address(const net::Address& listen) {
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed =
+      getaddrinfo(listen.host.c_str(), std::to_string(listen.port).c_str(), &hints, &found);
+  if (failed != 0) return fail(fmt::format("{}: {}", listen.text(), gai_strerror(failed)));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> list(found, freeaddrinfo);
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(fmt::format("socket: {}", std::strerror(errno)));
+  const int on = 1;  // as gRPC will: what lingers from a run before is in nobody's way
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const bool free = bind(fd, found->ai_addr, found->ai_addrlen) == 0 && ::listen(fd, 1) == 0;
+  const int error = errno;
+  close(fd);
+  if (free) return {};
+  return fail(fmt::format("{}: {}", listen.text(), std::strerror(error)));
+}
+
+}  // namespace
+
+Result<void> probe(const net::Address& listen, const ScalerTls& tls) {
+  if (auto files = probe_files(tls); !files) return files;
+  return probe_address(listen);
+}
+
+}  // namespace tidegate::live::keda

@@ -1,6 +1,8 @@
 #include "live/kube/testing/checks.h"
 
 #include <regex>
+#include <set>
+#include <string_view>
 
 #include "live/kube/testing/cel.h"
 
@@ -77,8 +79,12 @@ void bounds(const json& schema, const json& value, const std::string& path,
     out.push_back({reason, said, path});
   };
   std::string seen = "Invalid value: " + value.dump() + ": " + path + " in body should ";
-  if (schema.contains("minimum") && value < schema["minimum"]) {
-    bad(seen + "be greater than or equal to " + schema["minimum"].dump());
+  if (schema.contains("minimum")) {
+    const json& least = schema["minimum"];
+    const bool open = schema.value("exclusiveMinimum", false);
+    if (value < least || (open && value == least)) {
+      bad(seen + "be greater than " + (open ? "" : "or equal to ") + least.dump());
+    }
   }
   if (schema.contains("maximum") && value > schema["maximum"]) {
     bad(seen + "be less than or equal to " + schema["maximum"].dump());
@@ -102,6 +108,79 @@ void bounds(const json& schema, const json& value, const std::string& path,
   }
 }
 
+std::size_t size_of(const json& value) {
+  return value.is_string() ? value.get_ref<const std::string&>().size() : value.size();
+}
+
+/// Lengths and counts.
+void sizes(const json& schema, const json& value, const std::string& path,
+           std::vector<Cause>& out) {
+  const std::size_t size = size_of(value);
+  const bool text = value.is_string(), list = value.is_array();
+  if (!text && !list && !value.is_object()) return;
+  const char* most = text ? "maxLength" : list ? "maxItems" : "maxProperties";
+  const char* least = text ? "minLength" : list ? "minItems" : "minProperties";
+  const char* unit = text ? " bytes" : list ? " items" : " properties";
+  if (schema.contains(most) && size > schema[most].get<std::size_t>()) {
+    std::string at_most = schema[most].dump() + unit;
+    out.push_back({text ? "FieldValueTooLong" : "FieldValueTooMany",
+                   text ? "Too long: may not be more than " + at_most
+                        : "Too many: " + std::to_string(size) + ": must have at most " + at_most,
+                   path});
+  }
+  if (schema.contains(least) && size < schema[least].get<std::size_t>()) {
+    out.push_back({"FieldValueInvalid",
+                   "Invalid value: " + value.dump() + ": " + path +
+                       " in body should have at least " + schema[least].dump() + unit,
+                   path});
+  }
+}
+
+/// Branches of our definitions say only what is required.
+void branches(const json& schema, const json& value, const std::string& path,
+              std::vector<Cause>& out) {
+  if (!value.is_object()) return;
+  for (const char* kind : {"oneOf", "anyOf"}) {
+    if (!schema.contains(kind)) continue;
+    int held = 0;
+    for (const json& branch : schema[kind]) {
+      bool all = true;
+      for (const json& name : branch.value("required", json::array())) {
+        all = all && value.contains(name.get<std::string>());
+      }
+      held += all ? 1 : 0;
+    }
+    const bool one = std::string_view(kind) == "oneOf";
+    if (one ? held == 1 : held > 0) continue;
+    out.push_back({"FieldValueInvalid",
+                   "Invalid value: \"\": \"" + path + "\" must validate " +
+                       (one ? "one and only one schema (oneOf). Found " +
+                                  std::string(held == 0 ? "none valid" : "more than one valid")
+                            : "at least one schema (anyOf)"),
+                   ""});
+  }
+}
+
+/// Lists of type set and map hold everything, or every key, once.
+void duplicates(const json& schema, const json& value, const std::string& path,
+                std::vector<Cause>& out) {
+  const std::string type = schema.value("x-kubernetes-list-type", "atomic");
+  if (!value.is_array() || type == "atomic") return;
+  std::set<json> seen;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    json key = value[i];
+    if (type == "map") {
+      key = json::object();
+      for (const json& name : schema["x-kubernetes-list-map-keys"]) {
+        key[name.get<std::string>()] = value[i].is_object() ? value[i].value(name, json()) : json();
+      }
+    }
+    if (seen.insert(key).second) continue;
+    out.push_back({"FieldValueDuplicate", "Duplicate value: " + key.dump(),
+                   path + "[" + std::to_string(i) + "]"});
+  }
+}
+
 /// Types, bounds and what is required. True: of the kind that keeps rules from being checked.
 bool shape(const json& schema, const json& value, const std::string& path,
            std::vector<Cause>& out) {
@@ -115,6 +194,9 @@ bool shape(const json& schema, const json& value, const std::string& path,
     return true;
   }
   bounds(schema, value, path, out);
+  sizes(schema, value, path, out);
+  branches(schema, value, path, out);
+  duplicates(schema, value, path, out);
   bool blocking = false;
   if (value.is_array() && schema.contains("items")) {
     for (std::size_t i = 0; i < value.size(); ++i) {
@@ -126,6 +208,10 @@ bool shape(const json& schema, const json& value, const std::string& path,
   for (const auto& [name, child] : section(schema, "properties").items()) {
     if (!value.contains(name)) continue;
     blocking = shape(child, value[name], joined(path, name), out) || blocking;
+  }
+  const json& others = section(schema, "additionalProperties");
+  for (auto it = value.begin(); others.is_object() && !others.empty() && it != value.end(); ++it) {
+    blocking = shape(others, it.value(), joined(path, it.key()), out) || blocking;
   }
   for (const json& name : schema.value("required", json::array())) {
     if (value.contains(name.get<std::string>())) continue;
@@ -147,7 +233,15 @@ bool rules(const json& schema, const json& value, const std::string& path,
     std::string said = held ? rule.value("message", "failed rule: " + rule.value("rule", ""))
                             : held.error().message;
     out->push_back({"FieldValueInvalid",
-                    "Invalid value: \"" + std::string(type_name(value)) + "\": " + said, path});
+                    "Invalid value: \"" + std::string(type_name(value)) + "\": " + said,
+                    path + rule.value("fieldPath", "")});
+  }
+  if (schema.contains("items")) {
+    const json& items = schema["items"];
+    if (out == nullptr) any = rules(items, json(), path, nullptr) || any;
+    for (std::size_t i = 0; out != nullptr && value.is_array() && i < value.size(); ++i) {
+      any = rules(items, value[i], path + "[" + std::to_string(i) + "]", out) || any;
+    }
   }
   for (const auto& [name, child] : section(schema, "properties").items()) {
     const json below = value.is_object() ? value.value(name, json()) : json();

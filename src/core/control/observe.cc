@@ -11,7 +11,7 @@ namespace tidegate::control {
 
 Observed observe(const spec::Model& model, const GatewaySight& gateway,
                  std::span<const ReplicaSight> replicas, Instant now, WallTime wall,
-                 const signal::FreshnessRule& rule) {
+                 const signal::FreshnessRule& rule, std::span<const signal::FreshnessRule> rules) {
   Observed out;
   signal::Observation& o = out.observation;
   o.model = model.name;
@@ -33,7 +33,8 @@ Observed observe(const spec::Model& model, const GatewaySight& gateway,
       if (Replicas* count = count_of(fleet, replica.state)) *count += Replicas(1);
       if (replica.state == ReplicaState::kReady) ready.push_back(replica.signals);
     }
-    o.variants.push_back(signal::aggregate(model.variants[v].name, fleet, ready, now, rule,
+    o.variants.push_back(signal::aggregate(model.variants[v].name, fleet, ready, now,
+                                           v < rules.size() ? rules[v] : rule,
                                            signal::saturation_rule(model.scaling)));
   }
   o.metrics.resize(model.scaling.metrics.size());

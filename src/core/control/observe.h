@@ -35,9 +35,11 @@ struct GatewaySight {
   signal::Signal itl_p99_seconds;
 };
 
-/// `replicas` in order of id: rows come out in the same order.
+/// `replicas` in order of id: rows come out in the same order. `rule` says how signals age; where
+/// variants differ in that, `rules` has one for each, in the order of the spec.
 Observed observe(const spec::Model& model, const GatewaySight& gateway,
                  std::span<const ReplicaSight> replicas, Instant now, WallTime wall,
-                 const signal::FreshnessRule& rule);
+                 const signal::FreshnessRule& rule,
+                 std::span<const signal::FreshnessRule> rules = {});
 
 }  // namespace tidegate::control

@@ -61,5 +61,22 @@ TEST(Observe, PutsTogetherWhatGatewayAndReplicasSay) {
   EXPECT_EQ(out.replicas[4].booting, 0);
 }
 
+TEST(Observe, VariantsMeasuredInTwoWaysAgeInTwoWays) {
+  const spec::Model model = model_with(0, 9, 2);
+  signal::ReplicaSignals heard = page(7, at(10));
+  heard.source = signal::Source::kPrometheus;
+  const std::vector<ReplicaSight> sights = {
+      {ReplicaId(1), 0, ReplicaState::kReady, at(1), &heard, 0, 0},
+      {ReplicaId(2), 1, ReplicaState::kReady, at(1), &heard, 0, 0}};
+  const signal::FreshnessRule quick{seconds(3), seconds(10)}, slow{seconds(60), seconds(60)};
+  const signal::FreshnessRule rules[] = {quick, slow};
+  Observed out = observe(model, {}, sights, at(30), {}, quick, rules);
+  EXPECT_TRUE(out.observation.variants[0].running_requests.absent());
+  const signal::Signal& running = out.observation.variants[1].running_requests;
+  EXPECT_EQ(running.freshness, signal::Freshness::kFresh);
+  EXPECT_EQ(running.source, signal::Source::kPrometheus);
+  EXPECT_EQ(running.at, at(10));
+}
+
 }  // namespace
 }  // namespace tidegate::control

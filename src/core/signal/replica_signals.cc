@@ -11,12 +11,13 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-Signal make_signal(double value, Instant at, Instant now, const FreshnessRule& rule) {
+Signal make_signal(double value, Instant at, Source source, Instant now,
+                   const FreshnessRule& rule) {
   Signal s;
   if (!std::isfinite(value)) return s;
   Freshness freshness = rule.of(at, now);
   if (freshness == Freshness::kAbsent) return s;
-  return {value, at, Source::kEngine, freshness, 1.0};
+  return {value, at, source, freshness, 1.0};
 }
 
 /// What follows from other signals of the same page, where the engine does not say it itself.
@@ -75,12 +76,12 @@ ReplicaSignals::ReplicaSignals() : kv_usage_peak(kNan), waiting_peak(kNan) {
 
 Signal ReplicaSignals::signal(SignalId id, Instant now, const FreshnessRule& rule) const {
   TIDEGATE_CHECK(index_of(id) < values.size());
-  return make_signal(value(id), at, now, rule);
+  return make_signal(value(id), at, source, now, rule);
 }
 
 Signal ReplicaSignals::rate(SignalId counter, Instant now, const FreshnessRule& rule) const {
   TIDEGATE_CHECK(shape_of(counter) == Shape::kCounter);
-  return make_signal(rates[index_of(counter) - kGaugeCount], at, now, rule);
+  return make_signal(rates[index_of(counter) - kGaugeCount], at, source, now, rule);
 }
 
 std::optional<int> ReplicaSignals::sleep_level() const {

@@ -58,6 +58,7 @@ class Peak {
 
 struct ReplicaSignals {
   DialectId dialect = DialectId::kVllm;
+  Source source = Source::kEngine;                         ///< who said it
   Instant at;                                              ///< when the page was read
   std::array<double, kGaugeCount + kCounterCount> values;  ///< gauges, counter totals; NaN: absent
   std::array<double, kCounterCount> rates;                 ///< per second; NaN: absent

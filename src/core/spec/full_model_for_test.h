@@ -88,7 +88,7 @@ inline ProcessTarget full_process() {
 inline Variant full_variant(const std::string& variant_name, Target variant_target) {
   Variant variant;
   // `resolved` is not written in a spec: it is what engine.profile names.
-  auto& [name, cost, hardware, least, most, engine, resolved, cold, pool, target] = variant;
+  auto& [name, cost, hardware, least, most, engine, resolved, cold, pool, sense, target] = variant;
   (void)resolved;
   name = variant_name;
   cost = 3.9;
@@ -113,6 +113,11 @@ inline Variant full_variant(const std::string& variant_name, Target variant_targ
   level = 2;
   holds = false;
   sleeper_cost = 0.4;
+  auto& [from, selector, label, pages] = sense;
+  from = SenseFrom::kPrometheus;
+  selector = "job=\"vllm\"";
+  label = "pod";
+  pages = {"http://{host}:9400/metrics"};
   target = std::move(variant_target);
   return variant;
 }
@@ -120,7 +125,7 @@ inline Variant full_variant(const std::string& variant_name, Target variant_targ
 /// One variant for each kind of target.
 inline Model full_model() {
   Model model;
-  auto& [name, served, adapters, slo, scaling, queue, auth, classes, variants] = model;
+  auto& [name, served, adapters, slo, scaling, queue, auth, prometheus, classes, variants] = model;
   name = "m";
   served = {"org/M", "M"};
   adapters = {{"sql", "/adapters/sql"}};
@@ -138,6 +143,14 @@ inline Model full_model() {
   auto& [keys, upstream] = auth;
   keys = {"KEY_A", "KEY_B"};
   upstream = "UP";
+  auto& [url, token_file, headers, ca_file, interval, timeout, max_age] = prometheus.emplace();
+  url = "https://prometheus:9090/p";
+  token_file = "/run/token";
+  headers = {{"X-Scope-OrgID", "team"}};
+  ca_file = "/etc/ca.pem";
+  interval = seconds(10);
+  timeout = seconds(1);
+  max_age = seconds(90);
   classes = {{"interactive", 10}, {"batch", 2}};
   variants.push_back(full_variant("process", full_process()));
   variants.push_back(full_variant("endpoints", EndpointsTarget{{"http://10.0.0.7:8000"}}));

@@ -58,6 +58,7 @@ enum class SelectPolicy : std::uint8_t { kMax, kMin, kDisabled };
 enum class EngineType : std::uint8_t { kVllm, kSglang, kTgi, kTrtllm, kTriton, kLlamaCpp, kDynamo };
 enum class WeightSource : std::uint8_t { kHub, kObjectStore, kDatacentre, kNvme, kRam, kImage };
 enum class BatchingKind : std::uint8_t { kContinuous, kDynamic, kStatic };
+enum class SenseFrom : std::uint8_t { kEngines, kPrometheus };
 
 /// A signal a metric may name; the meaning is Tidegate's own word (docs/architecture.md), not an
 /// engine's.
@@ -169,6 +170,19 @@ struct Queue {
   Duration max_wait = seconds(120);
   std::int64_t max_body_bytes = 32LL << 20;  ///< one request
   bool operator==(const Queue&) const = default;
+};
+
+/// A Prometheus server that is asked for scaling.metrics[].promql and by variants that sense from
+/// it.
+struct Prometheus {
+  std::string url;                             ///< http(s)://HOST[:PORT][/PREFIX]
+  std::string bearer_token_file;               ///< read again each time; empty: no token
+  std::map<std::string, std::string> headers;  ///< of every query; not secret
+  std::string ca_file;                         ///< PEM; empty: the system's
+  Duration interval = seconds(5);              ///< one query each
+  Duration timeout = seconds(3);               ///< wall time of one query
+  Duration max_age = seconds(60);              ///< of the samples; older ones are no news
+  bool operator==(const Prometheus&) const = default;
 };
 
 struct Adapter {
@@ -287,6 +301,15 @@ struct WarmPool {
   bool operator==(const WarmPool&) const = default;
 };
 
+/// How the engines of a variant are measured.
+struct Sense {
+  SenseFrom from = SenseFrom::kEngines;
+  std::string selector;                    ///< PromQL label matchers, without braces
+  std::string replica_label = "instance";  ///< its value is a replica's host:port, host or name
+  std::vector<std::string> gpu_metrics;    ///< pages of a DCGM exporter; {host}: of each replica
+  bool operator==(const Sense&) const = default;
+};
+
 struct Variant {
   std::string name;
   double cost_per_hour_dollars = 0;  ///< per replica
@@ -297,6 +320,7 @@ struct Variant {
   Profile profile;  ///< what engine.profile names; reference until format::resolve_profiles
   ColdStart cold_start;
   WarmPool warm_pool;
+  Sense sense;
   Target target;
   bool operator==(const Variant&) const = default;
 };
@@ -333,6 +357,7 @@ struct Model {
   Scaling scaling;
   Queue queue;
   Auth auth;
+  std::optional<Prometheus> prometheus;
   std::vector<PriorityClass> priority_classes;  ///< index 0 is the most urgent; empty: one class
   std::vector<Variant> variants;                ///< at least one
   bool operator==(const Model&) const = default;
@@ -398,6 +423,10 @@ struct EnumTokens<spec::WeightSource> {
 template <>
 struct EnumTokens<spec::BatchingKind> {
   static constexpr std::string_view kTokens[] = {"continuous", "dynamic", "static"};
+};
+template <>
+struct EnumTokens<spec::SenseFrom> {
+  static constexpr std::string_view kTokens[] = {"engines", "prometheus"};
 };
 template <>
 struct EnumTokens<spec::SignalName> {

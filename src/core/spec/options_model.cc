@@ -95,6 +95,36 @@ constexpr Section kAuth{"auth",
                         "Keys, by the names of environment variables; never the keys themselves.",
                         kAuthRows, defaults_of<Auth>};
 
+constexpr Option kPrometheusRows[] = {
+    option<&Prometheus::url>("url")
+        .needed()
+        .like("http://prometheus.monitoring:9090")
+        .says("Where its HTTP API is; a path before /api/v1 belongs to it (Mimir, Thanos)."),
+    option<&Prometheus::bearer_token_file>("bearerTokenFile")
+        .otherwise("no token")
+        .like("/var/run/secrets/prometheus/token")
+        .says("File that holds a bearer token; read again each time, as tokens are rotated."),
+    option<&Prometheus::headers>("headers")
+        .at_most(16)
+        .otherwise("none")
+        .like(R"({X-Scope-OrgID: "team-a"})")
+        .says("Sent with every query. No secrets here: use bearerTokenFile."),
+    option<&Prometheus::ca_file>("caFile")
+        .otherwise("the system's authorities")
+        .like("/etc/ssl/prometheus-ca.pem")
+        .says("PEM of the authority that signed its certificate."),
+    option<&Prometheus::interval>("interval")
+        .between(1, kHour)
+        .says("Time from one query to the next; more often than it scrapes brings nothing."),
+    option<&Prometheus::timeout>("timeout").between(0.1, 300).says(
+        "A query without an answer by then has failed."),
+    option<&Prometheus::max_age>("maxAge").between(1, kHour).says(
+        "Samples older than this are not known any more; keep it above two of its scrape "
+        "intervals."),
+};
+constexpr Section kPrometheus{"prometheus", "The Prometheus that PromQL is asked of.",
+                              kPrometheusRows, defaults_of<Prometheus>};
+
 constexpr Option kModelRows[] = {
     option<&Model::served_names>("servedNames")
         .otherwise("[metadata.name]")
@@ -114,6 +144,9 @@ constexpr Option kModelRows[] = {
         .otherwise("one class")
         .says(
             "Classes of requests, most urgent first; give them when some clients may wait longer."),
+    option<&Model::prometheus>("prometheus", kPrometheus)
+        .otherwise("none is asked")
+        .says("Give it where a metric is written in PromQL, or engines cannot be scraped."),
     option<&Model::auth>("auth", kAuth).says("Who may call, and how the engines are called."),
     option<&Model::variants>("variants", kVariantSection)
         .needed()

@@ -131,6 +131,26 @@ constexpr Option kWarmPoolRows[] = {
 constexpr Section kWarmPool{"warmPool", "Replicas kept asleep, to be woken instead of started.",
                             kWarmPoolRows, defaults_of<WarmPool>};
 
+constexpr Option kSenseRows[] = {
+    option<&Sense::from>("from").says(
+        "engines: each one's own metrics page; prometheus: what spec.prometheus has of them, where "
+        "they cannot be reached."),
+    option<&Sense::selector>("selector")
+        .otherwise("every series of the engine's names")
+        .like(R"('namespace="serve", job="vllm"')")
+        .says("PromQL label matchers of this variant's engines, without braces."),
+    option<&Sense::replica_label>("replicaLabel")
+        .like("pod")
+        .says("Label that tells replicas apart: its value is host:port, host or name of one."),
+    option<&Sense::gpu_metrics>("gpuMetrics")
+        .at_most(1'024)
+        .otherwise("none")
+        .like("[http://{host}:9400/metrics]")
+        .says("Pages of DCGM exporters; {host} is the node of each replica. Shown and exported, "
+              "never decided by."),
+};
+constexpr Section kSense{"sense", "How the engines are measured.", kSenseRows, defaults_of<Sense>};
+
 constexpr Option kProcessRows[] = {
     option<&ProcessTarget::command>("command")
         .needed()
@@ -316,6 +336,8 @@ constexpr Option kVariantRows[] = {
         .says("How long a start takes, until it has been measured."),
     option<&Variant::warm_pool>("warmPool", kWarmPool)
         .says("Replicas kept asleep, to be woken instead of started."),
+    option<&Variant::sense>("sense", kSense)
+        .says("How its engines are measured; leave it where their own pages can be reached."),
     target_row().otherwise("none: for simulate only").says("What holds the replicas."),
 };
 

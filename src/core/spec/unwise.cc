@@ -101,6 +101,23 @@ void advise_metrics(const Scaling& scaling, Warnings& warnings) {
   }
 }
 
+void advise_prometheus(const Model& model, Warnings& warnings) {
+  const auto& metrics = model.scaling.metrics;
+  for (std::size_t i = 0; i < metrics.size() && !model.prometheus; ++i) {
+    if (metrics[i].promql.empty()) continue;
+    warnings.add("spec.scaling.metrics[" + std::to_string(i) + "].promql",
+                 "there is no Prometheus to ask, and `run` refuses that; add spec.prometheus.url");
+  }
+  if (!model.prometheus) return;
+  const Prometheus& prometheus = *model.prometheus;
+  if (prometheus.max_age < prometheus.interval * 2) {
+    warnings.add("spec.prometheus.maxAge",
+                 "one answer that comes late makes everything unknown: maxAge (" +
+                     duration_text(prometheus.max_age) + ") is below two intervals of " +
+                     duration_text(prometheus.interval));
+  }
+}
+
 void advise_schedule(const Scaling& scaling, Warnings& warnings) {
   for (std::size_t i = 0; i < scaling.schedule.size(); ++i) {
     const ScheduleWindow& window = scaling.schedule[i];
@@ -293,6 +310,7 @@ void find_unwise(const Model& model, const Facts& facts, std::vector<Finding>& o
   Warnings warnings(out);
   advise_model(model, warnings);
   advise_metrics(model.scaling, warnings);
+  advise_prometheus(model, warnings);
   advise_schedule(model.scaling, warnings);
   for (std::size_t i = 0; i < model.variants.size(); ++i) {
     const Variant& variant = model.variants[i];

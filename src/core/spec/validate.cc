@@ -103,16 +103,61 @@ void check_cold_start(const ColdStart& cold, const std::string& path, Errors& er
   }
 }
 
+bool is_http_url(std::string_view url) {
+  const bool http = url.starts_with("http://") || url.starts_with("https://");
+  std::string_view rest = http ? url.substr(url.find("//") + 2) : "";
+  return !rest.empty() && rest.front() != '/' && rest.front() != ':' &&
+         url.find_first_of(" \t\r\n\"<>") == std::string_view::npos;
+}
+
+void check_prometheus(const Prometheus& prometheus, Errors& errors) {
+  const std::string path = "spec.prometheus";
+  const std::string& url = prometheus.url;
+  const std::string_view authority =
+      std::string_view(url).substr(0, url.find('/', url.find("//") + 2));
+  if (!is_http_url(url)) {
+    errors.add(path + ".url", quoted(url) + " is not a URL; write http://HOST:PORT");
+  } else if (authority.find('@') != std::string_view::npos) {
+    errors.add(path + ".url", "a URL must not hold credentials; use bearerTokenFile");
+  } else if (url.find_first_of("?#") != std::string::npos || url.ends_with("/api/v1/query")) {
+    errors.add(path + ".url", quoted(url) + " is more than where Prometheus is; write it up to " +
+                                  "what stands before /api/v1");
+  }
+  for (const auto& [name, value] : prometheus.headers) {
+    constexpr std::string_view kToken =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    if (name.empty() || name.find_first_not_of(kToken) != std::string::npos ||
+        value.find_first_of("\r\n") != std::string::npos) {
+      errors.add(path + ".headers", "the header " + quoted(name) +
+                                        " cannot be sent: its name holds letters, digits and -, "
+                                        "its value no line breaks");
+    }
+  }
+}
+
+void check_sense(const Model& model, const Sense& sense, const std::string& path, Errors& errors) {
+  if (sense.from == SenseFrom::kPrometheus && !model.prometheus) {
+    errors.add(path + ".from",
+               "sensing from Prometheus needs to know which; add spec.prometheus.url");
+  }
+  if (sense.selector.find_first_of("{}") != std::string::npos) {
+    errors.add(path + ".selector", "write label matchers without braces, such as job=\"vllm\"");
+  }
+  for (std::size_t i = 0; i < sense.gpu_metrics.size(); ++i) {
+    if (!is_http_url(sense.gpu_metrics[i])) {
+      errors.add(path + ".gpuMetrics[" + std::to_string(i) + "]",
+                 quoted(sense.gpu_metrics[i]) + " is not a URL; write http://{host}:9400/metrics");
+    }
+  }
+}
+
 void check_urls(const EndpointsTarget& target, const std::string& path, Errors& errors) {
   if (target.urls.empty()) errors.add(path, "endpoints must not be empty");
   std::map<std::string, std::size_t> seen;
   for (std::size_t i = 0; i < target.urls.size(); ++i) {
     const std::string& url = target.urls[i];
     std::string at = path + "[" + std::to_string(i) + "]";
-    bool http = url.starts_with("http://") || url.starts_with("https://");
-    std::string_view rest = http ? std::string_view(url).substr(url.find("//") + 2) : "";
-    if (rest.empty() || rest.front() == '/' || rest.front() == ':' ||
-        url.find_first_of(" \t\r\n\"<>") != std::string::npos) {
+    if (!is_http_url(url)) {
       errors.add(at, quoted(url) + " is not a URL of an engine; write http://HOST:PORT");
     }
     if (auto [first, fresh] = seen.emplace(url, i); !fresh) {
@@ -145,10 +190,10 @@ void check_warm_pool(const Variant& variant, const std::string& path, Errors& er
   }
   if (pool.max_replicas <= Replicas(0)) return;
   if (std::string_view why = cannot_sleep(variant.target); !why.empty()) {
-    errors.add(path + ".warmPool.maxReplicas",
-               std::string(why) +
-                   "; a warm pool needs target.process or target.awsAutoScalingGroup "
-                   "(or simulate)");
+    errors.add(
+        path + ".warmPool.maxReplicas",
+        std::string(why) +
+            "; a warm pool needs target.process or target.awsAutoScalingGroup (or simulate)");
   }
   if (!wake_time(variant)) {
     std::string level = std::to_string(pool.level);
@@ -226,8 +271,10 @@ void find_contradictions(const Model& model, std::vector<Finding>& out) {
   }
   check_scaling(model.scaling, errors);
   if (model.variants.empty()) errors.add("spec.variants", "a model needs at least one variant");
+  if (model.prometheus) check_prometheus(*model.prometheus, errors);
   for (std::size_t i = 0; i < model.variants.size(); ++i) {
     check_variant(model.variants[i], item("variants", i), errors);
+    check_sense(model, model.variants[i].sense, item("variants", i) + ".sense", errors);
   }
 }
 

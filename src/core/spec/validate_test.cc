@@ -113,6 +113,28 @@ TEST(Validate, ContradictionsAreErrorsAtTheirKey) {
          m.variants[0].target = ProcessTarget{.command = {"x"}, .env = {{"A=B", "c"}}};
        },
        "spec.variants[0].target.process.env", "must not hold '='"},
+      {"a Prometheus without a scheme",
+       [](Model& m) { m.prometheus = Prometheus{.url = "p:9090"}; }, "spec.prometheus.url",
+       "write http://HOST:PORT"},
+      {"a Prometheus whose URL holds a password",
+       [](Model& m) { m.prometheus = Prometheus{.url = "http://me:secret@p:9090/x"}; },
+       "spec.prometheus.url", "must not hold credentials"},
+      {"a Prometheus given by its query path",
+       [](Model& m) { m.prometheus = Prometheus{.url = "http://p:9090/api/v1/query"}; },
+       "spec.prometheus.url", "up to what stands before /api/v1"},
+      {"a header that would be two",
+       [](Model& m) {
+         m.prometheus = Prometheus{.url = "http://p:9090", .headers = {{"A", "b\r\nC: d"}}};
+       },
+       "spec.prometheus.headers", "no line breaks"},
+      {"sensing from a Prometheus nobody named",
+       [](Model& m) { m.variants[0].sense.from = SenseFrom::kPrometheus; },
+       "spec.variants[0].sense.from", "add spec.prometheus.url"},
+      {"a selector in braces", [](Model& m) { m.variants[0].sense.selector = "{job=\"x\"}"; },
+       "spec.variants[0].sense.selector", "without braces"},
+      {"a page of GPUs that is no URL",
+       [](Model& m) { m.variants[0].sense.gpu_metrics = {"{host}:9400"}; },
+       "spec.variants[0].sense.gpuMetrics[0]", "write http://{host}:9400/metrics"},
   };
   for (const Row& row : rows) {
     auto findings = found(row);
@@ -125,6 +147,7 @@ TEST(Validate, ContradictionsAreErrorsAtTheirKey) {
 
 void metric(Model& m, std::vector<std::string> queries) {
   m.scaling.policy = PolicyKind::kHpa;
+  m.prometheus = Prometheus{.url = "http://p:9090"};
   for (auto& q : queries) m.scaling.metrics.push_back({std::nullopt, q, MetricTarget::kValue, 1});
 }
 
@@ -208,6 +231,15 @@ TEST(Validate, WhatIsLegalAndUnwiseIsAWarning) {
          m.scaling.policy = PolicyKind::kStatic;
        },
        "spec.scaling.metrics", "policy static does not read metrics"},
+      {"PromQL and nobody to ask",
+       [](Model& m) {
+         metric(m, {"sum(x)"});
+         m.prometheus.reset();
+       },
+       "spec.scaling.metrics[0].promql", "add spec.prometheus.url"},
+      {"samples that age between two queries",
+       [](Model& m) { m.prometheus = Prometheus{.url = "http://p:9090", .max_age = seconds(9)}; },
+       "spec.prometheus.maxAge", "below two intervals of 5s"},
       {"a day that never comes",
        [](Model& m) {
          ScheduleWindow w;

@@ -29,6 +29,9 @@ struct ReplicaInfo {
   int pid = 0;  ///< process target only
   Instant ordered_at;
   std::string detail;  ///< last error, for people
+  std::string name;    ///< of its pod, where it is one
+  std::string node;    ///< address of the machine it runs on, where that is not `address`
+  std::vector<std::string> devices;  ///< as CUDA_VISIBLE_DEVICES names them; process target only
 };
 
 struct ActuatorSink {

@@ -106,6 +106,7 @@ PodView view_of(const json& pod) {
   out.deleting = part(meta, "deletionTimestamp").is_string();
   out.marked = text(part(meta, "annotations"), kDeletionCost) == kVictimCost;
   out.ip = text(status, "podIP");
+  out.node_ip = text(status, "hostIP");
   out.scheduled = !text(part(pod, "spec"), "nodeName").empty();
   std::string phase = text(status, "phase");
   out.ended = phase == "Failed" || phase == "Succeeded";

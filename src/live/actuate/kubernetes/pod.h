@@ -19,6 +19,7 @@ inline constexpr const char* kVictimCost = "-1000";
 
 struct PodView {
   std::string name, uid, ip;
+  std::string node_ip;     ///< of the node it is on
   bool deleting = false;   ///< deletionTimestamp is set
   bool ended = false;      ///< phase Failed or Succeeded: its controller makes another
   bool scheduled = false;  ///< on a node

@@ -57,6 +57,8 @@ void KubernetesActuator::advance(Pod& pod) {
   const PodView& view = pod.view;
   ReplicaInfo& info = pod.info;
   info.detail = view.detail;
+  info.name = view.name;
+  info.node = view.node_ip;
   if (!pod.told) {
     bool waits = !view.scheduled && !view.ready && !view.deleting;
     report(pod, view.failing || view.ended ? ReplicaState::kFailed

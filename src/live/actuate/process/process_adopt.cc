@@ -116,6 +116,7 @@ void ProcessActuator::adopt_row(const ReplicaRecord& row,
   r.info.adopted = true;
   r.info.ordered_at = row.ordered_at;
   r.lease = DevicePool::Lease::from_text(row.devices);
+  r.info.devices = r.lease.devices;
   r.hash = row.command_hash;
   world_.devices.adopt(r.lease);
   world_.ports.adopt(row.port);

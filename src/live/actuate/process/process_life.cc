@@ -51,6 +51,7 @@ void ProcessActuator::start_one() {
     device_waits_.erase(device_waits_.begin());
   }
   r.lease = *lease;
+  r.info.devices = r.lease.devices;
   r.hash = hash_;
   report(r, ReplicaState::kOrdered);
 

@@ -99,12 +99,28 @@ void Page::fleet() {
         if (v.running_requests.absent()) return;
         w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, v.running_requests.value);
       });
+  per_variant(
+      "tidegate_engine_coverage_ratio", MetricType::kGauge,
+      "Share of ready replicas whose metrics page was read lately; below 1 nothing goes down.",
+      [](auto& w, const char* name, const ModelRun& m, const auto& v) {
+        if (v.fleet.ready == Replicas(0)) return;
+        const signal::Signal& heard = v.running_requests;
+        bool fresh = heard.freshness == signal::Freshness::kFresh;
+        w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, fresh ? heard.coverage : 0);
+      });
 }
 
 void Page::demand() {
   auto of = [this](const ModelRun& m) { return gateway_.demand(m.name()); };
   per_model("tidegate_queue_requests", MetricType::kGauge, "Requests waiting at the gateway.",
             [&](const ModelRun& m) { return of(m).queued_requests; });
+  writer_.family("tidegate_waiting_requests", MetricType::kGauge,
+                 "Requests waiting at the gateway and in the engines; absent while unknown.");
+  for (const auto& model : models_) {
+    signal::Signal waiting = signal::waiting_requests(model->last_observation());
+    if (waiting.absent()) continue;
+    writer_.sample("tidegate_waiting_requests", {{"model", model->name()}}, waiting.value);
+  }
   per_model("tidegate_queue_tokens", MetricType::kGauge, "Prompt tokens waiting at the gateway.",
             [&](const ModelRun& m) { return of(m).queued_tokens; });
   per_model("tidegate_queue_output_tokens", MetricType::kGauge,

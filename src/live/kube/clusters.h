@@ -4,13 +4,15 @@
 //   Clusters clusters(loop);
 //   auto client = clusters.client({.context = "prod"});   // shared_ptr<KubeClient>
 //
-// A client lives as long as somebody holds it. Thread-safety: the loop's thread.
+// A client lives as long as somebody holds it; so does what shared() follows. Thread-safety: the
+// loop's thread.
 
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "live/kube/client.h"
+#include "live/kube/shared_informers.h"
 
 namespace tidegate::live::kube {
 
@@ -30,9 +32,12 @@ class Clusters {
     return made;
   }
 
+  SharedInformers& shared() { return shared_; }
+
  private:
   net::Loop& loop_;
   Environment environment_;
+  SharedInformers shared_;
   std::map<std::pair<std::string, std::string>, std::weak_ptr<KubeClient>> clients_;
 };
 

@@ -21,7 +21,7 @@
 #include "live/kube/access.h"
 #include "live/kube/testing/answer.h"
 #include "live/kube/testing/managed_fields.h"
-#include "live/kube/testing/selector.h"
+#include "live/kube/selector.h"
 #include "live/kube/testing/store.h"
 #include "live/net/http_server.h"
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/result.h"
@@ -18,13 +19,19 @@ struct Requirement {
   std::vector<std::string> values;
 };
 
+/// Of one object, by name.
+using Labels = std::vector<std::pair<std::string, std::string>>;
+Labels labels_of(const nlohmann::json& object);
+
 class Selector {
  public:
   static Result<Selector> parse(std::string_view text);
+  bool matches(const Labels& labels) const;
   bool matches_labels(const nlohmann::json& object) const;
   /// Keys are dotted paths: metadata.name, spec.nodeName.
   bool matches_fields(const nlohmann::json& object) const;
   bool empty() const { return requirements_.empty(); }
+  const std::vector<Requirement>& requirements() const { return requirements_; }
 
  private:
   std::vector<Requirement> requirements_;

@@ -1,4 +1,4 @@
-#include "live/kube/testing/selector.h"
+#include "live/kube/selector.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -95,14 +95,27 @@ Result<Selector> Selector::parse(std::string_view text) {
   return out;
 }
 
-bool Selector::matches_labels(const json& object) const {
-  json labels = object.value("metadata", json::object()).value("labels", json::object());
+Labels labels_of(const json& object) {
+  Labels out;
+  auto meta = object.find("metadata");
+  if (meta == object.end() || !meta->is_object()) return out;
+  auto labels = meta->find("labels");
+  if (labels == meta->end() || !labels->is_object()) return out;
+  for (const auto& [name, value] : labels->items()) {
+    if (value.is_string()) out.emplace_back(name, value.get<std::string>());
+  }
+  return out;
+}
+
+bool Selector::matches(const Labels& labels) const {
   return std::all_of(requirements_.begin(), requirements_.end(), [&](const Requirement& one) {
-    auto it = labels.find(one.key);
-    if (it == labels.end() || !it->is_string()) return holds(one, nullptr);
-    return holds(one, it->get_ptr<const std::string*>());
+    auto it = std::find_if(labels.begin(), labels.end(),
+                           [&](const auto& label) { return label.first == one.key; });
+    return holds(one, it == labels.end() ? nullptr : &it->second);
   });
 }
+
+bool Selector::matches_labels(const json& object) const { return matches(labels_of(object)); }
 
 bool Selector::matches_fields(const json& object) const {
   return std::all_of(requirements_.begin(), requirements_.end(), [&](const Requirement& one) {

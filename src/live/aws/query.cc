@@ -1,0 +1,109 @@
+#include "live/aws/query.h"
+
+#include <algorithm>
+#include <iterator>
+#include <pugixml.hpp>
+#include <string_view>
+
+namespace tidegate::live::aws {
+namespace {
+
+constexpr std::size_t kMaxWords = 600;  // of AWS's message kept
+
+struct Fix {
+  std::string_view code, words;
+};
+constexpr Fix kFixes[] = {
+    {"InvalidClientTokenId", "the access key is unknown there; check the keys and the region"},
+    {"UnrecognizedClientException", "the access key is unknown; check the keys and the region"},
+    {"AuthFailure", "the access key is unknown there; check the keys and the region"},
+    {"SignatureDoesNotMatch", "check the secret key, and the clock"},
+    {"RequestExpired", "the clock is wrong by more than 5 minutes; set it"},
+    {"ExpiredToken", "the session token has expired; get a new one"},
+    {"ExpiredTokenException", "the session token has expired; get a new one"},
+    {"OptInRequired", "the region is not enabled for this account"},
+};
+constexpr std::string_view kDenied[] = {"AccessDenied", "AccessDeniedException",
+                                        "UnauthorizedOperation"};
+constexpr std::string_view kThrottled[] = {"Throttling", "ThrottlingException",
+                                           "RequestLimitExceeded", "RequestThrottled",
+                                           "TooManyRequestsException"};
+
+template <std::size_t N>
+bool among(const std::string_view (&codes)[N], const std::string& code) {
+  return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
+}
+
+std::string fix_of(const Operation& operation, const std::string& code) {
+  if (among(kDenied, code)) {
+    const std::string service =
+        operation.service == "monitoring" ? "cloudwatch" : operation.service;
+    return "allow " + service + ":" + operation.action + " in its IAM policy";
+  }
+  for (const Fix& fix : kFixes) {
+    if (fix.code == code) return std::string(fix.words);
+  }
+  return "";
+}
+
+/// <ErrorResponse><Error>, of EC2 <Response><Errors><Error>.
+pugi::xml_node error_in(const pugi::xml_document& document) {
+  pugi::xml_node root = document.document_element();
+  pugi::xml_node error = root.child("Error");
+  return error ? error : root.child("Errors").child("Error");
+}
+
+std::string hex(unsigned char c) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  return {'%', kDigits[c >> 4], kDigits[c & 15]};
+}
+
+}  // namespace
+
+std::string form(const Params& params) {
+  std::string out;
+  auto add = [&](const std::string& text) {
+    for (char c : text) {
+      bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                   c == '-' || c == '_' || c == '.' || c == '~';
+      out += plain ? std::string(1, c) : hex(static_cast<unsigned char>(c));
+    }
+  };
+  for (const auto& [name, value] : params) {
+    if (!out.empty()) out.push_back('&');
+    add(name);
+    out.push_back('=');
+    add(value);
+  }
+  return out;
+}
+
+bool AwsError::throttled() const { return among(kThrottled, code); }
+bool AwsError::expired() const {
+  return code == "ExpiredToken" || code == "ExpiredTokenException" ||
+         code == "InvalidClientTokenId" || code == "AuthFailure";
+}
+
+AwsError no_answer(const Operation& operation, const std::string& why) {
+  return {"", 0, operation.service + " " + operation.action + ": " + why};
+}
+
+Answer read_answer(const Operation& operation, int status, const std::string& body) {
+  const std::string what = operation.service + " " + operation.action + ": ";
+  auto document = std::make_shared<pugi::xml_document>();
+  const bool parsed = document->load_buffer(body.data(), body.size());
+  if (parsed && status == 200) return Document(std::move(document));
+  pugi::xml_node error = parsed ? error_in(*document) : pugi::xml_node();
+  if (!error) {
+    return tl::unexpected(AwsError{
+        "", status, what + "HTTP " + std::to_string(status) + " with an answer that is no XML"});
+  }
+  AwsError out{error.child_value("Code"), status, ""};
+  std::string words = error.child_value("Message");
+  if (words.size() > kMaxWords) words.resize(kMaxWords);
+  const std::string fix = fix_of(operation, out.code);
+  out.message = what + out.code + ": " + words + (fix.empty() ? "" : " (" + fix + ")");
+  return tl::unexpected(std::move(out));
+}
+
+}  // namespace tidegate::live::aws

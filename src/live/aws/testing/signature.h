@@ -1,0 +1,26 @@
+#pragma once
+// AWS Signature 4, computed again from what arrived: the judge of what a client signed. For tests.
+//
+//   std::string fault = signature_fault(request, "autoscaling", "eu-central-1", secret);   // "": right
+//
+// Source: AWS General Reference, "Create a signed AWS API request". Thread-safety: pure functions.
+
+#include <optional>
+#include <string>
+
+#include "live/net/http.h"
+
+namespace tidegate::live::aws {
+
+/// What an Authorization header says.
+struct SignedBy {
+  std::string access_key, date, region, service, headers, signature;
+};
+std::optional<SignedBy> signed_by(const net::Request& request);
+
+/// What is wrong with it, in words; empty: nothing.
+std::string signature_fault(const net::Request& request, const SignedBy& by,
+                            const std::string& service, const std::string& region,
+                            const std::string& secret);
+
+}  // namespace tidegate::live::aws

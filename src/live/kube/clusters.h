@@ -18,8 +18,10 @@ namespace tidegate::live::kube {
 
 class Clusters {
  public:
-  explicit Clusters(net::Loop& loop, Environment environment = process_environment())
-      : loop_(loop), environment_(std::move(environment)) {}
+  /// `few` followers of a collection have an informer of their own (shared_informers.h).
+  explicit Clusters(net::Loop& loop, Environment environment = process_environment(),
+                    std::size_t few = SharedInformers::kFew)
+      : loop_(loop), environment_(std::move(environment)), shared_(few) {}
 
   /// The kubeconfig is read now; an error says what it lacks.
   Result<std::shared_ptr<KubeClient>> client(const AccessWish& wish) {

@@ -48,7 +48,7 @@ KubernetesActuator::~KubernetesActuator() { forget(); }
 /// Nothing that is under way will be heard of.
 void KubernetesActuator::forget() {
   alive_ = std::make_shared<int>(0);
-  pods_informer_.reset();
+  follower_.reset();
   for (auto* timer : {&retry_timer_, &look_timer_, &capacity_timer_}) {
     world_.loop.cancel(*timer);
     *timer = net::Loop::TimerId::kNone;
@@ -116,8 +116,8 @@ void KubernetesActuator::follow(const json& scale) {
                       " names no selector; give target.kubernetes.selector");
   }
   failures_ = 0;
-  pods_informer_ = std::make_unique<kube::Informer>(
-      *client_, kube::Resource{"v1", "pods", target().ns}, selector,
+  follower_ = world_.clusters.shared().follow(
+      client_, kube::Resource{"v1", "pods", target().ns}, selector,
       kube::InformerHandler{
           .changed = [this](const std::string& key, const json& pod) { seen(key, pod); },
           .removed = [this](const std::string& key) { removed(key); },
@@ -128,8 +128,10 @@ void KubernetesActuator::follow(const json& scale) {
               },
           .trouble = [this](const kube::ApiError& error) { cannot_follow(error.message); }},
       options_.informer);
-  pods_informer_->start();
-  look();
+  look_timer_ = world_.loop.after(
+      Duration(
+          static_cast<std::int64_t>(static_cast<double>(look_wait().count()) * chance_.uniform())),
+      [this] { look(); });
 }
 
 void KubernetesActuator::cannot_follow(const std::string& detail) {

@@ -11,6 +11,7 @@
 //   not on a node: ordered, on one: starting, Ready: ready (at podIP:port), deletionTimestamp set:
 //   draining, removed: gone; crashing, evicted or no longer Ready: failed, with the kubelet's words
 //
+// The pods of all variants in a namespace are followed together (kube/shared_informers.h).
 // Pods that no node takes for `pendingTimeout`, and pods that cannot start, are CapacityFailed,
 // told again each kCapacityPeriod. While the API server is gone nothing is concluded: replicas stay
 // as they were, a write is told as not applied and tried again with back-off (1 s, doubled, at most
@@ -42,8 +43,10 @@ struct KubernetesWorld {
 };
 
 struct KubernetesOptions {
-  /// Wall: how often foreign writes are looked for, where the pods do not give them away at once.
+  /// Wall: how often foreign writes are looked for, where the pods do not give them away at once;
+  /// less often where all variants together would look more than once in each look_spacing.
   Duration look_period = seconds(15);
+  Duration look_spacing = millis(50);
   kube::InformerOptions informer;
 };
 
@@ -103,6 +106,7 @@ class KubernetesActuator final : public Actuator {
   void not_applied(const std::string& detail);
   void foreign(std::int64_t replicas);
   void look();
+  Duration look_wait() const;
   std::int64_t surplus() const;
   Duration back_off();
 
@@ -122,8 +126,8 @@ class KubernetesActuator final : public Actuator {
   std::shared_ptr<kube::KubeClient> client_;
   Rng chance_;
 
-  kube::Resource resource_;  ///< of the target; empty plural: not known yet
-  std::unique_ptr<kube::Informer> pods_informer_;
+  kube::Resource resource_;                   ///< of the target; empty plural: not known yet
+  std::unique_ptr<kube::Follower> follower_;  ///< of the target's pods
   std::map<std::string, Pod> pods_;
   std::set<std::string> ended_;  ///< uids of pods that ended and linger
   bool adopting_ = true, troubled_ = false;

@@ -16,8 +16,8 @@ using ::testing::HasSubstr;
 
 /// An API server with a cluster behind it, a Deployment `m`, and a kubeconfig that leads there.
 struct Site {
-  explicit Site(TestWorld& w, std::int64_t gpus = 100)
-      : world(w), cluster(w.loop(), server, {gpus}) {
+  explicit Site(TestWorld& w, std::size_t few = 0)
+      : world(w), clusters(w.loop(), kube::process_environment(), few) {
     kubeconfig = world.state_dir() + "/kubeconfig";
     std::ofstream(kubeconfig) << "current-context: c\n"
                               << "clusters: [{name: c, cluster: {server: \"" << server.url()
@@ -38,6 +38,7 @@ struct Site {
   std::unique_ptr<Actuator> make(const spec::Variant& v) {
     KubernetesOptions options;
     options.look_period = millis(5);
+    options.look_spacing = Duration(0);
     options.informer.first_wait = millis(1);
     options.informer.longest_wait = millis(4);
     spec::Model model;
@@ -51,11 +52,13 @@ struct Site {
 
   TestWorld& world;
   kube::ApiServer server{world.loop()};
-  kube::Cluster cluster;
-  kube::Clusters clusters{world.loop()};
+  kube::Cluster cluster{world.loop(), server, {.gpus = 100}};
+  kube::Clusters clusters;
   std::string kubeconfig;
 };
 
+/// Pods followed with others', or by an informer of their own.
+template <std::size_t kFew>
 struct KubernetesHarness {
   static constexpr bool kOurs = true;
   static constexpr std::int64_t kStart = 0;
@@ -65,9 +68,10 @@ struct KubernetesHarness {
 
   TestDirectory directory;
   TestWorld world{directory.path()};
-  Site site{world};
+  Site site{world, kFew};
 };
-INSTANTIATE_TYPED_TEST_SUITE_P(Kubernetes, ActuatorConformance, KubernetesHarness);
+using Harnesses = ::testing::Types<KubernetesHarness<0>, KubernetesHarness<8>>;
+INSTANTIATE_TYPED_TEST_SUITE_P(Kubernetes, ActuatorConformance, Harnesses);
 
 class KubernetesTest : public ::testing::Test {
  protected:

@@ -33,7 +33,7 @@ void KubernetesActuator::apply(const control::Apply& wanted) {
 
 /// One write at a time, and only once the pods are known: victims are among them.
 void KubernetesActuator::work() {
-  bool waits = retry_timer_ != net::Loop::TimerId::kNone || !pods_informer_ || adopting_;
+  bool waits = retry_timer_ != net::Loop::TimerId::kNone || !follower_ || adopting_;
   if (working_ || stopping_ || waits || wanted_ < 0 || wanted_ == in_force_) return;
   working_ = true;
   conflicts_ = 0;
@@ -123,9 +123,15 @@ void KubernetesActuator::foreign(std::int64_t replicas) {
   reporter_.applied({variant_.name, replicas, 1, ""});
 }
 
+/// A thousand variants look every 50 s, one after the other; the pods tell most writes at once.
+Duration KubernetesActuator::look_wait() const {
+  auto others = static_cast<std::int64_t>(world_.clusters.shared().followers());
+  return std::max(options_.look_period, options_.look_spacing * others);
+}
+
 void KubernetesActuator::look() {
   world_.loop.cancel(look_timer_);
-  look_timer_ = world_.loop.after(options_.look_period, [this] { look(); });
+  look_timer_ = world_.loop.after(look_wait(), [this] { look(); });
   if (working_ || looking_ || in_force_ < 0 || resource_.plural.empty()) return;
   looking_ = true;
   call(kube::get(resource_, target().name, "scale"), [this](Answer answer) {

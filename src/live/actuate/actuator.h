@@ -55,6 +55,8 @@ class Actuator {
   /// one, the new one ready before the old drains.
   virtual void reload(const spec::Model& model, const spec::Variant& variant) = 0;
   virtual std::vector<ReplicaInfo> replicas() const = 0;
+  /// False as long as what was there at the start has not been seen: no replicas are not none then.
+  virtual bool in_step() const { return true; }
   /// Drains and stops everything (unless the target is not ours), then calls `done`. A second call:
   /// at once.
   virtual void shutdown(std::function<void()> done) = 0;

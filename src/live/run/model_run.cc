@@ -18,6 +18,10 @@ using net::Level;
 /// The controller looks this often (world time), but never more often than the loop can bear.
 constexpr Duration kTick = seconds(1);
 constexpr Duration kLeastWallTick = millis(10);
+/// What ran before us is decided on once it has been seen. Where it cannot be seen for so long
+/// (wall), decisions are made all the same: so status tells what is wrong.
+constexpr Duration kAdoptPatience = seconds(10);
+constexpr Duration kAdoptLook = millis(50);
 
 /// Sets the flag for as long as it lives.
 class Scope {
@@ -109,6 +113,7 @@ void ModelRun::begin() {
     parts_.tape->model(name(), loaded_.yaml, loaded_.hash, start_,
                        parts_.gateway.router_options(name()));
   }
+  began_ = parts_.loop.now();
   for (auto& variant : variants_) variant.actuator->adopt();
   tick();
 }
@@ -122,6 +127,9 @@ Result<void> ModelRun::reload(format::LoadedModel loaded) {
     if (auto opened = open_variant(variant); !opened) {
       return fail(opened.error().within("variant " + variant.name));
     }
+    variants_.back().actuator->adopt();
+    began_ = parts_.loop.now();
+    decided_ = false;
   }
   loaded_ = std::move(loaded);
   ledger_.set_model(loaded_.model);
@@ -173,8 +181,14 @@ void ModelRun::shutdown(const std::function<void()>& done) {
 
 void ModelRun::tick() {
   observe();
-  const Duration wall = std::max(parts_.clock.to_wall(kTick), kLeastWallTick);
+  const Duration period = std::max(parts_.clock.to_wall(kTick), kLeastWallTick);
+  const Duration wall = in_step() ? period : std::min(period, kAdoptLook);
   tick_timer_ = parts_.loop.after(wall, [this] { tick(); });
+}
+
+bool ModelRun::in_step() const {
+  return std::all_of(variants_.begin(), variants_.end(),
+                     [](const VariantRun& variant) { return variant.actuator->in_step(); });
 }
 
 void ModelRun::waits() {
@@ -195,6 +209,7 @@ void ModelRun::observe() {
   last_ = seen.observation;
   active_replicas_ = 0;
   for (const auto& variant : last_.variants) active_replicas_ += variant.fleet.active().value();
+  if (!in_step() && parts_.loop.now() - began_ < kAdoptPatience) return;
   feed(std::move(seen));
 }
 
@@ -239,6 +254,7 @@ void ModelRun::feed(control::Event event) {
     for (const auto& action : actions) perform(action);
   }
   schedule();
+  if (parts_.handled) parts_.handled(*this);
 }
 
 void ModelRun::schedule() {
@@ -298,6 +314,7 @@ void ModelRun::perform_apply(const control::Apply& apply) {
 }
 
 void ModelRun::perform_record(const control::Record& record) {
+  decided_ = decided_ || in_step();
   last_sequence_ = record.decision.sequence;
   for (const auto& reason : record.decision.reasons) ++by_reason_[std::string(token(reason.code))];
   parts_.journal.record(name(), record.decision, record.repeats);

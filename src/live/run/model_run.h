@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ namespace kube {
 class Clusters;
 }
 
+class ModelRun;
+
 /// What every model of a run shares.
 struct RunParts {
   net::Loop& loop;
@@ -46,6 +49,8 @@ struct RunParts {
   kube::Clusters& clusters;
   const RunOptions& options;
   format::TapeWriter* tape = nullptr;  ///< or none
+  /// After each event, when the controller has decided or left it.
+  std::function<void(const ModelRun&)> handled = {};
 };
 
 /// Last words of a replica that is gone, kept for people.
@@ -86,6 +91,13 @@ class ModelRun {
   const std::deque<ReplicaNote>& notes() const { return notes_; }
   const signal::Observation& last_observation() const { return last_; }
   const std::map<std::string, std::int64_t>& decisions_by_reason() const { return by_reason_; }
+  /// Decided at least once with all in sight that ran at the start: until then view().desired is no
+  /// number to act on.
+  bool decided() const { return decided_; }
+  /// Replicas that the variant's target counts, sleeping and failing ones too; none: not in sight.
+  std::optional<Replicas> running(const std::string& variant) const;
+  /// What was told to the variant's actuator last, by a decision or an operator.
+  std::optional<Replicas> applied(const std::string& variant) const;
   std::int64_t scale_ups() const { return scale_ups_; }
   std::int64_t scale_downs() const { return scale_downs_; }
   /// Every variant has the replicas that were decided, and they are ready.
@@ -104,6 +116,7 @@ class ModelRun {
   std::int32_t spec_index(const std::string& variant) const;
 
   void tick();
+  bool in_step() const;
   void observe();
   control::Observed observed(Instant now) const;
 
@@ -132,7 +145,8 @@ class ModelRun {
   std::uint64_t last_sequence_ = 0;
   std::int64_t scale_ups_ = 0, scale_downs_ = 0;
   std::deque<control::Event> events_;
-  bool feeding_ = false, closing_ = false, look_pending_ = false;
+  bool feeding_ = false, closing_ = false, look_pending_ = false, decided_ = false;
+  Instant began_ = Instant::never();  ///< mono
   std::int64_t active_replicas_ = 0;  ///< or on the way, as observed last
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   net::Loop::TimerId tick_timer_ = net::Loop::TimerId::kNone;

@@ -106,6 +106,20 @@ void ModelRun::to_gateway(const ReplicaInfo& info) {
   }
 }
 
+std::optional<Replicas> ModelRun::running(const std::string& variant) const {
+  const int index = variant_index(variant);
+  if (index < 0 || !variants_[static_cast<std::size_t>(index)].actuator->in_step()) return {};
+  return Replicas(std::count_if(replicas_.begin(), replicas_.end(), [&](const auto& entry) {
+    return entry.second.variant == variant && entry.second.state != ReplicaState::kDraining;
+  }));
+}
+
+std::optional<Replicas> ModelRun::applied(const std::string& variant) const {
+  auto found = applied_.find(variant);
+  if (found == applied_.end()) return {};
+  return found->second.replicas + found->second.asleep;
+}
+
 bool ModelRun::settled() const {
   for (const auto& variant : variants_) {
     const auto ready = std::count_if(replicas_.begin(), replicas_.end(), [&](const auto& entry) {

@@ -70,6 +70,7 @@ class KubernetesActuator final : public Actuator {
   void wake(ReplicaId) override {}
   void reload(const spec::Model& model, const spec::Variant& variant) override;
   std::vector<ReplicaInfo> replicas() const override;
+  bool in_step() const override { return !adopting_; }
   void shutdown(std::function<void()> done) override;
 
  private:

@@ -29,17 +29,35 @@ void admin_flags(CLI::App* sub, AdminFlags& flags) {
   sub->add_option("--state", flags.state_dir, "state directory of the run")->capture_default_str();
 }
 
+void cluster_flags(CLI::App* sub, RunFlags& o) {
+  auto* from = sub->add_flag("--models-from-cluster", o.models_from_cluster,
+                             "run the Model objects of a Kubernetes cluster, as they come and go");
+  auto* some = sub->add_option("-n,--namespace", o.namespaces,
+                               "whose Models, repeatable (default: that of the context or pod)")
+                   ->needs(from);
+  sub->add_flag("-A,--all-namespaces", o.all_namespaces, "Models of every namespace")
+      ->needs(from)
+      ->excludes(some);
+  sub->add_option("--kubeconfig", o.kubeconfig,
+                  "how to reach it (default: $KUBECONFIG, the pod's account, ~/.kube/config)")
+      ->needs(from);
+  sub->add_option("--context", o.context, "of the kubeconfig")->needs(from);
+  sub->add_flag("--trust-models", o.trust_models,
+                "its Models may run commands, read files and scale other namespaces")
+      ->needs(from);
+}
+
 void add_run(CLI::App& app, int& code) {
   static RunFlags o;
   auto* sub =
       verb<RunFlags>(app, "run", "Run gateway and autoscaler on this machine",
                      "  tidegate run -f model.yaml\n"
                      "  tidegate run -f model.yaml --dry-run     # what would change (exit 3)\n"
-                     "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n",
+                     "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n"
+                     "  tidegate run --models-from-cluster --namespace serve\n",
                      run, code, o);
-  sub->add_option("-f,--file", o.files, "spec file, repeatable")
-      ->required()
-      ->check(CLI::ExistingFile);
+  sub->add_option("-f,--file", o.files, "spec file, repeatable")->check(CLI::ExistingFile);
+  cluster_flags(sub, o);
   sub->add_option("--listen", o.listen, "gateway address")
       ->envname("TIDEGATE_LISTEN")
       ->capture_default_str();

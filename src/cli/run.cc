@@ -27,7 +27,17 @@ void raise_file_limit() {
 
 Result<live::RunOptions> options_of(const RunFlags& flags) {
   live::RunOptions o;
+  if (flags.files.empty() && !flags.models_from_cluster) {
+    return fail("nothing to run: give -f FILE, or --models-from-cluster");
+  }
   o.files = flags.files;
+  if (flags.models_from_cluster) {
+    o.cluster = live::FollowCluster{.kubeconfig = flags.kubeconfig,
+                                    .context = flags.context,
+                                    .namespaces = flags.namespaces,
+                                    .all_namespaces = flags.all_namespaces,
+                                    .trusted = flags.trust_models};
+  }
   auto listen = net::parse_address(flags.listen, "0.0.0.0");
   if (!listen) return fail(listen.error().within("--listen"));
   o.gateway = *listen;

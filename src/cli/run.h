@@ -8,6 +8,11 @@ namespace tidegate::cli {
 
 struct RunFlags {
   std::vector<std::string> files;        // -f FILE (repeatable)
+  bool models_from_cluster = false;      // --models-from-cluster
+  std::vector<std::string> namespaces;   // --namespace NS (repeatable)
+  bool all_namespaces = false;           // --all-namespaces
+  std::string kubeconfig, context;       // --kubeconfig, --context
+  bool trust_models = false;             // --trust-models
   std::string listen = "0.0.0.0:8080";   // --listen, $TIDEGATE_LISTEN
   std::string admin = "127.0.0.1:8081";  // --admin, $TIDEGATE_ADMIN
   std::string probe_address;             // --probe-address

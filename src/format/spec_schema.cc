@@ -1,30 +1,24 @@
 #include "format/spec_schema.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/spec/options.h"
+#include "format/spec_schema_json.h"
 #include "format/spec_value.h"
 
 namespace tidegate::format {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using spec::Choice;
 using spec::Kind;
 using spec::Option;
 using spec::Section;
 using spec::Value;
 
-enum class Dialect { kJsonSchema, kCrd };
-
 constexpr const char* kDurationPattern = "^([0-9]+(\\.[0-9]+)?(ns|us|\xC2\xB5s|ms|s|m|h|d))+$";
 constexpr const char* kBytesPattern = "^[0-9]+(\\.[0-9]+)?(B|[kKMGT]B|[KMGT]iB?)$";
 constexpr const char* kBandwidthPattern =
     "^[0-9]+(\\.[0-9]+)?((B|[kKMGT]B|[KMGT]iB?|[kMGT]?bit)/s|[kMGT]?bps)$";
-constexpr const char* kLabelPattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-
-Json section_schema(const Section& section, Dialect dialect);
 
 Json pattern(const char* text) { return {{"type", "string"}, {"pattern", text}}; }
 
@@ -168,6 +162,26 @@ Json choice_schema(const Section& section) {
   return out;
 }
 
+Json metadata_schema() {
+  Json texts = {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}};
+  Json name = {
+      {"type", "string"},
+      {"pattern", kLabelPattern},
+      {"maxLength", 63},
+      {"description",
+       "Names the model everywhere; what clients send unless servedNames says otherwise."}};
+  return {{"type", "object"},
+          {"properties",
+           {{"name", name},
+            {"namespace", {{"type", "string"}}},
+            {"labels", texts},
+            {"annotations", texts}}},
+          {"required", {"name"}},
+          {"additionalProperties", false}};
+}
+
+}  // namespace
+
 Json section_schema(const Section& section, Dialect dialect) {
   Json out = {{"type", "object"}};
   Json properties = Json::object();
@@ -196,104 +210,6 @@ Json section_schema(const Section& section, Dialect dialect) {
   return out;
 }
 
-Json metadata_schema() {
-  Json texts = {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}};
-  Json name = {
-      {"type", "string"},
-      {"pattern", kLabelPattern},
-      {"maxLength", 63},
-      {"description",
-       "Names the model everywhere; what clients send unless servedNames says otherwise."}};
-  return {{"type", "object"},
-          {"properties",
-           {{"name", name},
-            {"namespace", {{"type", "string"}}},
-            {"labels", texts},
-            {"annotations", texts}}},
-          {"required", {"name"}},
-          {"additionalProperties", false}};
-}
-
-Json status_schema() {
-  Json integer = {{"type", "integer"}}, text = {{"type", "string"}};
-  Json condition = {{"type", "object"},
-                    {"properties",
-                     {{"type", text},
-                      {"status", text},
-                      {"reason", text},
-                      {"message", text},
-                      {"lastTransitionTime", {{"type", "string"}, {"format", "date-time"}}}}},
-                    {"required", {"type", "status"}}};
-  return {{"type", "object"},
-          {"properties",
-           {{"readyReplicas", integer},
-            {"desiredReplicas", integer},
-            {"queueRequests", integer},
-            {"ttftP99", text},
-            {"reason", text},
-            {"observedGeneration", integer},
-            {"conditions",
-             {{"type", "array"},
-              {"items", condition},
-              {"x-kubernetes-list-type", "map"},
-              {"x-kubernetes-list-map-keys", {"type"}}}}}}};
-}
-
-Json crd() {
-  auto column = [](const char* name, const char* type, const char* path) {
-    return Json{{"name", name}, {"type", type}, {"jsonPath", path}};
-  };
-  Json root = {{"type", "object"},
-               {"description", "A model: what clients ask for, and how it is served."},
-               {"required", {"spec"}},
-               {"properties",
-                {{"apiVersion", {{"type", "string"}}},
-                 {"kind", {{"type", "string"}}},
-                 {"metadata", {{"type", "object"}}},
-                 {"spec", section_schema(spec::model_section(), Dialect::kCrd)},
-                 {"status", status_schema()}}}};
-  Json version = {{"name", "v1alpha1"},
-                  {"served", true},
-                  {"storage", true},
-                  {"schema", {{"openAPIV3Schema", root}}},
-                  {"subresources", {{"status", Json::object()}}},
-                  {"additionalPrinterColumns",
-                   {column("Ready", "integer", ".status.readyReplicas"),
-                    column("Desired", "integer", ".status.desiredReplicas"),
-                    column("Queue", "integer", ".status.queueRequests"),
-                    column("TTFT p99", "string", ".status.ttftP99"),
-                    column("Reason", "string", ".status.reason"),
-                    column("Age", "date", ".metadata.creationTimestamp")}}};
-  return {{"apiVersion", "apiextensions.k8s.io/v1"},
-          {"kind", "CustomResourceDefinition"},
-          {"metadata", {{"name", "models.tidegate.dev"}}},
-          {"spec",
-           {{"group", "tidegate.dev"},
-            {"scope", "Namespaced"},
-            {"names",
-             {{"kind", "Model"},
-              {"listKind", "ModelList"},
-              {"plural", "models"},
-              {"singular", "model"}}},
-            {"versions", Json::array({version})}}}};
-}
-
-/// JSON as block-style YAML; scalars keep their JSON form, which is YAML's too.
-void emit_yaml(const Json& value, int indent, std::string& out) {
-  std::string pad(static_cast<std::size_t>(indent), ' ');
-  if (!value.is_structured() || value.empty()) {
-    out += " " + value.dump() + "\n";
-    return;
-  }
-  if (!out.empty()) out += "\n";
-  for (auto it = value.begin(); it != value.end(); ++it) {
-    out += pad + (value.is_array() ? "-" : it.key() + ":");
-    emit_yaml(value.is_array() ? *it : it.value(), indent + 2, out);
-  }
-}
-
-}  // namespace
-
 std::string json_schema() {
   Json root = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                {"$id", "https://tidegate.dev/schema/v1alpha1/model.json"},
@@ -310,12 +226,6 @@ std::string json_schema() {
       {"type", "object"},
       {"description", "Written by the controller on a cluster; ignored in files."}};
   return root.dump(2) + "\n";
-}
-
-std::string crd_yaml() {
-  std::string out;
-  emit_yaml(crd(), 0, out);
-  return out;
 }
 
 }  // namespace tidegate::format

@@ -11,8 +11,17 @@
 
 namespace tidegate::live {
 
+/// --models-from-cluster: Model objects are run as they come, change and go.
+struct FollowCluster {
+  std::string kubeconfig, context;      ///< empty: as kube::AccessWish
+  std::vector<std::string> namespaces;  ///< empty: the context's own
+  bool all_namespaces = false;
+  bool trusted = false;  ///< --trust-models
+};
+
 struct RunOptions {
-  std::vector<std::string> files;  ///< -f, at least one
+  std::vector<std::string> files;  ///< -f, at least one where no cluster is followed
+  std::optional<FollowCluster> cluster;
   net::Address gateway{"0.0.0.0", 8080};
   net::Address admin{"127.0.0.1", 8081};
   std::optional<net::Address> probes;  ///< --probe-address

@@ -1,20 +1,16 @@
 #include "live/run/runner.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/policy/policy.h"
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/ports.h"
-#include "live/actuate/process/process_actuator.h"
 #include "live/kube/clusters.h"
 #include "live/net/log.h"
 #include "live/run/decisions.h"
@@ -26,29 +22,6 @@ namespace {
 using net::Level;
 using Json = nlohmann::ordered_json;
 constexpr Duration kWatchPeriod = seconds(1);
-
-std::pair<std::int64_t, std::int64_t> stamp(const std::string& path) {
-  struct stat s {};
-  if (stat(path.c_str(), &s) != 0) return {0, -1};
-  return {s.st_mtim.tv_sec * 1'000'000'000LL + s.st_mtim.tv_nsec, s.st_size};
-}
-
-/// What `run` refuses though it is legal: policies and targets that come later.
-Result<void> check_built(const spec::Model& model) {
-  if (!policy::is_built(model.scaling.policy)) {
-    return fail(fmt::format("model {}: policy {} is not built yet; there are {}", model.name,
-                            token(model.scaling.policy), policy::built_policies()));
-  }
-  for (const auto& metric : model.scaling.metrics) {
-    if (!metric.promql.empty()) {
-      return fail(
-          fmt::format("model {}: scaling.metrics with promql is not built yet; use signal: "
-                      "waiting, inFlight, kvUsage, ...",
-                      model.name));
-    }
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -63,8 +36,10 @@ Result<std::unique_ptr<Runner>> Runner::create(net::Loop& loop, RunOptions optio
 
 Result<void> Runner::open() {
   started_mono_ = net::WorldClock::mono_now();
-  auto loaded = load_files();
+  files_ = std::make_unique<SpecFiles>(options_.files, options_.profile_dirs);
+  auto loaded = files_->read();
   if (!loaded) return fail(loaded.error());
+  files_->take(std::move(*loaded));
   if (auto done = open_state(); !done) return done;
 
   client_ = std::make_unique<net::HttpClient>(loop_);
@@ -100,7 +75,10 @@ Result<void> Runner::open() {
       if (ModelRun* run = find(model); run != nullptr) run->waits();
     }
   });
-  if (auto done = open_models(std::move(*loaded)); !done) return done;
+  if (options_.cluster) {
+    if (auto done = open_operator(); !done) return done;
+  }
+  if (auto done = open_models(); !done) return done;
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
   auto bound = gateway_->listen(options_.gateway);
   if (!bound) return fail(bound.error().within("gateway"));
@@ -123,52 +101,14 @@ Result<void> Runner::open_state() {
   return {};
 }
 
-Result<std::vector<format::LoadedModel>> Runner::load_files() {
-  std::vector<format::SpecFile> files;
-  std::vector<const format::SpecFile*> views;
-  std::vector<format::Diagnostic> diagnostics;
-  files.reserve(options_.files.size());
-  for (const auto& path : options_.files) {
-    file_stamps_[path] = stamp(path);
-    files.push_back(format::load_spec_file(path));
-    views.push_back(&files.back());
-    diagnostics.insert(diagnostics.end(), files.back().diagnostics.begin(),
-                       files.back().diagnostics.end());
-  }
-  const auto together = format::check_together(views);
-  diagnostics.insert(diagnostics.end(), together.begin(), together.end());
-  std::string errors;
-  for (const auto& d : diagnostics) {
-    if (d.severity == format::Severity::kError) {
-      errors += (errors.empty() ? "" : "\n") + d.text();
-    } else {
-      net::log(Level::kWarn, d.text());
-    }
-  }
-  if (!errors.empty()) return fail(errors);
-  std::vector<format::LoadedModel> all;
-  for (auto& file : files) {
-    for (auto& model : file.models) all.push_back(std::move(model));
-  }
-  if (all.empty())
-    return fail("no model in the files given: a file holds documents of kind: Model");
-  for (auto& loaded : all) {
-    if (auto built = check_built(loaded.model); !built) return fail(built.error());
-    if (auto found = format::resolve_profiles(loaded, options_.profile_dirs); !found) {
-      return fail(found.error().within(loaded.file));
-    }
-  }
-  return all;
-}
-
 RunParts Runner::parts() {
   return {loop_,     *client_, *clock_,    *gateway_, *scraper_,  *journal_,
           *devices_, *ports_,  *clusters_, options_,  tape_.get()};
 }
 
-Result<void> Runner::open_models(std::vector<format::LoadedModel> loaded) {
-  for (auto& model : loaded) {
-    auto run = ModelRun::create(parts(), std::move(model));
+Result<void> Runner::open_models() {
+  for (const auto& loaded : files_->models()) {
+    auto run = ModelRun::create(parts(), loaded);
     if (!run) return fail(run.error());
     models_.push_back(std::move(*run));
   }
@@ -219,116 +159,22 @@ void Runner::write_run_file() {
 
 void Runner::begin() {
   for (auto& model : models_) model->begin();
+  if (cluster_models_ != nullptr) begin_operator();
   if (options_.dry_run) return;
-  std::vector<spec::Model> specs;
-  for (const auto& model : models_) specs.push_back(model->model());
-  if (auto strays = stop_strays(*journal_, options_.state_dir, specs); !strays) {
-    net::log(Level::kError, "engines nobody answers for", {{"error", strays.error().message}});
-  } else if (*strays > 0) {
-    net::log(Level::kWarn, "stopped engines whose variant is not in the files any more",
-             {{"engines", std::to_string(*strays)}});
-  }
+  if (cluster_models_ == nullptr) stop_strays_once();
   watch_files();
 }
 
 void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
     journal_->reached(clock_->now());
-    bool changed = false;
-    for (const auto& [path, seen] : file_stamps_) changed = changed || stamp(path) != seen;
-    if (changed) reload();
+    if (files_->changed()) {
+      reload();
+    } else if (look_again_) {
+      take_models();
+    }
     watch_files();
   });
-}
-
-void Runner::reload() {
-  if (closing_) return;
-  auto loaded = load_files();
-  if (!loaded) {
-    net::log(Level::kError, "reload: nothing changed, the files have errors",
-             {{"error", loaded.error().message}});
-    return;
-  }
-  apply_reload(std::move(*loaded));
-}
-
-void Runner::apply_reload(std::vector<format::LoadedModel> loaded) {
-  // The gateway first: an event must find the bounds it is recorded with.
-  std::vector<spec::Model> specs;
-  for (const auto& l : loaded) specs.push_back(l.model);
-  gateway_->set_models(std::move(specs));
-  for (auto it = models_.begin(); it != models_.end();) {
-    const bool stays = std::any_of(loaded.begin(), loaded.end(),
-                                   [&](const auto& l) { return l.model.name == (*it)->name(); });
-    if (stays) {
-      ++it;
-      continue;
-    }
-    net::log(Level::kInfo, "model left the files: draining", {{"model", (*it)->name()}});
-    ModelRun* run = it->get();
-    leaving_.push_back(std::move(*it));
-    it = models_.erase(it);
-    run->shutdown([this, run] {
-      loop_.post(
-          [this, run] { std::erase_if(leaving_, [run](auto& m) { return m.get() == run; }); });
-    });
-  }
-  for (auto& l : loaded) {
-    const std::string name = l.model.name;
-    auto has_name = [&](const auto& m) { return m->name() == name; };
-    if (std::any_of(leaving_.begin(), leaving_.end(), has_name)) {
-      net::log(Level::kWarn, "the model still drains from before: taken up when that is done",
-               {{"model", name}});
-      for (auto& [path, seen] : file_stamps_) seen = {0, -1};  // look again at the next turn
-      continue;
-    }
-    auto run = std::find_if(models_.begin(), models_.end(), has_name);
-    if (run != models_.end() && (*run)->loaded().hash == l.hash) continue;
-    Result<void> done;
-    if (run != models_.end()) {
-      done = (*run)->reload(std::move(l));
-    } else if (auto created = ModelRun::create(parts(), std::move(l)); created) {
-      models_.push_back(std::move(*created));
-      models_.back()->begin();
-    } else {
-      done = fail(created.error());
-    }
-    if (!done) {
-      net::log(Level::kError, "reload failed", {{"model", name}, {"error", done.error().message}});
-    } else {
-      net::log(Level::kInfo, "reloaded", {{"model", name}});
-    }
-  }
-}
-
-ModelRun* Runner::find(const std::string& model) {
-  for (auto& run : models_) {
-    if (run->name() == model) return run.get();
-  }
-  for (auto& run : leaving_) {
-    if (run->name() == model) return run.get();
-  }
-  return nullptr;
-}
-
-Result<void> Runner::say(const std::string& model, const control::OperatorSaid& said) {
-  ModelRun* run = find(model);
-  if (run == nullptr) return fail("no model \"" + model + "\"");
-  if (said.said == control::Said::kScale) {
-    const auto& variants = run->model().variants;
-    auto variant = std::find_if(variants.begin(), variants.end(), [&](const auto& v) {
-      return said.variant.empty() || v.name == said.variant;
-    });
-    if (variant == variants.end()) return fail("no variant \"" + said.variant + "\" of " + model);
-    if (said.replicas < 0 || said.replicas > variant->max_replicas.value()) {
-      return fail(fmt::format("{} replicas: {} takes 0 to {} (maxReplicas)", said.replicas,
-                              variant->name, variant->max_replicas.value()));
-    }
-  }
-  net::log(Level::kInfo, "the operator said",
-           {{"model", model}, {"said", std::string(token(said.said))}});
-  run->say(said);
-  return {};
 }
 
 std::string Runner::status_json() {

@@ -6,7 +6,8 @@
 //   loop->run();                                    // until shutdown() has called back
 //
 // A file that changes (or SIGHUP: reload()) is loaded again; one with an error changes nothing and
-// is reported. Thread-safety: the loop's thread.
+// is reported. Models of a cluster (options.cluster) come and go by the same road; one whose target
+// is on the cluster leaves it as it is when it goes. Thread-safety: the loop's thread.
 
 #include <functional>
 #include <map>
@@ -15,8 +16,10 @@
 #include <vector>
 
 #include "live/admin/admin.h"
+#include "live/operator/cluster_models.h"
 #include "live/run/model_run.h"
 #include "live/run/run_options.h"
+#include "live/run/spec_files.h"
 
 namespace tidegate::live {
 
@@ -42,13 +45,17 @@ class Runner {
   Runner(net::Loop& loop, RunOptions options);
   Result<void> open();
   Result<void> open_state();
-  Result<std::vector<format::LoadedModel>> load_files();
-  Result<void> open_models(std::vector<format::LoadedModel> loaded);
+  Result<void> open_models();
+  Result<void> open_operator();
+  void begin_operator();
   Result<void> open_admin();
   RunParts parts();
   void hand_models_to_gateway();
-  void apply_reload(std::vector<format::LoadedModel> loaded);
   void watch_files();
+  void take_models();
+  void end_models(const std::map<std::string, const format::LoadedModel*>& wanted);
+  Result<void> take_model(const format::LoadedModel& loaded);
+  void stop_strays_once();
   ModelRun* find(const std::string& model);
   Result<void> say(const std::string& model, const control::OperatorSaid& said);
   void write_run_file();
@@ -65,13 +72,14 @@ class Runner {
   std::unique_ptr<Scraper> scraper_;
   std::unique_ptr<Gateway> gateway_;
   std::vector<std::unique_ptr<ModelRun>> models_;
-  std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< left the files; draining
+  std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< not wanted any more; draining
+  std::unique_ptr<SpecFiles> files_;
+  std::unique_ptr<ClusterModels> cluster_models_;  ///< or none
   std::unique_ptr<AdminServer> admin_;
   net::Address gateway_address_, admin_address_;
-  std::map<std::string, std::pair<std::int64_t, std::int64_t>> file_stamps_;  ///< mtime ns, size
   net::Loop::TimerId watch_timer_ = net::Loop::TimerId::kNone;
   Instant started_mono_;
-  bool closing_ = false;
+  bool closing_ = false, look_again_ = false, strays_stopped_ = false;
 };
 
 }  // namespace tidegate::live

@@ -1,0 +1,170 @@
+// Which models run: those of the files and those of the cluster, by one road: what is in force now
+// is held against what runs, and the difference is done.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "live/actuate/process/process_actuator.h"
+#include "live/kube/clusters.h"
+#include "live/net/log.h"
+#include "live/run/runner.h"
+
+namespace tidegate::live {
+
+using net::Level;
+
+Result<void> Runner::open_operator() {
+  const FollowCluster& wish = *options_.cluster;
+  auto client = clusters_->client({wish.kubeconfig, wish.context});
+  if (!client) return fail(client.error().within("--models-from-cluster"));
+  ClusterModelsOptions options;
+  options.namespaces = wish.namespaces;
+  if (options.namespaces.empty() && !wish.all_namespaces) {
+    options.namespaces.push_back((*client)->access().ns);
+  }
+  options.trusted = wish.trusted;
+  options.informer.seed = options_.seed;
+  cluster_models_ = std::make_unique<ClusterModels>(
+      *client, options,
+      ClusterModelsHooks{
+          .admit = [this](auto& loaded) { return admit(loaded, options_.profile_dirs); },
+          .changed = [this] { take_models(); }});
+  return cluster_models_->claim_for_files(files_->models());
+}
+
+void Runner::begin_operator() {
+  const auto& ns = options_.cluster->namespaces;
+  net::log(Level::kInfo, "following Models of the cluster",
+           {{"namespaces", options_.cluster->all_namespaces ? "all"
+                           : ns.empty()                     ? "the context's"
+                                        : fmt::format("{}", fmt::join(ns, ","))}});
+  cluster_models_->start();
+}
+
+void Runner::reload() {
+  if (closing_) return;
+  auto read = files_->read();
+  Result<void> taken = read ? Result<void>() : fail(read.error());
+  if (taken && cluster_models_ != nullptr) taken = cluster_models_->claim_for_files(*read);
+  if (!taken) {
+    net::log(Level::kError, "reload: nothing changed, the files have errors",
+             {{"error", taken.error().message}});
+    return;
+  }
+  files_->take(std::move(*read));
+  take_models();
+}
+
+void Runner::take_models() {
+  if (closing_) return;
+  std::map<std::string, const format::LoadedModel*> wanted;
+  for (const auto& loaded : files_->models()) wanted[loaded.model.name] = &loaded;
+  if (cluster_models_ != nullptr) {
+    for (const auto& [key, entry] : cluster_models_->entries()) {
+      if (entry.in_force) wanted[entry.in_force->model.name] = &*entry.in_force;
+    }
+  }
+  look_again_ = false;
+  // The gateway first: an event must find the bounds it is recorded with.
+  std::vector<spec::Model> specs;
+  for (const auto& [name, loaded] : wanted) specs.push_back(loaded->model);
+  gateway_->set_models(std::move(specs));
+  end_models(wanted);
+  bool failed = false;
+  for (const auto& [name, loaded] : wanted) {
+    auto done = take_model(*loaded);
+    if (!done) {
+      net::log(Level::kError, "reload failed", {{"model", name}, {"error", done.error().message}});
+      failed = true;
+    }
+    if (cluster_models_ != nullptr) {
+      cluster_models_->cannot_run(name, done ? "" : done.error().message);
+    }
+  }
+  if (failed) hand_models_to_gateway();  // what is in force is what runs
+  if (cluster_models_ != nullptr && cluster_models_->in_step()) stop_strays_once();
+}
+
+void Runner::end_models(const std::map<std::string, const format::LoadedModel*>& wanted) {
+  for (auto it = models_.begin(); it != models_.end();) {
+    if (wanted.contains((*it)->name())) {
+      ++it;
+      continue;
+    }
+    net::log(Level::kInfo, "model is not wanted any more: draining", {{"model", (*it)->name()}});
+    ModelRun* run = it->get();
+    leaving_.push_back(std::move(*it));
+    it = models_.erase(it);
+    run->shutdown([this, run] {
+      loop_.post(
+          [this, run] { std::erase_if(leaving_, [run](auto& m) { return m.get() == run; }); });
+    });
+  }
+}
+
+Result<void> Runner::take_model(const format::LoadedModel& loaded) {
+  const std::string& name = loaded.model.name;
+  auto has_name = [&](const auto& m) { return m->name() == name; };
+  if (std::any_of(leaving_.begin(), leaving_.end(), has_name)) {
+    net::log(Level::kWarn, "the model still drains from before: taken up when that is done",
+             {{"model", name}});
+    look_again_ = true;
+    return {};
+  }
+  auto run = std::find_if(models_.begin(), models_.end(), has_name);
+  if (run != models_.end()) {
+    if ((*run)->loaded().hash == loaded.hash) return {};
+    if (auto done = (*run)->reload(loaded); !done) return done;
+  } else {
+    auto created = ModelRun::create(parts(), loaded);
+    if (!created) return fail(created.error());
+    models_.push_back(std::move(*created));
+    models_.back()->begin();
+  }
+  net::log(Level::kInfo, "reloaded", {{"model", name}});
+  return {};
+}
+
+void Runner::stop_strays_once() {
+  if (options_.dry_run || std::exchange(strays_stopped_, true)) return;
+  std::vector<spec::Model> specs;
+  for (const auto& model : models_) specs.push_back(model->model());
+  if (auto strays = stop_strays(*journal_, options_.state_dir, specs); !strays) {
+    net::log(Level::kError, "engines nobody answers for", {{"error", strays.error().message}});
+  } else if (*strays > 0) {
+    net::log(Level::kWarn, "stopped engines whose variant is not in force any more",
+             {{"engines", std::to_string(*strays)}});
+  }
+}
+
+ModelRun* Runner::find(const std::string& model) {
+  for (auto& run : models_) {
+    if (run->name() == model) return run.get();
+  }
+  for (auto& run : leaving_) {
+    if (run->name() == model) return run.get();
+  }
+  return nullptr;
+}
+
+Result<void> Runner::say(const std::string& model, const control::OperatorSaid& said) {
+  ModelRun* run = find(model);
+  if (run == nullptr) return fail("no model \"" + model + "\"");
+  if (said.said == control::Said::kScale) {
+    const auto& variants = run->model().variants;
+    auto variant = std::find_if(variants.begin(), variants.end(), [&](const auto& v) {
+      return said.variant.empty() || v.name == said.variant;
+    });
+    if (variant == variants.end()) return fail("no variant \"" + said.variant + "\" of " + model);
+    if (said.replicas < 0 || said.replicas > variant->max_replicas.value()) {
+      return fail(fmt::format("{} replicas: {} takes 0 to {} (maxReplicas)", said.replicas,
+                              variant->name, variant->max_replicas.value()));
+    }
+  }
+  net::log(Level::kInfo, "the operator said",
+           {{"model", model}, {"said", std::string(token(said.said))}});
+  run->say(said);
+  return {};
+}
+
+}  // namespace tidegate::live

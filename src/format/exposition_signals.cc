@@ -101,6 +101,11 @@ void PageReader::take(const SampleLine& line, const Use& use, signal::Page& page
   }
 }
 
+void PageReader::add(std::string_view name, const SampleLine& line, signal::Page& page) const {
+  const int index = names_.find(name);
+  if (index != NameSet::kNone) take(line, uses_[static_cast<std::size_t>(index)], page);
+}
+
 PageStats PageReader::read(std::string_view text, TextFormat format, signal::Page& page) const {
   page.reset(*dialect_);
   Exposition exposition(text, format, names_);

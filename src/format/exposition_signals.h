@@ -22,7 +22,12 @@ class PageReader {
  public:
   PageReader(const signal::Dialect& dialect, signal::HistogramSet histograms);
   PageStats read(std::string_view text, TextFormat format, signal::Page& page) const;
+  /// One series that came by another way: `line` holds its value and labels. Does not clear the
+  /// page. A name that is not looked for is passed over.
+  void add(std::string_view name, const SampleLine& line, signal::Page& page) const;
   const signal::Dialect& dialect() const { return *dialect_; }
+  /// Every series name looked for; of histograms only those asked for.
+  const NameSet& names() const { return names_; }
 
  private:
   /// What a name means: rows [first, last) of the dialect, and which part of a histogram.

@@ -1,0 +1,41 @@
+#include "live/external_metrics/samples.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tidegate::live::external_metrics {
+namespace {
+
+constexpr std::size_t kMaxLabelValue = 63;
+constexpr double kMaxQuantity = 1e15;  ///< in thousandths still far inside an int64
+
+bool is_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+}  // namespace
+
+bool is_metric(std::string_view name) {
+  return std::find(kMetrics.begin(), kMetrics.end(), name) != kMetrics.end();
+}
+
+std::string label_value(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    const bool allowed = is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
+    if (out.empty() && !is_alphanumeric(c)) continue;
+    out.push_back(allowed ? c : '_');
+    if (out.size() == kMaxLabelValue) break;
+  }
+  while (!out.empty() && !is_alphanumeric(out.back())) out.pop_back();
+  return out;
+}
+
+std::optional<std::string> quantity(double value) {
+  if (!(value >= 0 && value <= kMaxQuantity)) return std::nullopt;
+  const auto thousandths = static_cast<std::int64_t>(std::floor(value * 1000 + 0.5));
+  if (thousandths % 1000 == 0) return std::to_string(thousandths / 1000);
+  return std::to_string(thousandths) + "m";
+}
+
+}  // namespace tidegate::live::external_metrics

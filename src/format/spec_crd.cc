@@ -22,11 +22,11 @@ constexpr Rule kRules[] = {
     {"variants[]",
      "!has(self.minReplicas) || (has(self.maxReplicas) && self.minReplicas <= self.maxReplicas) || "
      "(!has(self.maxReplicas) && self.minReplicas <= 1)",
-     "minReplicas is above maxReplicas (1 where it is not given)", ".minReplicas"},
+     "minReplicas is above maxReplicas, which is 1 where it is not given", ".minReplicas"},
     {"variants[].warmPool",
      "!has(self.minReplicas) || (has(self.maxReplicas) && self.minReplicas <= self.maxReplicas) || "
      "(!has(self.maxReplicas) && self.minReplicas <= 0)",
-     "minReplicas is above maxReplicas (0 where it is not given)", ".minReplicas"},
+     "minReplicas is above maxReplicas, which is 0 where it is not given", ".minReplicas"},
     {"variants[].engine",
      "!has(self.maxNumSeqs) || !has(self.maxNumBatchedTokens) || self.maxNumSeqs <= "
      "self.maxNumBatchedTokens",

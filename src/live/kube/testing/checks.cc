@@ -68,6 +68,7 @@ void complete_by(const json& schema, json& value, const std::string& path,
     it = value.erase(it);
   }
   for (const auto& [name, child] : properties.items()) {
+    if (path.empty() && name == "metadata") continue;  // every kind's own; only bounds are ours
     if (!value.contains(name) && child.contains("default")) value[name] = child["default"];
     if (value.contains(name)) complete_by(child, value[name], joined(path, name), unknown);
   }

@@ -9,7 +9,8 @@
 // Each call is answered once, never from inside; not after cancel() or the client's death. 429 and
 // 5xx with Retry-After are asked again after that long, at most kMaxRetries times; a 401 once, with
 // credentials read afresh. Anything else is the caller's to repeat. A watch ends once: without an
-// error where the server closed it whole, with one otherwise (410: list again). Wall time.
+// error where the server closed it whole, with one otherwise (410: list again). What lists and
+// watches tell lacks metadata.managedFields. Wall time.
 // Thread-safety: the loop's thread. Source: client-go's rest.Request.
 
 #include <functional>

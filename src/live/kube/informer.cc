@@ -67,8 +67,17 @@ void Informer::listed(ApiResult<json> answer) {
     seen(item);
   }
   const json& meta = metadata(*answer);
-  if (std::string next = text_at(meta, "continue"); !next.empty()) return list(next);
+  if (std::string next = text_at(meta, "continue"); !next.empty())
+    return next_page(std::move(next));
   list_done(text_at(meta, "resourceVersion"));
+}
+
+void Informer::next_page(std::string token) {
+  if (lists_ == 0) return list(token);
+  timer_ = client_.loop().after(options_.page_pause, [this, token = std::move(token)] {
+    timer_ = net::Loop::TimerId::kNone;
+    list(token);
+  });
 }
 
 void Informer::list_done(std::string version) {

@@ -4,13 +4,13 @@
 //   Informer pods(client, {"v1", "pods", "serve"}, "app=m-8b", handler, options);
 //   pods.start();
 //
-// Lists in pages, then watches from there. A watch that the server ends goes on from the last
-// version seen (bookmarks count); one that is cut or refused too, after a back-off; 410 lists
-// again, and what is not in the new list is removed. Only names and versions are kept: the owner
-// keeps what it needs of an object, hears of nothing twice, and may neither stop nor destroy it
-// from inside a handler. While the server is gone nothing is removed. Back-off doubles from
-// `first_wait` to `longest_wait`, each with a share of chance. Wall time. Thread-safety: the loop's
-// thread. Source: client-go's Reflector.
+// Lists in pages, the first time as fast as they come, then watches from there. A watch that the
+// server ends goes on from the last version seen (bookmarks count); one that is cut or refused too,
+// after a back-off; 410 lists again, and what is not in the new list is removed. Only names and
+// versions are kept: the owner keeps what it needs of an object, hears of nothing twice, and may
+// neither stop nor destroy it from inside a handler. While the server is gone nothing is removed.
+// Back-off doubles from `first_wait` to `longest_wait`, each with a share of chance. Wall time.
+// Thread-safety: the loop's thread. Source: client-go's Reflector.
 
 #include <functional>
 #include <map>
@@ -32,7 +32,9 @@ struct InformerHandler {
 };
 
 struct InformerOptions {
-  int page = 500;
+  int page = 100;  ///< objects parsed at once: the loop's other work waits that long
+  /// Between the pages of a list that is not the first: what is known serves meanwhile.
+  Duration page_pause = millis(100);
   Duration first_wait = millis(800);
   Duration longest_wait = seconds(30);
   Duration watch_least = seconds(300), watch_most = seconds(600);
@@ -56,6 +58,7 @@ class Informer {
  private:
   void list(const std::string& token);
   void listed(ApiResult<nlohmann::json> answer);
+  void next_page(std::string token);
   void list_done(std::string version);
   void watch();
   void event(const std::string& type, const nlohmann::json& object);

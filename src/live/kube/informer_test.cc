@@ -20,7 +20,8 @@ class InformerTest : public ::testing::Test {
   }
   void erase(const std::string& name) { server.erase("v1", "pods", "serve", name); }
   Informer& start(int page = 2) {
-    InformerOptions options{.page = page, .first_wait = millis(1), .longest_wait = millis(4)};
+    InformerOptions options{
+        .page = page, .page_pause = millis(1), .first_wait = millis(1), .longest_wait = millis(4)};
     informer = std::make_unique<Informer>(
         client, Resource{"v1", "pods", "serve"}, "app=m",
         InformerHandler{

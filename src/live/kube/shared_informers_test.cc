@@ -32,7 +32,8 @@ class SharedInformersTest : public ::testing::Test {
   std::unique_ptr<Told> follow(const std::string& selector, SharedInformers& from) {
     auto out = std::make_unique<Told>();
     out->selector = selector;
-    InformerOptions options{.page = 3, .first_wait = millis(1), .longest_wait = millis(4)};
+    InformerOptions options{
+        .page = 3, .page_pause = millis(1), .first_wait = millis(1), .longest_wait = millis(4)};
     out->follower = from.follow(
         client, kPods, selector,
         {.changed =

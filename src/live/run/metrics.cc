@@ -2,6 +2,8 @@
 // outcomes and reasons.
 #include <algorithm>
 #include <array>
+#include <set>
+#include <utility>
 
 #include "core/spec/validate.h"
 #include "format/exposition_writer.h"
@@ -37,6 +39,7 @@ class Page {
   }
 
   void fleet();
+  void desired_for_wva();
   void demand();
   void traffic();
   void decisions();
@@ -108,6 +111,25 @@ void Page::fleet() {
         bool fresh = heard.freshness == signal::Freshness::kFresh;
         w.sample(name, {{"model", m.name()}, {"variant", v.variant}}, fresh ? heard.coverage : 0);
       });
+}
+
+void Page::desired_for_wva() {
+  const char* name = "wva_desired_replicas";
+  writer_.family(
+      name, MetricType::kGauge,
+      "tidegate_desired_replicas of Kubernetes targets, as llm-d's autoscaler names it.");
+  std::set<std::pair<std::string, std::string>> told;  // a series twice would spoil the page
+  for (const auto& model : models_) {
+    for (const auto& variant : model->model().variants) {
+      const auto* target = std::get_if<spec::KubernetesTarget>(&variant.target);
+      if (target == nullptr || !told.emplace(target->ns, target->name).second) continue;
+      for (const auto& d : model->view().desired) {
+        if (d.variant != variant.name) continue;
+        writer_.sample(name, {{"variant_name", target->name}, {"namespace", target->ns}},
+                       static_cast<double>(d.replicas.value()));
+      }
+    }
+  }
 }
 
 void Page::demand() {
@@ -284,6 +306,7 @@ std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::W
                          const Journal& journal) {
   Page page(models, gateway, clock.now());
   page.fleet();
+  page.desired_for_wva();
   page.demand();
   page.traffic();
   page.decisions();

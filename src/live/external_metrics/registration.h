@@ -16,13 +16,12 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "live/external_metrics/options.h"
 #include "live/kube/client.h"
 
 namespace tidegate::live::external_metrics {
 
 inline constexpr const char* kApiServiceName = "v1beta1.external.metrics.k8s.io";
-
-enum class Write : std::uint8_t { kNo, kYes };
 
 /// The Service that leads to us.
 struct ServiceName {

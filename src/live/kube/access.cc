@@ -10,8 +10,6 @@
 #include <filesystem>
 #include <fstream>
 
-extern char** environ;
-
 namespace tidegate::live::kube {
 namespace {
 

@@ -8,12 +8,10 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "live/kube/time_text.h"
-
-extern char** environ;
+#include "live/net/child_words.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -23,28 +21,6 @@ using nlohmann::json;
 std::string text_at(const json& node, const char* key) {
   auto it = node.find(key);
   return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-std::vector<std::string> environment_of(const ExecPlugin& plugin, const std::string& info) {
-  std::map<std::string, std::string> all;
-  for (char** at = environ; *at != nullptr; ++at) {
-    std::string pair(*at);
-    if (auto equals = pair.find('='); equals != std::string::npos) {
-      all[pair.substr(0, equals)] = pair.substr(equals + 1);
-    }
-  }
-  for (const auto& [name, value] : plugin.env) all[name] = value;
-  all["KUBERNETES_EXEC_INFO"] = info;
-  std::vector<std::string> out;
-  for (const auto& [name, value] : all) out.push_back(name + "=" + value);
-  return out;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
-  out.push_back(nullptr);
-  return out;
 }
 
 }  // namespace
@@ -106,9 +82,11 @@ Result<void> ExecRun::start(const ExecPlugin& plugin, const std::string& info) {
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-  auto environment = environment_of(plugin, info);
-  auto words = pointers(plugin.words);
-  auto variables = pointers(environment);
+  auto own = plugin.env;
+  own.emplace_back("KUBERNETES_EXEC_INFO", info);
+  auto environment = net::environment_with(own);
+  auto words = net::pointers_to(plugin.words);
+  auto variables = net::pointers_to(environment);
   int error = ::posix_spawnp(&pid_, plugin.words[0].c_str(), &files, &attributes, words.data(),
                              variables.data());
   posix_spawn_file_actions_destroy(&files);

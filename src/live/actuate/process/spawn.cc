@@ -7,36 +7,13 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <map>
 
-extern char** environ;
+#include "live/net/child_words.h"
 
 namespace tidegate::live {
 namespace {
 
 constexpr const char* kOurselves = "/proc/self/exe";  // also when the file was replaced meanwhile
-
-std::vector<std::string> merged_environment(const SpawnCommand& command) {
-  std::map<std::string, std::string> all;
-  for (char** at = environ; *at != nullptr; ++at) {
-    std::string entry(*at);
-    if (auto equals = entry.find('='); equals != std::string::npos) {
-      all[entry.substr(0, equals)] = entry.substr(equals + 1);
-    }
-  }
-  for (const auto& name : command.without) all.erase(name);
-  for (const auto& [name, value] : command.environment) all[name] = value;
-  std::vector<std::string> out;
-  for (const auto& [name, value] : all) out.push_back(name + "=" + value);
-  return out;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
-  out.push_back(nullptr);
-  return out;
-}
 
 struct Attributes {
   posix_spawnattr_t attributes;
@@ -79,9 +56,9 @@ Result<int> spawn(const SpawnCommand& command) {
   posix_spawn_file_actions_adddup2(&a.files, log, 2);
   posix_spawn_file_actions_addclosefrom_np(&a.files, 3);
 
-  auto environment = merged_environment(command);
-  auto arguments = pointers(command.words);
-  auto variables = pointers(environment);
+  auto environment = net::environment_with(command.environment, command.without);
+  auto arguments = net::pointers_to(command.words);
+  auto variables = net::pointers_to(environment);
   pid_t pid = 0;
   int error = command.words[0] == "tidegate"
                   ? ::posix_spawn(&pid, kOurselves, &a.files, &a.attributes, arguments.data(),

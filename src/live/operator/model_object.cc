@@ -58,6 +58,9 @@ void add_line(std::string& lines, const std::string& line) {
 std::string overreach(const spec::Target& target, const std::string& ns) {
   if (std::holds_alternative<spec::ProcessTarget>(target)) return "target.process runs a command";
   if (std::holds_alternative<spec::ExecTarget>(target)) return "target.exec runs a command";
+  if (std::holds_alternative<spec::AwsAutoScalingGroupTarget>(target)) {
+    return "target.awsAutoScalingGroup acts with our AWS credentials";
+  }
   const auto* kubernetes = std::get_if<spec::KubernetesTarget>(&target);
   if (kubernetes == nullptr) return "";
   if (!kubernetes->kubeconfig.empty() || !kubernetes->context.empty()) {

@@ -30,6 +30,9 @@ namespace tidegate::live {
 
 class DevicePool;
 class PortPool;
+namespace aws {
+class Accounts;
+}
 namespace kube {
 class Clusters;
 }
@@ -47,6 +50,7 @@ struct RunParts {
   DevicePool& devices;
   PortPool& ports;
   kube::Clusters& clusters;
+  aws::Accounts& accounts;
   const RunOptions& options;
   format::TapeWriter* tape = nullptr;  ///< or none
   /// After each event, when the controller has decided or left it.

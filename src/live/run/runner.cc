@@ -11,6 +11,7 @@
 
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/ports.h"
+#include "live/aws/client.h"
 #include "live/kube/clusters.h"
 #include "live/net/log.h"
 #include "live/run/decisions.h"
@@ -48,6 +49,7 @@ Result<void> Runner::open() {
   devices_ = std::make_unique<DevicePool>(std::move(*devices));
   ports_ = std::make_unique<PortPool>();
   clusters_ = std::make_unique<kube::Clusters>(loop_);
+  accounts_ = std::make_unique<aws::Accounts>(loop_, *client_);
   gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
   scraper_ =
       std::make_unique<Scraper>(loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
@@ -102,8 +104,8 @@ Result<void> Runner::open_state() {
 }
 
 RunParts Runner::parts() {
-  return {loop_,     *client_, *clock_,    *gateway_, *scraper_,  *journal_,
-          *devices_, *ports_,  *clusters_, options_,  tape_.get()};
+  return {loop_,     *client_, *clock_,    *gateway_,  *scraper_, *journal_,
+          *devices_, *ports_,  *clusters_, *accounts_, options_,  tape_.get()};
 }
 
 Result<void> Runner::open_models() {

@@ -68,6 +68,7 @@ class Runner {
   std::unique_ptr<DevicePool> devices_;
   std::unique_ptr<PortPool> ports_;
   std::unique_ptr<kube::Clusters> clusters_;
+  std::unique_ptr<aws::Accounts> accounts_;
   std::unique_ptr<format::TapeWriter> tape_;
   std::unique_ptr<Scraper> scraper_;
   std::unique_ptr<Gateway> gateway_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "live/actuate/aws/aws_actuator.h"
 #include "live/actuate/endpoints/endpoints_actuator.h"
 #include "live/actuate/exec/exec_actuator.h"
 #include "live/actuate/kubernetes/kubernetes_actuator.h"
@@ -71,13 +72,16 @@ Result<std::unique_ptr<Actuator>> make_actuator(const RunParts& parts, const spe
     return KubernetesActuator::create({parts.loop, parts.clock, parts.journal, parts.clusters},
                                       options, model, variant, std::move(sink));
   }
-  if (std::holds_alternative<std::monostate>(variant.target)) {
-    return fail(
-        "no target: give it process, endpoints, exec or kubernetes (a spec without one is for "
-        "simulation)");
+  if (std::holds_alternative<spec::AwsAutoScalingGroupTarget>(variant.target)) {
+    AwsOptions options;
+    options.seed = parts.options.seed;
+    return AwsActuator::create(
+        {parts.loop, parts.client, parts.clock, parts.journal, parts.accounts}, options, model,
+        variant, std::move(sink));
   }
   return fail(
-      "target awsAutoScalingGroup is not built yet; use process, endpoints, exec or kubernetes");
+      "no target: give it process, endpoints, exec, kubernetes or awsAutoScalingGroup (a spec "
+      "without one is for simulation)");
 }
 
 }  // namespace tidegate::live

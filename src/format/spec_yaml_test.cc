@@ -91,7 +91,7 @@ TEST(SpecErrors, SayPlaceValueFormAndWhatWasMeant) {
        "[Qwen/Qwen3-32B]\n"},
       {"a value where a map belongs", "  queue: 5\n",
        "f:5:10: error: spec.queue: expected a map with maxRequests, maxBytes, maxWait, "
-       "maxBodyBytes, got \"5\"\n"},
+       "maxBodyBytes, order, pacePrefill, got \"5\"\n"},
       {"a map where a list of maps belongs", "  adapters: {name: x}\n",
        "f:5:13: error: spec.adapters: expected a list of maps (begin each with \"- \"), got a "
        "map\n"},

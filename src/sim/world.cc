@@ -44,7 +44,10 @@ workload::Ending ending_of(route::Outcome outcome) {
 /// A plain proxy holds nothing back and keeps no queue.
 route::Options router_of(const WorldOptions& options) {
   route::Options out = route::router_options(options.model);
-  if (options.front == Front::kProxy) out.max_requests = 0;
+  if (options.front == Front::kProxy) {
+    out.max_requests = 0;
+    out.due = out.itl = Duration(0);
+  }
   return out;
 }
 

@@ -60,9 +60,8 @@ void World::State::bring_up(const Change& change) {
   up.insert(std::lower_bound(up.begin(), up.end(), index), index);
   route::ReplicaUp event =
       route::replica_up(options.model, change.variant, change.id, route::profile_size(variant));
-  if (options.front == Front::kProxy) {
-    event.max_requests = kNoLimit;
-    event.kv_tokens = 0;
+  if (options.front == Front::kProxy) {  // it counts requests, and knows nothing else
+    event = {.replica = change.id, .variant = event.variant, .max_requests = kNoLimit};
   }
   say(event);
   bool woken = change.stages.from == control::StartFrom::kSleeping;

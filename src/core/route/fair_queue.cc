@@ -53,6 +53,15 @@ struct FairQueue::DeadlineOrder {
   Slot& place(Slot slot) { return requests[slot].deadline_place; }
 };
 
+struct FairQueue::DueOrder {
+  Slab<Request>& requests;
+  bool less(Slot a, Slot b) const {
+    const Request &x = requests[a], &y = requests[b];
+    return x.due != y.due ? x.due < y.due : x.sequence < y.sequence;
+  }
+  Slot& place(Slot slot) { return requests[slot].due_place; }
+};
+
 struct FairQueue::TenantOrder {
   Slab<Tenant>& tenants;
   const Slab<Request>& requests;
@@ -164,10 +173,11 @@ Slot FairQueue::tenant_of(const Request& r) const {
 
 void FairQueue::push(Slot slot) {
   Request& r = requests_[slot];
-  r.retried = false;
+  r.retried = r.late = r.pressing = false;
   r.left = r.right = kNil;
   pull(slot);
   enter(slot);
+  dues_.push(DueOrder{requests_}, slot);
   Class& c = classes_[r.priority];
   c.arrivals.push_back(requests_, slot);
   TenantOrder order{tenants_, requests_};
@@ -179,16 +189,46 @@ void FairQueue::push(Slot slot) {
     t.priority = r.priority;
     t.start = c.clock;
     t.root = t.head = slot;
+    t.late = kNil;
+    t.in_time = 0;
     t.finish = t.start + r.cost() * kTagScale;
     tenant_index_.insert(t.key, r.tenant);
     c.tenants.push(order, r.tenant);
     return;
   }
-  Tenant& t = tenants_[r.tenant];
+  insert(tenants_[r.tenant].root, slot);
+  rekey(r.tenant);
+}
+
+void FairQueue::insert(Slot& root, Slot slot) {
   Slot less = kNil, rest = kNil;
-  split(t.root, slot, less, rest);
-  t.root = merge(merge(less, slot), rest);
-  if (less == kNil) rekey(r.tenant);
+  split(root, slot, less, rest);
+  root = merge(merge(less, slot), rest);
+}
+
+Slot FairQueue::make_late(Instant now) {
+  DueOrder order{requests_};
+  while (!dues_.empty() && requests_[dues_.top()].due < now) {
+    const Slot slot = dues_.top();
+    dues_.remove(order, slot);
+    Request& r = requests_[slot];
+    Tenant& t = tenants_[r.tenant];
+    if (r.late) {
+      r.pressing = true;
+      rekey(r.tenant);
+      continue;
+    }
+    t.root = erase(t.root, slot);
+    r.late = true;
+    r.left = r.right = kNil;
+    pull(slot);
+    insert(t.late, slot);
+    rekey(r.tenant);
+    r.due = r.urgent;
+    dues_.push(order, slot);
+    return slot;
+  }
+  return kNil;
 }
 
 void FairQueue::push_retry(Slot slot) {
@@ -201,11 +241,20 @@ void FairQueue::push_retry(Slot slot) {
   list.insert_after(requests_, after, slot);
 }
 
-/// The head of the tenant changed.
+Slot FairQueue::first_of(Slot root) const {
+  while (requests_[root].left != kNil) root = requests_[root].left;
+  return root;
+}
+
+bool FairQueue::late_is_next(const Tenant& t) const {
+  if (t.root == kNil || t.late == kNil) return t.root == kNil;
+  return t.in_time >= kInTime || requests_[first_of(t.late)].pressing;
+}
+
+/// The head of the tenant may have changed.
 void FairQueue::rekey(Slot tenant) {
   Tenant& t = tenants_[tenant];
-  t.head = t.root;
-  while (requests_[t.head].left != kNil) t.head = requests_[t.head].left;
+  t.head = first_of(late_is_next(t) ? t.late : t.root);
   t.finish = t.start + requests_[t.head].cost() * kTagScale;
   classes_[t.priority].tenants.update(TenantOrder{tenants_, requests_}, tenant);
 }
@@ -213,14 +262,14 @@ void FairQueue::rekey(Slot tenant) {
 void FairQueue::leave_tenant(Slot slot) {
   Slot tenant = requests_[slot].tenant;
   Tenant& t = tenants_[tenant];
-  bool was_head = t.head == slot;
-  if (requests_[t.root].tree_size == 1) {
+  Slot& root = requests_[slot].late ? t.late : t.root;
+  root = erase(root, slot);
+  if (waiting(t.root) + waiting(t.late) == 0) {
     classes_[t.priority].tenants.remove(TenantOrder{tenants_, requests_}, tenant);
     tenant_index_.erase(t.key);
     tenants_.give_back(tenant);
   } else {
-    t.root = erase(t.root, slot);
-    if (was_head) rekey(tenant);
+    rekey(tenant);
   }
   requests_[slot].tenant = kNil;
 }
@@ -233,6 +282,7 @@ void FairQueue::remove(Slot slot) {
   if (r.retried) {
     c.retries.remove(requests_, slot);
   } else {
+    if (r.due_place != kNil) dues_.remove(DueOrder{requests_}, slot);
     leave_tenant(slot);
     c.arrivals.remove(requests_, slot);
   }
@@ -274,6 +324,7 @@ void FairQueue::serve_head() {
     Tenant& t = tenants_[r.tenant];
     c.clock = std::max(c.clock, t.finish);
     t.start = t.finish;
+    t.in_time = r.late ? 0 : t.in_time + 1;
   }
   remove(slot);
 }
@@ -317,7 +368,9 @@ std::int64_t FairQueue::position(Slot slot) const {
   if (r.retried) {
     for (Slot s = r.prev; s != kNil; s = requests_[s].prev) ++in_class;
   } else {
-    std::int64_t own = ahead_in(requests_, tenants_[r.tenant].root, r).count;
+    const Tenant& t = tenants_[r.tenant];
+    std::int64_t own = ahead_in(requests_, r.late ? t.late : t.root, r).count;
+    own += r.late ? waiting(t.root) : std::min(own / kInTime, waiting(t.late));
     auto flows = static_cast<std::int64_t>(c.tenants.size());
     in_class = c.retry_count + std::min(own * flows, c.count - c.retry_count - 1);
   }
@@ -329,7 +382,12 @@ std::int64_t FairQueue::cost_ahead(const Request& r) const {
   auto flows = static_cast<std::int64_t>(c.tenants.size());
   Slot tenant = tenant_of(r);
   std::int64_t own = 0;
-  if (tenant != kNil) own = ahead_in(requests_, tenants_[tenant].root, r).cost;
+  if (tenant != kNil) {
+    const Tenant& t = tenants_[tenant];
+    auto cost = [&](Slot root) { return root == kNil ? 0 : requests_[root].tree_cost; };
+    own = ahead_in(requests_, r.late ? t.late : t.root, r).cost;
+    own += r.late ? cost(t.root) : std::min(own / kInTime, cost(t.late));
+  }
   std::int64_t in_class = std::min(scaled(own, std::max<std::int64_t>(flows, 1), 1), c.cost);
   return std::min(scaled(in_class, active_weight(r.priority), c.weight), cost_);
 }

@@ -1,8 +1,11 @@
 #pragma once
 // FairQueue: what waits, and who is next.
 //
-// Order: weighted fair by tokens across classes, then across the tenants of a class, earliest
-// deadline first inside a tenant, first come first served among equal deadlines. Fairness is
+// Order: weighted fair by tokens across classes, then across the tenants of a class; inside a
+// tenant those that can still make their TTFT before those that are late for it, earliest deadline
+// first among each, first come first served among equal deadlines. When more comes than replicas
+// carry, plain order of deadlines makes everybody late by the same; so most are served in time.
+// After kInTime served in time one that is late is served: they do not starve. Fairness is
 // self-clocked fair queueing (Golestani 1994) at both levels: a tag counts tokens / weight; whoever
 // would finish first is served, and a flow that comes back starts at the clock of the one last
 // served. So nobody starves while others come and go, and a flow that does not wait needs no
@@ -22,6 +25,7 @@ namespace tidegate::route {
 class FairQueue {
  public:
   static constexpr std::size_t kMaxClasses = 16;
+  static constexpr std::int64_t kInTime = 7;
 
   explicit FairQueue(Slab<Request>& requests) : requests_(requests) { set_weights({1}); }
   /// Weights below 1 count as 1; classes beyond kMaxClasses fold into the last. What waits stays.
@@ -31,6 +35,9 @@ class FairQueue {
 
   void push(Slot slot);
   void push_retry(Slot slot);
+  /// Moves the next that is past `due` among the late, and says who; kNil: there is none, and time
+  /// has changed all that it changes.
+  Slot make_late(Instant now);
   /// Takes a waiting request out unserved.
   void remove(Slot slot);
   /// Who is next; kNil if nobody waits.
@@ -62,9 +69,10 @@ class FairQueue {
   struct Tenant {
     std::uint64_t key = 0;
     std::uint32_t priority = 0;
-    std::int64_t start = 0;   ///< tag at which its next service starts
-    std::int64_t finish = 0;  ///< start + cost of its head
-    Slot root = kNil, head = kNil;
+    std::int64_t start = 0;    ///< tag at which its next service starts
+    std::int64_t finish = 0;   ///< start + cost of its head
+    std::int64_t in_time = 0;  ///< served since the last late one
+    Slot root = kNil, late = kNil, head = kNil;
     Slot place = kNil;  ///< in the heap of its class
   };
   struct Class {
@@ -77,6 +85,7 @@ class FairQueue {
     std::int64_t count = 0, retry_count = 0, bytes = 0, cost = 0;
   };
   struct DeadlineOrder;
+  struct DueOrder;
   struct TenantOrder;
 
   Slot class_head(const Class& c) const;
@@ -86,8 +95,12 @@ class FairQueue {
   void enter(Slot slot);
   Slot tenant_of(const Request& r) const;
   void leave_tenant(Slot slot);
+  void insert(Slot& root, Slot slot);
+  std::int64_t waiting(Slot root) const { return root == kNil ? 0 : requests_[root].tree_size; }
   void rekey(Slot tenant);
   bool before(Slot a, Slot b) const;
+  Slot first_of(Slot root) const;
+  bool late_is_next(const Tenant& t) const;
   void pull(Slot node);
   Slot merge(Slot a, Slot b);
   void split(Slot node, Slot key, Slot& less, Slot& rest);
@@ -98,7 +111,7 @@ class FairQueue {
   IdIndex tenant_index_;
   std::vector<Class> classes_;
   std::size_t in_force_ = 1;  ///< classes a newcomer may fall into
-  IndexedHeap deadlines_;
+  IndexedHeap deadlines_, dues_;
   std::int64_t clock_ = 0;  ///< of the classes
   std::int64_t count_ = 0, bytes_ = 0, prompt_ = 0, output_ = 0, cost_ = 0;
 };

@@ -21,6 +21,7 @@ struct SlowQueue {
     std::uint64_t tenant;
     std::int64_t deadline, cost;
     bool retried;
+    std::int64_t due = 1'000'000, urgent = 1'000'000;
   };
   struct Flow {
     std::int64_t start = 0;
@@ -31,6 +32,8 @@ struct SlowQueue {
   std::map<std::pair<std::uint32_t, std::uint64_t>, Flow> tenants;
   std::map<std::uint32_t, std::int64_t> class_clock;
   std::int64_t clock = 0;
+  std::int64_t now = 0;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::int64_t> in_time;
 
   bool waits(std::uint32_t priority) const {
     return std::any_of(items.begin(), items.end(),
@@ -46,14 +49,24 @@ struct SlowQueue {
       classes[item.priority].start = std::max(classes[item.priority].start, clock);
     }
     if (!item.retried && !waits(item.priority, item.tenant)) {
+      in_time[{item.priority, item.tenant}] = 0;
       tenants[{item.priority, item.tenant}].start = class_clock[item.priority];
     }
     items.push_back(item);
   }
   const Item* tenant_head(std::uint32_t priority, std::uint64_t tenant) const {
+    const Item* in_order = first_of(priority, tenant, false);
+    const Item* late = first_of(priority, tenant, true);
+    if (!in_order || !late) return in_order ? in_order : late;
+    auto served = in_time.find({priority, tenant});
+    const bool turn = served != in_time.end() && served->second >= FairQueue::kInTime;
+    return turn || late->urgent < now ? late : in_order;
+  }
+  const Item* first_of(std::uint32_t priority, std::uint64_t tenant, bool late) const {
     const Item* best = nullptr;
     for (const Item& i : items) {
       if (i.priority != priority || i.tenant != tenant || i.retried) continue;
+      if ((i.due < now) != late) continue;
       if (!best || std::tie(i.deadline, i.sequence) < std::tie(best->deadline, best->sequence)) {
         best = &i;
       }
@@ -98,6 +111,8 @@ struct SlowQueue {
       std::int64_t finish = tenant_finish(h);
       class_clock[h.priority] = std::max(class_clock[h.priority], finish);
       tenants[{h.priority, h.tenant}].start = finish;
+      std::int64_t& turns = in_time[{h.priority, h.tenant}];
+      turns = h.due < now ? 0 : turns + 1;
     }
     remove(h.slot);
   }
@@ -132,6 +147,9 @@ TEST(FairQueue, ServesWhatTheSlowQueueServesOnRandomTraffic) {
     std::vector<Slot> waiting;
     std::uint64_t sequence = 0;
     for (int step = 0; step < 120; ++step) {
+      slow.now = step;
+      while (fast.make_late(Instant::from_nanos(step)) != kNil) {
+      }
       std::uint64_t dice = rng.below(10);
       if (dice < 6) {
         auto c = static_cast<std::uint32_t>(rng.below(3));
@@ -140,8 +158,12 @@ TEST(FairQueue, ServesWhatTheSlowQueueServesOnRandomTraffic) {
         auto tokens = static_cast<std::int64_t>(1 + rng.below(50));
         bool retry = rng.below(8) == 0;
         Slot slot = make(requests, ++sequence, c, tenant, deadline, tokens);
+        const std::int64_t due = step + 2 + static_cast<std::int64_t>(rng.below(20));
+        const std::int64_t urgent = due + static_cast<std::int64_t>(rng.below(40));
+        requests[slot].due = Instant::from_nanos(due);
+        requests[slot].urgent = Instant::from_nanos(urgent);
         retry ? fast.push_retry(slot) : fast.push(slot);
-        slow.push({slot, sequence, c, tenant, deadline, tokens, retry});
+        slow.push({slot, sequence, c, tenant, deadline, tokens, retry, due, urgent});
         waiting.push_back(slot);
       } else if (dice < 7 && !waiting.empty()) {
         Slot slot = waiting[rng.below(waiting.size())];
@@ -220,6 +242,33 @@ TEST(FairQueue, PositionCountsWhoStandsBeforeInOneFlow) {
     EXPECT_EQ(said[queue.head()], i);
     queue.serve_head();
   }
+}
+
+TEST(FairQueue, WhoIsLateStandsBehindWhoIsNotButForOneInEightAndTheUrgent) {
+  Slab<Request> requests;
+  FairQueue queue(requests);
+  Slot late = make(requests, 1, 0, 0, 0, 10), pressing = make(requests, 2, 0, 0, 0, 10);
+  for (Slot slot : {late, pressing}) {
+    requests[slot].due = Instant::from_nanos(10);
+    requests[slot].urgent = Instant::from_nanos(1000);
+    queue.push(slot);
+  }
+  for (std::uint64_t i = 3; i <= 20; ++i) queue.push(make(requests, i, 0, 0, 0, 10));
+  EXPECT_EQ(queue.head(), late) << "in time, in order";
+  EXPECT_EQ(queue.make_late(Instant::from_nanos(10)), kNil) << "at the very instant";
+  EXPECT_EQ(queue.make_late(Instant::from_nanos(11)), late);
+  EXPECT_EQ(queue.make_late(Instant::from_nanos(11)), pressing);
+  EXPECT_EQ(queue.make_late(Instant::from_nanos(11)), kNil);
+  EXPECT_EQ(queue.position(late), 18) << "behind all that are in time";
+  for (std::int64_t i = 0; i < FairQueue::kInTime; ++i) {
+    EXPECT_EQ(requests[queue.head()].sequence, static_cast<std::uint64_t>(3 + i));
+    queue.serve_head();
+  }
+  EXPECT_EQ(queue.head(), late);
+  queue.serve_head();
+  EXPECT_NE(queue.head(), pressing);
+  EXPECT_EQ(queue.make_late(Instant::from_nanos(1001)), kNil);
+  EXPECT_EQ(queue.head(), pressing);
 }
 
 TEST(FairQueue, WorthLeastIsTheNewestOfTheLeastUrgentAndNeverARetry) {

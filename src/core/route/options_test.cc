@@ -33,5 +33,29 @@ TEST(RouterOptions, AreTheSpecsQueueAndPriorityClasses) {
   EXPECT_EQ(options.class_weights, (std::vector<std::int64_t>{10, 1}));
 }
 
+TEST(RouterOptions, HeedTheSloUnlessTheQueueSaysNot) {
+  spec::Model model;
+  EXPECT_EQ(router_options(model).due, Duration(0));
+  EXPECT_EQ(router_options(model).itl, Duration(0));
+  model.slo.ttft = {0.99, seconds(2)};
+  model.slo.itl = {0.95, millis(60)};
+  EXPECT_EQ(router_options(model).due, millis(1600)) << "a fifth is left for the prefill";
+  EXPECT_EQ(router_options(model).itl, millis(60));
+  model.queue.order = spec::QueueOrder::kArrival;
+  EXPECT_EQ(router_options(model).due, Duration(0));
+  model.queue.pace_prefill = false;
+  EXPECT_EQ(router_options(model).itl, Duration(0));
+}
+
+TEST(RouterOptions, AReplicaCostsAStepWhatItsProfileSaysSharedByItsRanks) {
+  spec::Model model;
+  model.variants.resize(1);
+  model.variants[0].engine.data_parallel_size = 2;
+  const ReplicaUp up = replica_up(model, 0, ReplicaId(1), {});
+  EXPECT_EQ(up.c0_fs, model.variants[0].profile.c0_fs);
+  EXPECT_EQ(up.c1_fs, model.variants[0].profile.c1_fs / 2);
+  EXPECT_EQ(up.c3_fs, model.variants[0].profile.c3_fs / 2);
+}
+
 }  // namespace
 }  // namespace tidegate::route

@@ -5,6 +5,17 @@
 
 namespace tidegate::route {
 
+namespace {
+StepCost cost_of(const ReplicaUp& event) {
+  auto seconds_of = [](std::int64_t fs) { return static_cast<double>(fs) / 1e15; };
+  return {.step = seconds_of(event.c0_fs),
+          .prefill_token = seconds_of(event.c1_fs),
+          .sequence = seconds_of(event.c2_fs),
+          .context_token = seconds_of(event.c3_fs),
+          .pair = seconds_of(event.c4_fs)};
+}
+}  // namespace
+
 struct ReplicaSet::LoadOrder {
   Slab<Replica>& replicas;
   bool less(Slot a, Slot b) const {
@@ -15,6 +26,17 @@ struct ReplicaSet::LoadOrder {
     return x.id < y.id;
   }
   Slot& place(Slot slot) { return replicas[slot].place; }
+};
+
+struct ReplicaSet::PacedOrder {
+  Slab<Replica>& replicas;
+  const PaceLaw& law;
+  bool less(Slot a, Slot b) const {
+    const Replica &x = replicas[a], &y = replicas[b];
+    const Instant first = x.pace.opens(law), second = y.pace.opens(law);
+    return first != second ? first < second : x.id < y.id;
+  }
+  Slot& place(Slot slot) { return replicas[slot].paced_place; }
 };
 
 std::int64_t ReplicaSet::Replica::limit() const {
@@ -40,6 +62,8 @@ void ReplicaSet::up(const ReplicaUp& event) {
   r.closed_until = r.restore_at = Instant::never();
   r.cap = kNoCap;
   r.failures = 0;
+  if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_, law_}, slot);
+  r.pace.up(cost_of(event));
   changed(slot);
 }
 
@@ -62,6 +86,7 @@ void ReplicaSet::down(ReplicaId id) {
     --bound_;
   }
   r.draining = true;
+  if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_, law_}, slot);
   changed(slot);
   all_.erase(std::find(all_.begin(), all_.end(), slot));
   std::erase(freed_, slot);
@@ -78,8 +103,10 @@ void ReplicaSet::changed(Slot slot) {
   Replica& r = replicas_[slot];
   auto part = r.kv_tokens > 0 ? r.tokens : r.in_flight;
   auto whole = r.kv_tokens > 0 ? r.kv_tokens : r.max_requests;
-  r.load = static_cast<std::uint64_t>(std::max<std::int64_t>(part, 0)) * kFullLoad /
-           static_cast<std::uint64_t>(whole);
+  // A slow one is as full with less.
+  r.load = static_cast<std::uint64_t>(static_cast<double>(std::max<std::int64_t>(part, 0)) *
+                                      r.pace.ratio() * static_cast<double>(kFullLoad) /
+                                      static_cast<double>(whole));
   LoadOrder order{replicas_};
   if (!r.open()) {
     if (r.place != kNil) open_.remove(order, slot);
@@ -101,7 +128,7 @@ void ReplicaSet::changed(Slot slot) {
 }
 
 bool ReplicaSet::fits(const Replica& r, const Request& q) const {
-  if (!r.open()) return false;
+  if (!(q.urgent <= now_ ? r.has_room() : r.open())) return false;
   if (r.in_flight == 0) return true;
   if (r.kv_tokens > 0 && r.tokens + q.tokens() > r.kv_tokens - r.kv_foreign) return false;
   return r.max_prefill == 0 || r.prefill == 0 || r.prefill + q.prompt <= r.max_prefill;
@@ -117,7 +144,15 @@ Slot ReplicaSet::best_of(const Request& q, Slot best, Slot other) const {
   return LoadOrder{const_cast<Slab<Replica>&>(replicas_)}.less(other, best) ? other : best;
 }
 
+/// Also those whose pace says no.
+Slot ReplicaSet::pick_any(const Request& q) const {
+  Slot best = kNil;
+  for (Slot slot : all_) best = best_of(q, best, slot);
+  return best;
+}
+
 Slot ReplicaSet::pick_open(const Request& q) const {
+  if (open_.empty()) return kNil;
   Slot top = open_.top();
   if (fits(replicas_[top], q) && (q.attempts == 0 || replicas_[top].id != q.replica)) return top;
   Slot best = kNil;
@@ -135,10 +170,13 @@ Slot ReplicaSet::stick(const Request& q, Slot least) const {
 }
 
 Slot ReplicaSet::pick(Slot request) {
-  if (open_.empty()) return kNil;
   const Request& q = requests_[request];
+  const bool urgent = q.urgent <= now_;
+  if (open_.empty() && !urgent) return kNil;
   Slot best = kNil;
-  if (blocked_ == q.sequence) {
+  if (urgent) {
+    best = pick_any(q);
+  } else if (blocked_ == q.sequence) {
     for (Slot slot : freed_) best = best_of(q, best, slot);
   } else {
     best = pick_open(q);
@@ -162,7 +200,21 @@ void ReplicaSet::bind(Slot request, Slot replica) {
   r.peak = std::max(r.peak, r.in_flight);
   r.peak_tokens = std::max(r.peak_tokens, r.tokens);
   if (q.adapter_hash != 0) sticky_[q.adapter_hash % kAdapters] = {q.adapter_hash, r.id};
+  law_.saw_prompt(q.prompt);
+  r.pace.charge(q.prompt, r.in_flight, r.tokens, law_, now_);
+  repace(replica);
   changed(replica);
+}
+
+/// Into the heap of those that owe prefill, to its place there, or out of it.
+void ReplicaSet::repace(Slot replica) {
+  Replica& r = replicas_[replica];
+  PacedOrder order{replicas_, law_};
+  const bool owes = r.pace.on(law_) && r.pace.opens(law_) > now_;
+  if (r.paced_place != kNil && !owes) return paced_.remove(order, replica);
+  if (!owes) return;
+  if (r.paced_place == kNil) return paced_.push(order, replica);
+  paced_.update(order, replica);
 }
 
 void ReplicaSet::first_byte(Slot request) {
@@ -170,8 +222,18 @@ void ReplicaSet::first_byte(Slot request) {
   if (q.first_byte) return;
   q.first_byte = true;
   if (q.replica_slot == kNil) return;
-  replicas_[q.replica_slot].prefill -= q.prompt;
+  Replica& r = replicas_[q.replica_slot];
+  r.prefill -= q.prompt;
+  q.began = r.pace.mark(r.in_flight, r.tokens, now_);
   changed(q.replica_slot);
+}
+
+void ReplicaSet::finished(Slot request, std::int64_t output) {
+  const Request& q = requests_[request];
+  law_.saw_output(output);
+  if (q.replica_slot == kNil || !q.first_byte) return;
+  Replica& r = replicas_[q.replica_slot];
+  r.pace.learn(q.began, output, r.in_flight, r.tokens, now_);
 }
 
 void ReplicaSet::release(Slot request) {
@@ -244,7 +306,18 @@ std::int64_t ReplicaSet::progressed(Slot replica, std::int64_t output) {
   return r.output_seen >= before ? r.output_seen - before : r.output_seen;
 }
 
+Instant ReplicaSet::next_change() const {
+  if (paced_.empty()) return next_change_;
+  return std::min(next_change_, replicas_[paced_.top()].pace.opens(law_));
+}
+
 void ReplicaSet::advance(Instant now) {
+  now_ = now;
+  while (!paced_.empty() && replicas_[paced_.top()].pace.opens(law_) <= now) {
+    const Slot slot = paced_.top();
+    paced_.remove(PacedOrder{replicas_, law_}, slot);
+    changed(slot);
+  }
   if (now < next_change_) return;
   next_change_ = Instant::never();
   for (Slot slot : all_) {

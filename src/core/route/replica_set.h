@@ -6,11 +6,12 @@
 // beyond what we sent is foreign and lowers the credit, once two scrapes in a row agree (one scrape
 // races with our own traffic) and until kForeignTtl passes without another. One request may always
 // be out: a page that lies, or a request larger than the replica, must not close the gate for ever.
-// "Busy" lowers the credit to what the replica holds, restored by a tenth a second; a failure
-// closes it for a back-off that doubles; KV that thrashes lowers it too (sequence_credit.h). Pick:
-// least loaded (KV tokens over KV room, else requests over their limit), then fewest requests, then
-// the one picked longest ago: equals take turns, nobody herds. An adapter stays where it was last
-// while that replica is within kStickySlack of the least loaded.
+// Prompts go to one that decodes no faster than the pace of those allows (prefill_pace.h). "Busy"
+// lowers the credit to what the replica holds, restored by a tenth a second; a failure closes it
+// for a back-off that doubles; KV that thrashes lowers it too (sequence_credit.h). Pick: least
+// loaded (KV tokens over KV room, else requests over their limit), then fewest requests, then the
+// one picked longest ago: equals take turns, nobody herds. An adapter stays where it was last while
+// that replica is within kStickySlack of the least loaded.
 //
 // O(log n) an event while sequences bind; a head that fits nowhere for KV or prefill is looked at
 // once over all and then only where credit came free. Thread-safety: one owner.
@@ -20,6 +21,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/route/prefill_pace.h"
 #include "core/route/request.h"
 #include "core/route/router.h"
 #include "core/route/sequence_credit.h"
@@ -38,6 +40,8 @@ class ReplicaSet {
 
   explicit ReplicaSet(Slab<Request>& requests) : requests_(requests) {}
 
+  /// No bound: nothing is paced.
+  void pace(Duration itl) { law_.bound(itl); }
   void up(const ReplicaUp& event);
   /// True if it holds nothing.
   bool drain(ReplicaId id);
@@ -54,6 +58,8 @@ class ReplicaSet {
   Slot pick(Slot request);
   void bind(Slot request, Slot replica);
   void first_byte(Slot request);
+  /// It has its answer of so many tokens; release it then.
+  void finished(Slot request, std::int64_t output);
   /// The request is no longer there.
   void release(Slot request);
 
@@ -67,7 +73,7 @@ class ReplicaSet {
 
   /// Ends what is due: back-offs, restores, stale scrapes.
   void advance(Instant now);
-  Instant next_change() const { return next_change_; }
+  Instant next_change() const;
   /// Sequences of the replicas that may take requests.
   std::int64_t slots() const { return slots_; }
   /// What thrashing KV takes off them.
@@ -94,6 +100,8 @@ class ReplicaSet {
     std::int64_t peak = 0, peak_tokens = 0;              ///< since the last scrape
     Instant foreign_until = Instant::never();
     SequenceCredit credit;
+    PrefillPace pace;
+    Slot paced_place = kNil;    ///< in the heap of those that owe prefill
     std::int64_t ended = 0;     ///< requests released, in all
     std::int64_t cap = kNoCap;  ///< after "busy"
     Instant restore_at = Instant::never();
@@ -104,9 +112,11 @@ class ReplicaSet {
     std::int64_t held_back = 0;  ///< its part of withheld_
     std::int64_t limit() const;
     std::int64_t withheld() const { return max_requests - credit.limit(max_requests); }
-    bool open() const { return !draining && closed_until.is_never() && in_flight < limit(); }
+    bool has_room() const { return !draining && closed_until.is_never() && in_flight < limit(); }
+    bool open() const { return has_room() && (paced_place == kNil || in_flight == 0); }
   };
   struct LoadOrder;
+  struct PacedOrder;
   struct Sticky {
     std::uint64_t adapter = 0;
     ReplicaId replica;
@@ -115,9 +125,11 @@ class ReplicaSet {
   bool fits(const Replica& replica, const Request& request) const;
   Slot best_of(const Request& request, Slot best, Slot other) const;
   Slot pick_open(const Request& request) const;
+  Slot pick_any(const Request& request) const;
   Slot stick(const Request& request, Slot least) const;
   void changed(Slot replica);
   void close(Slot replica, Instant until);
+  void repace(Slot replica);
   void wants(Instant at) { next_change_ = std::min(next_change_, at); }
 
   Slab<Request>& requests_;
@@ -125,6 +137,9 @@ class ReplicaSet {
   IdIndex index_;
   std::vector<Slot> all_;  ///< in order of coming up
   IndexedHeap open_;
+  IndexedHeap paced_;
+  PaceLaw law_;
+  Instant now_;
   std::array<Sticky, kAdapters> sticky_{};
   std::uint64_t picks_ = 0;
   std::int64_t slots_ = 0, withheld_ = 0, bound_ = 0;

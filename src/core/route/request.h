@@ -8,6 +8,7 @@
 
 #include "core/base/strong.h"
 #include "core/base/time.h"
+#include "core/route/prefill_pace.h"
 #include "core/route/slab.h"
 
 namespace tidegate::route {
@@ -19,6 +20,8 @@ struct Request {
   std::uint64_t sequence = 0;  ///< order of arrival
   Instant arrived;
   Instant deadline;
+  Instant due = Instant::never();     ///< sent to a replica later than this, it misses slo.ttft
+  Instant urgent = Instant::never();  ///< from here on nothing but room counts, or it times out
   std::int64_t prompt = 0;
   std::int64_t max_output = 0;       ///< 0: not said
   std::int64_t expected_output = 0;  ///< as judged on arrival
@@ -31,10 +34,14 @@ struct Request {
   Phase phase = Phase::kFree;
   std::uint8_t attempts = 0;
   bool first_byte = false;
-  bool retried = false;  ///< waits in the retry list of its class
+  bool retried = false;   ///< waits in the retry list of its class
+  bool late = false;      ///< waits among those past `due`
+  bool pressing = false;  ///< late, and past `urgent`
+  PaceMark began;         ///< when its first byte came
 
   Slot prev = kNil, next = kNil;   ///< list of its class while it waits, of its replica while bound
   Slot deadline_place = kNil;      ///< in the deadline heap
+  Slot due_place = kNil;           ///< in the heap of those for whom time changes something yet
   Slot tenant = kNil;              ///< its tenant while it waits
   Slot left = kNil, right = kNil;  ///< treap of its tenant
   std::int64_t tree_size = 1;

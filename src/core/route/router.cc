@@ -1,18 +1,11 @@
-#include "core/route/router.h"
-
 #include <algorithm>
 #include <string_view>
 
-#include "core/route/drain_rate.h"
-#include "core/route/fair_queue.h"
-#include "core/route/output_estimate.h"
-#include "core/route/replica_set.h"
+#include "core/route/router_state.h"
 
 namespace tidegate::route {
 namespace {
 
-constexpr Duration kRetryAfterLeast = seconds(1);
-constexpr Duration kRetryAfterMost = seconds(60);
 constexpr std::int64_t kMostTokens = 1LL << 40;  ///< of one request; beyond is nonsense
 
 /// FNV-1a; 0 is kept for "no adapter".
@@ -33,56 +26,6 @@ OutputEstimate::Ask ask_of(const Request& r) {
 
 }  // namespace
 
-struct Router::State {
-  explicit State(Options given) : options(std::move(given)) {
-    queue.set_weights(options.class_weights);
-  }
-
-  void on(const Arrived& e);
-  void on(const FirstByte& e);
-  void on(const Finished& e);
-  void on(const Failed& e);
-  void on(const Gone& e);
-  void on(const ReplicaUp& e) { replicas.up(e); }
-  void on(const ReplicaDraining& e);
-  void on(const ReplicaDown& e);
-  void on(const ReplicaProgress& e);
-  void on(const Scraped& e);
-  void on(const Tick&) {}
-  void on(const Shutdown& e);
-
-  Slot find(RequestId id) const { return index.find(id.value()); }
-  Slot admit(const Arrived& e);
-  void enqueue(Slot slot);
-  bool over_limits(std::int64_t requests_before, std::int64_t bytes_before) const;
-  void displace(Slot newcomer, std::int64_t requests_before, std::int64_t bytes_before);
-  bool unreachable(Slot slot, Duration& wait) const;
-  void dispatch(Slot slot, Slot replica);
-  void place_again(Slot slot);
-  void unbind(Slot slot);
-  void drop_waiting(Slot slot, Outcome outcome);
-  void answer(Slot slot, Outcome outcome, Duration retry_after);
-  void forget(Slot slot);
-  Duration retry_after() const;
-  void pump();
-  void expire(Instant before);
-  void turn_away();
-
-  Options options;
-  Slab<Request> requests;
-  IdIndex index;
-  FairQueue queue{requests};
-  ReplicaSet replicas{requests};
-  OutputEstimate outputs;
-  DrainRate drain;
-  signal::Demand totals;
-  std::uint64_t sequence = 0;
-  bool accepting = true;
-  bool keep_queue = true;
-  Instant now;
-  std::vector<Action>* actions = nullptr;
-};
-
 // ---- the life of a request ----
 
 Slot Router::State::admit(const Arrived& e) {
@@ -92,6 +35,8 @@ Slot Router::State::admit(const Arrived& e) {
   r.sequence = ++sequence;
   r.arrived = now;
   r.deadline = e.deadline.is_never() ? now + options.max_wait : e.deadline;
+  r.urgent = r.arrived + (r.deadline - r.arrived) / 4 * 3;
+  if (options.due > Duration(0)) r.due = now + options.due;
   r.prompt = tokens_of(e.prompt);
   r.max_output = tokens_of(e.max_output);
   r.tenant_hash = e.tenant;
@@ -226,6 +171,7 @@ void Router::State::on(const Finished& e) {
     replicas.succeeded(r.replica_slot);
   }
   ++totals.finished_total;
+  replicas.finished(slot, output);
   unbind(slot);
   forget(slot);
 }
@@ -294,104 +240,5 @@ void Router::State::on(const Shutdown& e) {
   accepting = false;
   keep_queue = e.keep_queue != 0;
 }
-
-// ---- the queue ----
-
-/// Binds from the head of the queue as long as a replica has credit for it. Nobody overtakes a head
-/// that finds no room: a large request would starve.
-void Router::State::pump() {
-  for (Slot slot; (slot = queue.head()) != kNil;) {
-    Slot replica = replicas.pick(slot);
-    if (replica == kNil) return;
-    queue.serve_head();
-    dispatch(slot, replica);
-  }
-}
-
-void Router::State::expire(Instant before) {
-  for (Slot slot; (slot = queue.earliest_deadline()) != kNil && requests[slot].deadline < before;) {
-    drop_waiting(slot, Outcome::kQueueTimeout);
-  }
-}
-
-/// After Shutdown without the queue: what finds no room at once is sent away.
-void Router::State::turn_away() {
-  if (accepting || keep_queue) return;
-  for (Slot slot; (slot = queue.earliest_deadline()) != kNil;) {
-    drop_waiting(slot, Outcome::kShuttingDown);
-  }
-}
-
-/// When the queue will have drained at the measured rate; where nothing is measured, as long again
-/// as the oldest has waited.
-Duration Router::State::retry_after() const {
-  Duration wait{0};
-  if (drain.known(replicas.slots())) {
-    wait = drain.time_for(queue.cost(), replicas.slots());
-  } else if (queue.requests() > 0) {
-    wait = now - queue.oldest_arrival();
-  }
-  return std::clamp(wait, kRetryAfterLeast, kRetryAfterMost);
-}
-
-// ---- the public face ----
-
-Router::Router(Options options) : state_(std::make_unique<State>(std::move(options))) {}
-Router::~Router() = default;
-Router::Router(Router&&) noexcept = default;
-Router& Router::operator=(Router&&) noexcept = default;
-
-void Router::handle(const Event& event, Instant now, std::vector<Action>& actions) {
-  State& s = *state_;
-  // Time never goes back: a late reader sees the latest time known.
-  Duration passed = std::max(now, s.now) - s.now;
-  s.now = std::max(now, s.now);
-  s.actions = &actions;
-  if (s.queue.requests() > 0) s.drain.passed(passed, s.replicas.slots());
-  s.replicas.advance(s.now);
-  s.expire(s.now);
-  std::visit([&s](const auto& e) { s.on(e); }, event);
-  s.pump();
-  s.expire(s.now +
-           nanos(1));  // a deadline of this very instant: room that came free with it still counts
-  s.turn_away();
-  s.actions = nullptr;
-}
-
-void Router::set_options(Options options) {
-  state_->options = std::move(options);
-  state_->queue.set_weights(state_->options.class_weights);
-}
-
-Instant Router::next_wake() const {
-  const State& s = *state_;
-  Slot first = s.queue.earliest_deadline();
-  if (first == kNil) return Instant::never();
-  return std::min(s.requests[first].deadline, s.replicas.next_change());
-}
-
-signal::Demand Router::demand(Instant now) const {
-  const State& s = *state_;
-  signal::Demand d = s.totals;
-  d.queued_requests = s.queue.requests();
-  d.queued_tokens = s.queue.prompt_tokens();
-  d.queued_output_tokens = s.queue.expected_output();
-  d.queued_bytes = s.queue.bytes();
-  d.credit_requests = s.replicas.slots();
-  d.withheld_requests = s.replicas.withheld();
-  d.dispatched_requests = static_cast<std::int64_t>(s.index.size()) - d.queued_requests;
-  if (d.queued_requests > 0) {
-    d.oldest_wait = std::max(Duration(0), now - s.queue.oldest_arrival());
-  }
-  return d;
-}
-
-std::int64_t Router::position(RequestId id) const {
-  Slot slot = state_->find(id);
-  if (slot == kNil || state_->requests[slot].phase != Phase::kWaiting) return -1;
-  return state_->queue.position(slot);
-}
-
-std::vector<ReplicaView> Router::replicas() const { return state_->replicas.views(); }
 
 }  // namespace tidegate::route

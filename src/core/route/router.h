@@ -106,11 +106,17 @@ struct ReplicaUp {
   std::int64_t max_requests = 0;        ///< sequences it may hold at once (concurrency target)
   std::int64_t kv_tokens = 0;           ///< 0: unknown, no KV credit
   std::int64_t max_prefill_tokens = 0;  ///< uncached prompt tokens not yet started; 0: no bound
+  // A step of the whole replica as its profile says, in femtoseconds: of any, of a prompt token, of
+  // a decoding sequence, of a token of decoding context, of a prompt token and a token before it.
+  // No c1: prompts are not paced.
+  std::int64_t c0_fs = 0, c1_fs = 0, c2_fs = 0, c3_fs = 0, c4_fs = 0;
   static constexpr auto fields() {
     using R = ReplicaUp;
     return std::tuple(Field{"replica", &R::replica}, Field{"variant", &R::variant},
                       Field{"maxRequests", &R::max_requests}, Field{"kvTokens", &R::kv_tokens},
-                      Field{"maxPrefillTokens", &R::max_prefill_tokens});
+                      Field{"maxPrefillTokens", &R::max_prefill_tokens}, Field{"c0Fs", &R::c0_fs},
+                      Field{"c1Fs", &R::c1_fs}, Field{"c2Fs", &R::c2_fs}, Field{"c3Fs", &R::c3_fs},
+                      Field{"c4Fs", &R::c4_fs});
   }
 };
 /// No new requests; what it holds may finish; then Drained.
@@ -208,10 +214,13 @@ struct Options {
   std::int64_t max_bytes = 256LL << 20;  ///< waiting at once
   Duration max_wait = seconds(120);
   std::vector<std::int64_t> class_weights = {1};  ///< weight by tokens, index 0 the most urgent
+  Duration due{0};  ///< who waits longer goes behind who does not; 0: nobody does
+  Duration itl{0};  ///< prompts are paced so that decoding keeps it; 0: not
   static constexpr auto fields() {
     using O = Options;
     return std::tuple(Field{"maxRequests", &O::max_requests}, Field{"maxBytes", &O::max_bytes},
-                      Field{"maxWait", &O::max_wait}, Field{"classWeights", &O::class_weights});
+                      Field{"maxWait", &O::max_wait}, Field{"classWeights", &O::class_weights},
+                      Field{"due", &O::due}, Field{"itl", &O::itl});
   }
 };
 

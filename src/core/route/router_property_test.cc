@@ -65,6 +65,8 @@ class Life {
               .max_bytes = static_cast<std::int64_t>(rng_.below(300)),
               .max_wait = seconds(static_cast<std::int64_t>(1 + rng_.below(60)))};
     if (rng_.below(2) == 0) o.class_weights = {8, 3, 1};
+    if (rng_.below(2) == 0) o.due = millis(static_cast<std::int64_t>(1 + rng_.below(9'000)));
+    if (rng_.below(2) == 0) o.itl = millis(static_cast<std::int64_t>(1 + rng_.below(200)));
     limits_ = o;
     return o;
   }
@@ -75,7 +77,14 @@ class Life {
   Event any_event() {
     switch (rng_.below(16)) {
       case 0:
-        return ReplicaUp{any_replica(), 0, upto(6), upto(3) * 700, upto(2) * 300};
+        return ReplicaUp{.replica = any_replica(),
+                         .max_requests = upto(6),
+                         .kv_tokens = upto(3) * 700,
+                         .max_prefill_tokens = upto(2) * 300,
+                         .c0_fs = upto(90) * 1'000'000'000'000,
+                         .c1_fs = upto(3) * 100'000'000'000,
+                         .c2_fs = upto(3) * 1'000'000'000'000,
+                         .c3_fs = upto(3) * 1'000'000'000};
       case 1:
         return rng_.below(3) == 0 ? Event(ReplicaDown{any_replica()}) : Event(Tick{});
       case 2:

@@ -135,11 +135,13 @@ inline Model full_model() {
   e2e = LatencyBound{0.5, seconds(30)};
   miss = 0.002;
   scaling = full_scaling();
-  auto& [requests, bytes, wait, body] = queue;
+  auto& [requests, bytes, wait, body, order, paces] = queue;
   requests = 500;
   bytes = 64 << 20;
   wait = seconds(300);
   body = 1 << 20;
+  order = QueueOrder::kArrival;
+  paces = false;
   auto& [keys, upstream] = auth;
   keys = {"KEY_A", "KEY_B"};
   upstream = "UP";

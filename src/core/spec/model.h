@@ -164,11 +164,17 @@ inline Duration scale_down_delay(const Scaling& scaling) {
   return scaling.scale_down_delay.value_or(usual);
 }
 
+/// Who waits behind whom, of one tenant: those late for slo.ttft behind those that can still make
+/// it, or everybody in the order of deadlines.
+enum class QueueOrder : std::uint8_t { kSlo, kArrival };
+
 struct Queue {
   std::int64_t max_requests = 2000;
   std::int64_t max_bytes = 256LL << 20;
   Duration max_wait = seconds(120);
   std::int64_t max_body_bytes = 32LL << 20;  ///< one request
+  QueueOrder order = QueueOrder::kSlo;
+  bool pace_prefill = true;
   bool operator==(const Queue&) const = default;
 };
 
@@ -330,6 +336,10 @@ struct EnumTokens<spec::PolicyKind> {
 template <>
 struct EnumTokens<spec::Mode> {
   static constexpr std::string_view kTokens[] = {"observe", "timed", "auto"};
+};
+template <>
+struct EnumTokens<spec::QueueOrder> {
+  static constexpr std::string_view kTokens[] = {"slo", "arrival"};
 };
 template <>
 struct EnumTokens<spec::TidePart> {

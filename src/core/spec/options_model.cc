@@ -61,6 +61,12 @@ constexpr Option kQueueRows[] = {
         .as(Kind::kBytes)
         .between(1'024, 1024 * kMiB)
         .says("Largest body of one request; beyond it 413. Raise it for images in prompts."),
+    option<&Queue::order>("order").says(
+        "slo: who can still make slo.ttft goes before who is late already, one in eight excepted; "
+        "arrival: as they came."),
+    option<&Queue::pace_prefill>("pacePrefill")
+        .says("Keep prompts waiting here while an engine that decodes would miss slo.itl for them; "
+              "false to fill engines as fast as they take requests."),
 };
 constexpr Section kQueue{"queue",
                          "Requests wait here, not in the engines, until a replica has room.",

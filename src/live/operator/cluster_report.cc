@@ -1,0 +1,68 @@
+#include "live/operator/cluster_report.h"
+
+#include "live/operator/announcements.h"
+
+namespace tidegate::live {
+
+ClusterReport::ClusterReport(std::shared_ptr<kube::KubeClient> client, const ClusterModels& models,
+                             std::string instance)
+    : client_(client),
+      models_(models),
+      status_(client),
+      events_(client, {.controller = kReportingController, .instance = std::move(instance)}) {}
+
+kube::ObjectReference ClusterReport::reference(const ModelObject& model) {
+  return {"tidegate.dev/v1alpha1", "Model", model.ns, model.name, model.uid};
+}
+
+void ClusterReport::look(const SightOf& sight_of) {
+  if (!leading_ || !models_.in_step()) return;
+  const auto& entries = models_.entries();
+  for (auto it = shown_.begin(); it != shown_.end();) {
+    if (entries.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    status_.forget(it->first);
+    it = shown_.erase(it);
+  }
+  for (const auto& [key, entry] : entries) {
+    show(key, entry, entry.in_force ? sight_of(entry.in_force->model.name) : std::nullopt);
+  }
+}
+
+void ClusterReport::show(const std::string& key, const ClusterModels::Entry& entry,
+                         std::optional<ModelSight> sight) {
+  const ModelObject& object = entry.object;
+  SpecSight spec{.generation = object.generation,
+                 .faults = entry.faults.empty() ? entry.run_faults : entry.faults,
+                 .warnings = object.warnings};
+  auto [it, fresh] = shown_.try_emplace(key);
+  Shown& shown = it->second;
+  if (fresh || shown.spec != spec || shown.sight != sight) {
+    shown.status = status_of(spec, sight ? &*sight : nullptr);
+    shown.spec = std::move(spec);
+    shown.sight = std::move(sight);
+  }
+  status_.show({object.ns, object.name, object.uid}, shown.status, object.status,
+               client_->loop().now());
+  if (shown.faults_told == shown.spec.faults) return;
+  shown.faults_told = shown.spec.faults;
+  if (shown.faults_told.empty()) return;
+  events_.tell({.regarding = reference(object),
+                .warning = true,
+                .reason = "Invalid",
+                .action = entry.in_force ? "KeepSpecBefore" : "Refuse",
+                .note = shown.faults_told});
+}
+
+void ClusterReport::announced(const std::string& model, const control::Announce& announce) {
+  const ClusterModels::Entry* entry = models_.find(model);
+  if (!leading_ || entry == nullptr) return;
+  auto words = event_words(announce);
+  if (!words) return;
+  words->regarding = reference(entry->object);
+  events_.tell(std::move(*words));
+}
+
+}  // namespace tidegate::live

@@ -1,0 +1,59 @@
+#pragma once
+// ClusterReport: tells the cluster how its Models are doing: status and Events.
+//
+//   ClusterReport report(client, models, "pod-a");
+//   report.look(sight_of);                 // each second
+//   report.announced("m", announce);       // as the controller says it
+//
+// A refused Model is an Event as well, once for each fault. While it does not lead nothing is
+// written: there the leader is heard. Thread-safety: the loop's thread.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/control/events.h"
+#include "live/kube/event_writer.h"
+#include "live/operator/cluster_models.h"
+#include "live/operator/model_status.h"
+#include "live/operator/status_writer.h"
+
+namespace tidegate::live {
+
+inline constexpr const char* kReportingController = "tidegate.dev/tidegate";
+
+class ClusterReport {
+ public:
+  /// What runs under that name; nothing: no model does.
+  using SightOf = std::function<std::optional<ModelSight>(const std::string& model)>;
+
+  /// `models` must outlive it.
+  ClusterReport(std::shared_ptr<kube::KubeClient> client, const ClusterModels& models,
+                std::string instance);
+
+  void look(const SightOf& sight_of);
+  void announced(const std::string& model, const control::Announce& announce);
+  void lead(bool leading) { leading_ = leading; }
+
+ private:
+  struct Shown {
+    SpecSight spec;
+    std::optional<ModelSight> sight;
+    nlohmann::json status;
+    std::string faults_told;
+  };
+  void show(const std::string& key, const ClusterModels::Entry& entry,
+            std::optional<ModelSight> sight);
+  static kube::ObjectReference reference(const ModelObject& model);
+
+  std::shared_ptr<kube::KubeClient> client_;
+  const ClusterModels& models_;
+  StatusWriter status_;
+  kube::EventWriter events_;
+  std::map<std::string, Shown> shown_;
+  bool leading_ = true;
+};
+
+}  // namespace tidegate::live

@@ -47,6 +47,16 @@ void cluster_flags(CLI::App* sub, RunFlags& o) {
       ->needs(from);
 }
 
+void keda_flags(CLI::App* sub, RunFlags& o) {
+  sub->add_option("--keda-address", o.keda_address,
+                  "serve KEDA's external scaler here, e.g. 0.0.0.0:8082 (default: off)")
+      ->envname("TIDEGATE_KEDA_ADDRESS");
+  sub->add_option("--keda-tls-cert", o.keda_cert, "its certificate (PEM); plaintext without");
+  sub->add_option("--keda-tls-key", o.keda_key, "the certificate's key (PEM)");
+  sub->add_option("--keda-tls-client-ca", o.keda_client_ca,
+                  "callers must show a certificate of this CA (PEM)");
+}
+
 void add_run(CLI::App& app, int& code) {
   static RunFlags o;
   auto* sub =
@@ -66,6 +76,7 @@ void add_run(CLI::App& app, int& code) {
       ->capture_default_str();
   sub->add_option("--probe-address", o.probe_address,
                   "serve /healthz, /readyz and /metrics here too, without a token");
+  keda_flags(sub, o);
   sub->add_option("--state", o.state_dir, "journal, logs and addresses")->capture_default_str();
   sub->add_option("--time-scale", o.time_scale, "world seconds in one real second")
       ->capture_default_str();

@@ -25,6 +25,18 @@ void raise_file_limit() {
   }
 }
 
+Result<std::optional<live::keda::ScalerOptions>> keda_of(const RunFlags& flags) {
+  const live::keda::ScalerTls tls{flags.keda_cert, flags.keda_key, flags.keda_client_ca};
+  if (flags.keda_address.empty()) {
+    const bool any = !(flags.keda_cert + flags.keda_key + flags.keda_client_ca).empty();
+    if (any) return fail("--keda-tls-* without --keda-address: the scaler is off");
+    return std::nullopt;
+  }
+  auto address = net::parse_address(flags.keda_address);
+  if (!address) return fail(address.error().within("--keda-address"));
+  return live::keda::ScalerOptions{.listen = *address, .tls = tls};
+}
+
 Result<live::RunOptions> options_of(const RunFlags& flags) {
   live::RunOptions o;
   if (flags.files.empty() && !flags.models_from_cluster) {
@@ -49,6 +61,9 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
     if (!probes) return fail(probes.error().within("--probe-address"));
     o.probes = *probes;
   }
+  auto keda = keda_of(flags);
+  if (!keda) return fail(keda.error());
+  o.keda = *keda;
   if (!(flags.time_scale > 0 && flags.time_scale <= 1000)) {
     return fail(fmt::format("--time-scale {}: above 0 and at most 1000", flags.time_scale));
   }
@@ -115,7 +130,9 @@ int run(const RunFlags& flags) {
   runner = std::move(*created);
   net::log(
       net::Level::kInfo, "serving",
-      {{"gateway", runner->gateway_address().text()}, {"admin", runner->admin_address().text()}});
+      {{"gateway", runner->gateway_address().text()},
+       {"admin", runner->admin_address().text()},
+       {"keda", runner->keda() == nullptr ? "off" : runner->keda()->scaler().address().text()}});
   runner->begin();
   if (flags.dry_run) {
     (*loop)->run_for(kDryRunLook);

@@ -16,6 +16,9 @@ struct RunFlags {
   std::string listen = "0.0.0.0:8080";   // --listen, $TIDEGATE_LISTEN
   std::string admin = "127.0.0.1:8081";  // --admin, $TIDEGATE_ADMIN
   std::string probe_address;             // --probe-address
+  std::string keda_address;              // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
+  std::string keda_cert, keda_key;       // --keda-tls-cert, --keda-tls-key
+  std::string keda_client_ca;            // --keda-tls-client-ca
   std::string state_dir = ".tidegate";   // --state
   double time_scale = 1;                 // --time-scale
   std::uint64_t seed = 1;                // --seed

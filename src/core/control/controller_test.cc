@@ -118,6 +118,21 @@ TEST(Controller, ASpecThatObservesIsNotOverruledByAStartWithoutMemory) {
   EXPECT_THAT(bench.applied(), IsEmpty());
 }
 
+TEST(Controller, ObservingAFleetFoundLateIsRecommendedUntilLessWasAskedForLongEnough) {
+  spec::Model model = model_with(0, 8);
+  model.scaling.mode = spec::Mode::kObserve;
+  Bench bench(model);
+  bench.observe(0, 0, 0);
+  EXPECT_EQ(bench.controller.view().desired[0].replicas, Replicas(0));
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    bench.send(ReplicaChanged{ReplicaId(id), "v0", ReplicaState::kReady, {}, 1}, 2);
+  }
+  for (double t = 3; t < 62; ++t) bench.observe(t, 0, 0);
+  EXPECT_EQ(bench.controller.view().desired[0].replicas, Replicas(5));
+  for (double t = 62; t < 70; ++t) bench.observe(t, 0, 0);
+  EXPECT_EQ(bench.controller.view().desired[0].replicas, Replicas(0));
+}
+
 TEST(Controller, EndpointsComeAndGoWithoutBeingForeign) {
   spec::Model model = model_with(0, 20);
   model.variants[0].target = spec::EndpointsTarget{{"http://a", "http://b"}};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tidegate::live::keda {
 namespace {
@@ -75,6 +76,14 @@ void NumberBoard::remove(const std::string& model) {
   if (changed_) changed_(model);
 }
 
+void NumberBoard::know(Models models) {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(known_, models) == models) return;
+  }
+  if (changed_) changed_("");
+}
+
 Found NumberBoard::find(const std::string& model, const std::string& variant) const {
   std::lock_guard lock(mutex_);
   auto found = models_.find(model);
@@ -97,6 +106,11 @@ Found NumberBoard::find(const std::string& model, const std::string& variant) co
 }
 
 Found NumberBoard::no_model(const std::string& model) const {
+  if (known_ == Models::kMoreMayCome) {
+    return {Missing::kNotReady,
+            "no model " + quoted(model) + " so far; Models are still being read: ask again",
+            {}};
+  }
   return {Missing::kNoSuchName,
           "no model " + quoted(model) +
               "; there are: " + listed(models_, [](const auto& entry) { return entry.first; }),

@@ -55,15 +55,20 @@ struct Found {
   VariantNumber number;
 };
 
+/// Are those published all there are?
+enum class Models : std::uint8_t { kAll, kMoreMayCome };
+
 class NumberBoard {
  public:
   static constexpr std::size_t kMaxNamesListed = 20;  ///< in a message
 
-  /// Called after a model's numbers have changed, on the publishing thread.
+  /// Called after a model's numbers have changed (empty: any), on the publishing thread.
   void on_change(std::function<void(const std::string& model)> changed);
   /// All variants of the model. The same again changes nothing.
   void publish(const std::string& model, std::vector<VariantNumber> numbers);
   void remove(const std::string& model);
+  /// While more may come an unknown name is not ready yet; at first all are there.
+  void know(Models models);
 
   /// `variant` empty: the only one.
   Found find(const std::string& model, const std::string& variant) const;
@@ -74,6 +79,7 @@ class NumberBoard {
   std::function<void(const std::string&)> changed_;
   mutable std::mutex mutex_;  ///< over what follows
   std::map<std::string, std::vector<VariantNumber>> models_;
+  Models known_ = Models::kAll;
 };
 
 }  // namespace tidegate::live::keda

@@ -166,7 +166,7 @@ class Streams {
   }
 
   void changed(const std::string& model) {
-    for (const auto& stream : of(&model)) stream->look();
+    for (const auto& stream : of(model.empty() ? nullptr : &model)) stream->look();
   }
 
   void close() {
@@ -245,8 +245,9 @@ class Service final : public wire::ExternalScaler::CallbackService {
                                           const wire::ScaledObjectRef* ref,
                                           wire::GetMetricSpecResponse* response) override {
     return answer(context, *ref, [&](const Found& found) {
-      // An HPA that is made without a spec looks at CPU: what can be known of it is told always.
-      if (found.missing == Missing::kNoSuchName || found.missing == Missing::kWhich) {
+      // An HPA that is made without a spec looks at CPU: it is told as soon as the variant is
+      // known.
+      if (found.number.variant.empty()) {
         return status_of(found);
       }
       auto* spec = response->add_metricspecs();

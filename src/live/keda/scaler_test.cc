@@ -266,6 +266,19 @@ TEST_F(ScalerTest, a_stream_opened_before_the_first_decision_waits_for_it) {
   EXPECT_EQ(stream.next(), true);
 }
 
+TEST_F(ScalerTest, while_more_models_may_come_an_unknown_one_is_not_ready_yet) {
+  board.know(Models::kMoreMayCome);
+  EXPECT_EQ(caller->is_active({{"model", "m"}}).status.error_code(), StatusCode::UNAVAILABLE);
+  auto stream = caller->stream({{"model", "m"}});
+  auto stranger = caller->stream({{"model", "x"}});
+  ASSERT_TRUE(until_streams(2));
+  board.publish("m", {decided(1)});
+  EXPECT_EQ(stream.next(), true);
+  board.know(Models::kAll);
+  EXPECT_EQ(stranger.next(), std::nullopt);
+  EXPECT_EQ(stranger.end().error_code(), StatusCode::NOT_FOUND);
+}
+
 TEST_F(ScalerTest, a_stream_ends_when_its_model_leaves_and_says_so) {
   board.publish("m", {decided(1)});
   auto stream = caller->stream({{"model", "m"}});

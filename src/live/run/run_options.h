@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "live/keda/scaler.h"
 #include "live/net/http.h"
 
 namespace tidegate::live {
@@ -24,7 +25,8 @@ struct RunOptions {
   std::optional<FollowCluster> cluster;
   net::Address gateway{"0.0.0.0", 8080};
   net::Address admin{"127.0.0.1", 8081};
-  std::optional<net::Address> probes;  ///< --probe-address
+  std::optional<net::Address> probes;       ///< --probe-address
+  std::optional<keda::ScalerOptions> keda;  ///< --keda-address and its TLS; none: off
   std::string state_dir = ".tidegate";
   std::string admin_token;  ///< TIDEGATE_ADMIN_TOKEN
   double time_scale = 1;    ///< world seconds in one real second

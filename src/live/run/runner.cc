@@ -86,6 +86,7 @@ Result<void> Runner::open() {
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
   if (auto done = open_admin(); !done) return done;
+  if (auto done = open_keda(); !done) return done;
   write_run_file();
   return {};
 }
@@ -104,8 +105,12 @@ Result<void> Runner::open_state() {
 }
 
 RunParts Runner::parts() {
-  return {loop_,     *client_, *clock_,    *gateway_,  *scraper_, *journal_,
+  RunParts out = {loop_,     *client_, *clock_,    *gateway_,  *scraper_, *journal_,
           *devices_, *ports_,  *clusters_, *accounts_, options_,  tape_.get()};
+  out.handled = [this](const ModelRun& run) {
+    if (keda_ != nullptr) keda_->handled(run);
+  };
+  return out;
 }
 
 Result<void> Runner::open_models() {
@@ -150,13 +155,29 @@ Result<void> Runner::open_admin() {
   return {};
 }
 
+Result<void> Runner::open_keda() {
+  if (!options_.keda) return {};
+  auto feed = KedaFeed::open(*options_.keda);
+  if (!feed) return fail(feed.error().within("KEDA scaler"));
+  keda_ = std::move(*feed);
+  follow_keda();
+  return {};
+}
+
+/// A model that may yet come from the cluster is not unknown.
+void Runner::follow_keda() {
+  const bool all = cluster_models_ == nullptr || cluster_models_->in_step();
+  const auto known = all ? keda::Models::kAll : keda::Models::kMoreMayCome;
+  if (keda_ != nullptr) keda_->follow(models_, known);
+}
+
 void Runner::write_run_file() {
-  std::ofstream(options_.state_dir + "/run.json") << Json{{"pid", getpid()},
-                                                          {"gateway", gateway_address_.text()},
-                                                          {"admin", admin_address_.text()},
-                                                          {"timeScale", options_.time_scale}}
-                                                         .dump()
-                                                  << '\n';
+  Json file = {{"pid", getpid()},
+               {"gateway", gateway_address_.text()},
+               {"admin", admin_address_.text()},
+               {"timeScale", options_.time_scale}};
+  if (keda_ != nullptr) file["keda"] = keda_->scaler().address().text();
+  std::ofstream(options_.state_dir + "/run.json") << file.dump() << '\n';
 }
 
 void Runner::begin() {
@@ -180,7 +201,7 @@ void Runner::watch_files() {
 }
 
 std::string Runner::status_json() {
-  return live::status_json(models_, *gateway_, *clock_, gateway_address_);
+  return live::status_json(models_, *gateway_, *clock_, gateway_address_, keda_.get());
 }
 
 std::string Runner::metrics_text() {
@@ -195,6 +216,7 @@ void Runner::shutdown(std::function<void()> done) {
   }
   closing_ = true;
   loop_.cancel(watch_timer_);
+  if (keda_ != nullptr) keda_->shutdown();  // unreachable, it makes KEDA hold what there is
   gateway_->shutdown([this, done = std::move(done)] {
     auto left = std::make_shared<std::size_t>(models_.size() + 1);
     auto one_less = [this, left, done] {

@@ -17,6 +17,7 @@
 
 #include "live/admin/admin.h"
 #include "live/operator/cluster_models.h"
+#include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 #include "live/run/run_options.h"
 #include "live/run/spec_files.h"
@@ -35,6 +36,7 @@ class Runner {
 
   net::Address gateway_address() const { return gateway_address_; }
   net::Address admin_address() const { return admin_address_; }
+  const KedaFeed* keda() const { return keda_.get(); }
   const net::WorldClock& clock() const { return *clock_; }
   const std::vector<std::unique_ptr<ModelRun>>& models() const { return models_; }
   Gateway& gateway() { return *gateway_; }
@@ -49,6 +51,8 @@ class Runner {
   Result<void> open_operator();
   void begin_operator();
   Result<void> open_admin();
+  Result<void> open_keda();
+  void follow_keda();
   RunParts parts();
   void hand_models_to_gateway();
   void watch_files();
@@ -77,6 +81,7 @@ class Runner {
   std::unique_ptr<SpecFiles> files_;
   std::unique_ptr<ClusterModels> cluster_models_;  ///< or none
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<KedaFeed> keda_;  ///< or none
   net::Address gateway_address_, admin_address_;
   net::Loop::TimerId watch_timer_ = net::Loop::TimerId::kNone;
   Instant started_mono_;

@@ -83,6 +83,7 @@ void Runner::take_models() {
   }
   if (failed) hand_models_to_gateway();  // what is in force is what runs
   if (cluster_models_ != nullptr && cluster_models_->in_step()) stop_strays_once();
+  follow_keda();
 }
 
 void Runner::end_models(const std::map<std::string, const format::LoadedModel*>& wanted) {

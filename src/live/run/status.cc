@@ -85,7 +85,24 @@ Json cold_starts_json(const spec::Variant& variant, const control::ColdStarts& m
   return {{"states", std::move(states)}, {"distrusted", measured.distrusted()}};
 }
 
-Json variants_json(const ModelRun& run) {
+/// What a ScaledObject of this variant is told.
+Json told_keda_json(const KedaFeed& feed, const std::string& model, const std::string& variant) {
+  const keda::Found told = feed.told(model, variant);
+  if (told.missing != keda::Missing::kNothing) return {{"replicas", nullptr}, {"why", told.why}};
+  return {{"replicas", told.number.replicas.value()}, {"why", nullptr}};
+}
+
+Json keda_json(const KedaFeed& feed) {
+  const keda::ScalerCounts counts = feed.scaler().counts();
+  return {{"address", feed.scaler().address().text()},
+          {"tls", feed.scaler().tls()},
+          {"streams", counts.streams},
+          {"pushes", counts.pushes},
+          {"calls", counts.calls},
+          {"refused", counts.refused}};
+}
+
+Json variants_json(const ModelRun& run, const KedaFeed* keda) {
   Json out = Json::array();
   const control::View view = run.view();
   for (const auto& seen : run.last_observation().variants) {
@@ -126,6 +143,7 @@ Json variants_json(const ModelRun& run) {
          {"kvUsage", number(seen.kv_usage)},
          {"costPerHourDollars", cost},
          {"coldStarts", std::move(cold_starts)}});
+    if (keda != nullptr) out.back()["keda"] = told_keda_json(*keda, run.name(), seen.variant);
   }
   return out;
 }
@@ -165,7 +183,7 @@ Json notes_json(const ModelRun& run, Instant now) {
   return out;
 }
 
-Json model_json(ModelRun& run, Gateway& gateway, Instant now) {
+Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant now) {
   const control::View view = run.view();
   const signal::Demand demand = gateway.demand(run.name());
   const signal::Signal in_flight = signal::in_flight_requests(run.last_observation());
@@ -209,7 +227,7 @@ Json model_json(ModelRun& run, Gateway& gateway, Instant now) {
   out["wakes"] = run.ledger().wakes();
   out["scaleUps"] = run.scale_ups();
   out["scaleDowns"] = run.scale_downs();
-  out["variants"] = variants_json(run);
+  out["variants"] = variants_json(run, keda);
   out["replicas"] = replicas_json(run, gateway, now);
   out["notes"] = notes_json(run, now);
   out["reasons"] = reasons_json(view.reasons);
@@ -219,17 +237,18 @@ Json model_json(ModelRun& run, Gateway& gateway, Instant now) {
 }  // namespace
 
 std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                        const net::Address& gateway_address) {
+                        const net::Address& gateway_address, const KedaFeed* keda) {
   const Instant now = clock.now();
   Json results = Json::array();
-  for (const auto& model : models) results.push_back(model_json(*model, gateway, now));
-  return Json{{"schemaVersion", 1},
+  for (const auto& model : models) results.push_back(model_json(*model, gateway, keda, now));
+  Json out = {{"schemaVersion", 1},
               {"version", TIDEGATE_VERSION},
               {"timeScale", clock.scale()},
               {"worldSeconds", to_seconds(now - Instant::from_nanos(0))},
-              {"gateway", gateway_address.text()},
-              {"results", std::move(results)}}
-      .dump();
+              {"gateway", gateway_address.text()}};
+  if (keda != nullptr) out["keda"] = keda_json(*keda);
+  out["results"] = std::move(results);
+  return out.dump();
 }
 
 }  // namespace tidegate::live

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 
 namespace tidegate::live {
@@ -12,9 +13,10 @@ namespace tidegate::live {
 using ModelRuns = std::vector<std::unique_ptr<ModelRun>>;
 
 /// {schemaVersion, version, timeScale, worldSeconds, gateway, results: [one per model]}; durations
-/// in seconds, unknown is null.
+/// in seconds, unknown is null. With `keda` who calls its scaler, and what each variant's
+/// ScaledObject is told.
 std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                        const net::Address& gateway_address);
+                        const net::Address& gateway_address, const KedaFeed* keda = nullptr);
 /// Families tidegate_*; label sets are bounded by models, variants, outcomes and reasons.
 std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
                          const Journal& journal);

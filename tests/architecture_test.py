@@ -88,6 +88,15 @@ def check_format(path):
             problem(path, number, f"includes <{name}>", "format has no threads, locks or chance")
 
 
+def check_exchange(path):
+    for number, own, name in includes(path):
+        if name.split("/")[0] in ("live", "sim", "cli"):
+            problem(path, number, f'includes "{name}"',
+                    "exchange turns values into other tools' text and back; what was simulated it is told")
+        elif name in FORMAT_STD_FORBIDDEN:
+            problem(path, number, f"includes <{name}>", "exchange has no threads, locks or chance")
+
+
 def check_world(path, other):
     for number, own, name in includes(path):
         top = name.split("/")[0]
@@ -158,6 +167,8 @@ def main():
             check_core(path, parts[1])
         elif parts[0] == "format":
             check_format(path)
+        elif parts[0] == "exchange":
+            check_exchange(path)
         elif parts[0] == "live":
             check_world(path, "sim")
             check_testing(path)

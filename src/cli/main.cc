@@ -10,6 +10,7 @@
 #include "cli/check.h"
 #include "cli/demo.h"
 #include "cli/engine.h"
+#include "cli/exchange_verbs.h"
 #include "cli/load.h"
 #include "cli/operate.h"
 #include "cli/replay.h"
@@ -300,6 +301,7 @@ int main(int argc, char** argv) {
   add_engine(app, code);
   add_load(app, code);
   add_simulating_verbs(app, command, code);
+  add_exchange_verbs(app, code);
   add_demo(app, code);
   app.add_subcommand("completion", "Print completion for bash")->callback([&app] {
     fmt::print("{}", bash_completion(app));

@@ -247,6 +247,7 @@ Case draw(std::uint64_t seed) {
 std::vector<Line> of_world(const Case& c) {
   spec::Model model = model_with(0, 10);
   model.scaling.concurrency_target = c.credit;
+  model.queue.pace_prefill = false;  // the naive world's router counts sequences, no more
   model.variants[0].cold_start.engine = {.p50 = c.cold, .p90 = c.cold};
   WorldOptions options = world_of(model, c.profile, c.initial);
   options.schedule = c.schedule;

@@ -37,18 +37,20 @@ ReplicaUp replica_up(const spec::Model& model, std::size_t variant, ReplicaId id
   const spec::Engine& engine = model.variants[variant].engine;
   std::int64_t sequences =
       engine.max_num_seqs.value_or(size.max_num_seqs) * engine.data_parallel_size;
+  ReplicaUp up{.replica = id,
+               .variant = static_cast<std::int32_t>(variant),
+               .max_requests = model.scaling.concurrency_target.value_or(sequences),
+               .kv_tokens = size.kv_tokens};
+  if (!model.queue.pace_prefill) return up;
   // Ranks work side by side: a request and its context burden one of them.
   const spec::Profile& profile = model.variants[variant].profile;
   const std::int64_t ranks = std::max<std::int64_t>(1, engine.data_parallel_size);
-  return {.replica = id,
-          .variant = static_cast<std::int32_t>(variant),
-          .max_requests = model.scaling.concurrency_target.value_or(sequences),
-          .kv_tokens = size.kv_tokens,
-          .c0_fs = profile.c0_fs,
-          .c1_fs = profile.c1_fs / ranks,
-          .c2_fs = profile.c2_fs / ranks,
-          .c3_fs = profile.c3_fs / ranks,
-          .c4_fs = profile.c4_fs / ranks};
+  up.c0_fs = profile.c0_fs;
+  up.c1_fs = profile.c1_fs / ranks;
+  up.c2_fs = profile.c2_fs / ranks;
+  up.c3_fs = profile.c3_fs / ranks;
+  up.c4_fs = profile.c4_fs / ranks;
+  return up;
 }
 
 }  // namespace tidegate::route

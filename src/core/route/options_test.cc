@@ -55,6 +55,8 @@ TEST(RouterOptions, AReplicaCostsAStepWhatItsProfileSaysSharedByItsRanks) {
   EXPECT_EQ(up.c0_fs, model.variants[0].profile.c0_fs);
   EXPECT_EQ(up.c1_fs, model.variants[0].profile.c1_fs / 2);
   EXPECT_EQ(up.c3_fs, model.variants[0].profile.c3_fs / 2);
+  model.queue.pace_prefill = false;
+  EXPECT_EQ(replica_up(model, 0, ReplicaId(1), {}).c1_fs, 0) << "nothing is paced, none is slow";
 }
 
 }  // namespace

@@ -17,6 +17,14 @@ void warn(const SimInput& input, const sim::SimulateResult& result) {
     fmt::print(stderr, "tidegate: warning: {}: {}\n", input.trace, text);
   };
   if (!result.skipped.empty()) line(result.skipped);
+  for (const spec::Model& model : input.models) {
+    for (const spec::MetricSpec& metric : model.scaling.metrics) {
+      if (metric.promql.empty()) continue;
+      line(fmt::format("model {}: there is no Prometheus in a simulation: \"{}\" says nothing, and "
+                       "a policy that reads it never goes down",
+                       model.name, metric.promql));
+    }
+  }
   if (result.other_models > 0) {
     line(fmt::format("{} requests name other models (\"{}\") and are left out", result.other_models,
                      result.other_model));

@@ -71,7 +71,7 @@ DevicePool::Lease DevicePool::Lease::from_text(const std::string& text) {
   return lease;
 }
 
-Result<DevicePool> DevicePool::detect() {
+Result<DevicePool> DevicePool::detect(const std::function<std::int64_t()>& driver) {
   if (const char* given = std::getenv("TIDEGATE_DEVICES"); given != nullptr && *given != '\0') {
     std::string_view text(given);
     std::int64_t count = 0;
@@ -86,7 +86,8 @@ Result<DevicePool> DevicePool::detect() {
   if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES"); visible != nullptr) {
     if (auto listed = split(visible); !listed.empty()) return DevicePool(std::move(listed));
   }
-  return DevicePool(numbered(count_nvidia_devices()));
+  const std::int64_t counted = driver ? std::min(driver(), kMaxDevices) : 0;
+  return DevicePool(numbered(counted > 0 ? counted : count_nvidia_devices()));
 }
 
 DevicePool::DevicePool(std::vector<std::string> devices) {

@@ -6,12 +6,13 @@
 //   pool.release(*lease);                       // when the whole process group is gone
 //
 // Which devices there are: TIDEGATE_DEVICES=n (0..n-1), else the list in CUDA_VISIBLE_DEVICES, else
-// one for each /dev/nvidia[0-9]*. A box without any has an unbounded pool: leases always succeed
-// and name no device, so that emulated and CPU engines run anywhere. A fraction below 1 shares a
-// device between replicas; shares are millionths. Lowest numbers first. Thread-safety: the loop's
-// thread.
+// those the driver counts (NVML), else one for each /dev/nvidia[0-9]*. A box without any has an
+// unbounded pool: leases always succeed and name no device, so that emulated and CPU engines run
+// anywhere. A fraction below 1 shares a device between replicas; shares are millionths. Lowest
+// numbers first. Thread-safety: the loop's thread.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,9 @@ class DevicePool {
     static Lease from_text(const std::string& text);
   };
 
-  static Result<DevicePool> detect();
+  /// `driver` counts the devices by the driver's own library, where there is one (0: it knows
+  /// none); asked only where the environment does not say.
+  static Result<DevicePool> detect(const std::function<std::int64_t()>& driver = {});
   explicit DevicePool(std::vector<std::string> devices);
   /// No devices known: leases never fail.
   static DevicePool unbounded() { return DevicePool({}); }

@@ -81,7 +81,13 @@ TEST(DevicePool, the_environment_says_what_there_is_and_rubbish_is_an_error) {
   ::unsetenv("TIDEGATE_DEVICES");
   ::setenv("CUDA_VISIBLE_DEVICES", "2,5", 1);
   EXPECT_EQ(DevicePool::detect()->lease({.count = 2})->visible(), "2,5");
+  EXPECT_EQ(DevicePool::detect([] { return 8; })->size(), 2u) << "nobody asks the driver then";
   ::unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
+TEST(DevicePool, what_the_driver_counts_is_there) {
+  EXPECT_EQ(DevicePool::detect([] { return 4; })->lease({.count = 4})->visible(), "0,1,2,3");
+  EXPECT_EQ(DevicePool::detect([] { return 5000; })->size(), 1024u);
 }
 
 TEST(PortPool, gives_each_port_once_skips_those_in_use_and_says_when_none_is_left) {

@@ -107,8 +107,13 @@ Result<int> ProcessActuator::launch(Replica& r) {
     std::erase_if(command.environment, [&](const auto& entry) { return entry.first == name; });
     command.environment.emplace_back(name, replace_all(spec_word(value), words));
   }
-  if (!r.lease.devices.empty())
+  if (!r.lease.devices.empty()) {
     command.environment.emplace_back("CUDA_VISIBLE_DEVICES", r.lease.visible());
+    // The driver counts by PCI bus; CUDA, left alone, by speed.
+    if (!target().env.contains("CUDA_DEVICE_ORDER")) {
+      command.environment.emplace_back("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
+  }
   command.environment.emplace_back(kReplicaIdVariable, id);
   command.environment.emplace_back(kStateDirVariable, options_.state_dir);
   command.without = model_.auth.client_keys_env;

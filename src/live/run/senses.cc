@@ -1,0 +1,97 @@
+#include "live/run/senses.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/signal/dialect.h"
+#include "live/net/log.h"
+
+namespace tidegate::live {
+namespace {
+
+/// Whether both would ask the same questions of the same server.
+bool asks_the_same(const spec::Model& a, const spec::Model& b) {
+  auto differs = [](const spec::Variant& x, const spec::Variant& y) {
+    return x.name != y.name || x.sense != y.sense || x.engine.type != y.engine.type;
+  };
+  if (a.name != b.name || a.prometheus != b.prometheus || a.scaling.metrics != b.scaling.metrics ||
+      a.variants.size() != b.variants.size()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < a.variants.size(); ++i) {
+    if (differs(a.variants[i], b.variants[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Senses::Senses(SenseParts parts, PrometheusSource::Heard heard)
+    : parts_(parts), heard_(std::move(heard)) {}
+Senses::~Senses() = default;
+
+void Senses::set_model(const spec::Model& model) {
+  const bool same = asks_the_same(model_, model);
+  model_ = model;
+  rules_.assign(model.variants.size(), parts_.scraper.rule());
+  if (!same) {
+    prometheus_.reset();
+    if (PrometheusSource::wanted(model)) {
+      prometheus_ =
+          std::make_unique<PrometheusSource>(parts_.loop, parts_.outside, parts_.clock, model,
+                                             PrometheusOptions{.seed = parts_.seed}, heard_);
+    }
+    for (const auto& [id, info] : std::exchange(known_, {})) {
+      auto own = std::find_if(model.variants.begin(), model.variants.end(),
+                              [&](const auto& variant) { return variant.name == info.variant; });
+      parts_.scraper.remove(id);
+      if (own != model.variants.end()) add(info, *own);
+    }
+  }
+  for (std::size_t i = 0; i < model.variants.size() && prometheus_ != nullptr; ++i) {
+    if (model.variants[i].sense.from == spec::SenseFrom::kPrometheus) {
+      rules_[i] = prometheus_->rule();
+    }
+  }
+}
+
+void Senses::add(const ReplicaInfo& info, const spec::Variant& variant) {
+  known_[info.id] = info;
+  if (variant.sense.from == spec::SenseFrom::kPrometheus) return add_to_source(info);
+  if (auto added = parts_.scraper.add({.id = info.id,
+                                       .address = info.address,
+                                       .path = "",
+                                       .dialect = signal::dialect_of(variant.engine.type),
+                                       .authorization = ""});
+      !added) {
+    net::log(net::Level::kWarn, "cannot scrape", {{"error", added.error().message}});
+  }
+}
+
+void Senses::add_to_source(const ReplicaInfo& info) {
+  const auto& variants = model_.variants;
+  auto own = std::find_if(variants.begin(), variants.end(),
+                          [&](const auto& variant) { return variant.name == info.variant; });
+  if (own == variants.end() || prometheus_ == nullptr) return;
+  prometheus_->add({.id = info.id,
+                    .variant = static_cast<std::size_t>(own - variants.begin()),
+                    .address = info.address,
+                    .name = info.name});
+}
+
+void Senses::remove(ReplicaId id) {
+  parts_.scraper.remove(id);
+  known_.erase(id);
+  if (prometheus_ != nullptr) prometheus_->remove(id);
+}
+
+const signal::ReplicaSignals* Senses::signals(ReplicaId id, Instant now) const {
+  const signal::ReplicaSignals* own = parts_.scraper.signals(id, now);
+  return own != nullptr || prometheus_ == nullptr ? own : prometheus_->signals(id, now);
+}
+
+void Senses::tell_metrics(signal::Observation& seen, Instant now) const {
+  if (prometheus_ != nullptr) seen.metrics = prometheus_->metrics(now);
+}
+
+}  // namespace tidegate::live

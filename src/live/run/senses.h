@@ -1,0 +1,62 @@
+#pragma once
+// Senses: one model's eyes on its engines: their own pages, or what a Prometheus has of them, as
+// each variant's spec says; and the numbers of scaling.metrics that are written in PromQL.
+//
+//   Senses senses({loop, scraper, outside, clock, seed}, heard);
+//   senses.set_model(model);
+//   senses.add(info, variant);                  // a replica is ready
+//   sight.signals = senses.signals(id, now);
+//   senses.tell_metrics(observation, now);
+//
+// Replicas sensed through Prometheus do not correct the router: samples that are seconds old say
+// nothing of what it has dispatched since. Thread-safety: the loop's thread.
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "core/signal/observation.h"
+#include "live/actuate/actuator.h"
+#include "live/sense/prometheus_source.h"
+#include "live/sense/scraper.h"
+
+namespace tidegate::live {
+
+struct SenseParts {
+  net::Loop& loop;
+  Scraper& scraper;
+  net::CurlClient& outside;
+  const net::WorldClock& clock;
+  std::uint64_t seed = 1;
+};
+
+class Senses {
+ public:
+  Senses(SenseParts parts, PrometheusSource::Heard heard);
+  ~Senses();
+
+  /// A spec that asks Prometheus for something else starts anew; what is known of the rest stays.
+  void set_model(const spec::Model& model);
+  /// Ready: measured from now on, as its variant says.
+  void add(const ReplicaInfo& info, const spec::Variant& variant);
+  void remove(ReplicaId id);
+  /// nullptr: not known, or too old to be.
+  const signal::ReplicaSignals* signals(ReplicaId id, Instant now) const;
+  /// How signals age, one for each variant.
+  const std::vector<signal::FreshnessRule>& rules() const { return rules_; }
+  void tell_metrics(signal::Observation& seen, Instant now) const;
+  /// nullptr: nothing is asked of a Prometheus.
+  const PrometheusSource* prometheus() const { return prometheus_.get(); }
+
+ private:
+  void add_to_source(const ReplicaInfo& info);
+
+  SenseParts parts_;
+  PrometheusSource::Heard heard_;
+  spec::Model model_;
+  std::unique_ptr<PrometheusSource> prometheus_;
+  std::map<ReplicaId, ReplicaInfo> known_;  ///< ready replicas
+  std::vector<signal::FreshnessRule> rules_;
+};
+
+}  // namespace tidegate::live

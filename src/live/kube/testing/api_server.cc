@@ -27,9 +27,12 @@ std::vector<std::string> words_of(std::string_view path) {
 
 }  // namespace
 
-ApiServer::ApiServer(net::Loop& loop, net::Address listen)
-    : loop_(loop), server_(loop, limits(), [this](net::ExchangePtr x) { handle(x); }) {
-  address_ = server_.listen(listen).value();
+ApiServer::ApiServer(net::Loop& loop, net::Address listen,
+                     const std::shared_ptr<net::TlsServer>& tls)
+    : loop_(loop),
+      server_(loop, limits(), [this](net::ExchangePtr x) { handle(x); }),
+      scheme_(tls ? "https://" : "http://") {
+  address_ = server_.listen(listen, tls).value();
   store_.on_change = [this](const Change& change) {
     for (const WatchPtr& watch : std::vector<WatchPtr>(watches_)) send(*watch, change);
     if (on_change) on_change(change);
@@ -111,6 +114,7 @@ bool ApiServer::take_apart(const net::Request& request, Asked& asked, Answer& er
   if (in_namespace && !asked.kind->namespaced) return false;
   if (asked.subresource == "scale") return asked.kind->scale;
   if (asked.subresource == "status") return asked.kind->status;
+  if (asked.subresource == "binding") return asked.kind->qualified() == "pods";
   return asked.subresource.empty();
 }
 
@@ -188,6 +192,9 @@ Answer ApiServer::answer(const net::Request& request) {
   if (asked.name.empty()) {
     if (method == "GET") return list(asked);
     return method == "POST" ? create(asked) : method_not_allowed();
+  }
+  if (asked.subresource == "binding") {
+    return method == "POST" ? bind(asked) : method_not_allowed();
   }
   if (method == "GET") return read(asked);
   if (method == "PUT") return asked.subresource == "scale" ? write_scale(asked) : replace(asked);

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "live/kube/access.h"
+#include "live/kube/selector.h"
 #include "live/kube/testing/answer.h"
 #include "live/kube/testing/managed_fields.h"
-#include "live/kube/selector.h"
 #include "live/kube/testing/store.h"
 #include "live/net/http_server.h"
 
@@ -29,9 +29,11 @@ namespace tidegate::live::kube {
 
 class ApiServer {
  public:
-  explicit ApiServer(net::Loop& loop, net::Address listen = {"127.0.0.1", 0});
+  /// With `tls` over TLS alone; access() then lacks whom to trust.
+  explicit ApiServer(net::Loop& loop, net::Address listen = {"127.0.0.1", 0},
+                     const std::shared_ptr<net::TlsServer>& tls = nullptr);
 
-  std::string url() const { return "http://" + address_.text(); }
+  std::string url() const { return scheme_ + address_.text(); }
   const net::Address& address() const { return address_; }
   Access access() const;  ///< plain HTTP, with the first of `tokens`
 
@@ -104,6 +106,7 @@ class ApiServer {
   Answer patch(const Asked& asked);
   Answer apply(const Asked& asked, const nlohmann::json& config);
   Answer remove(const Asked& asked);
+  Answer bind(const Asked& asked);
   Answer write(const Asked& asked, const ObjectPtr& before, nlohmann::json object);
   Answer store(const Asked& asked, const ObjectPtr& before, nlohmann::json object,
                std::vector<std::string> warnings);
@@ -118,6 +121,7 @@ class ApiServer {
   std::vector<WatchPtr> watches_;
   std::map<std::string, std::vector<ObjectPtr>> pages_;  ///< what is left, by continue token
   net::HttpServer server_;
+  std::string scheme_;
   net::Address address_;
 };
 

@@ -12,6 +12,9 @@ using nlohmann::json;
 
 std::string now_text() { return format_time(net::WorldClock::wall_now()); }
 
+/// A pod's spec: as little as a real server takes.
+json engine() { return {{"containers", json::array({{{"name", "engine"}, {"image", "engine"}}})}}; }
+
 bool going(const json& pod) { return pod["metadata"].contains("deletionTimestamp"); }
 bool on_node(const json& pod) { return pod["spec"].contains("nodeName"); }
 bool is_ready(const json& pod) {
@@ -28,43 +31,66 @@ std::int64_t cost_of(const json& pod) {
 }  // namespace
 
 Cluster::Cluster(net::Loop& loop, ApiServer& server, Options options)
-    : loop_(loop), server_(server), gpus_(options.gpus) {
-  server_.on_change = [this](const Change&) { soon(); };
+    : loop_(loop),
+      objects_(std::make_unique<StoredObjects>(server)),
+      gpus_(options.gpus),
+      ns_(options.ns) {
+  server.on_change = [this](const Change&) { soon(); };
+}
+
+Cluster::Cluster(net::Loop& loop, const Access& access, Options options)
+    : loop_(loop),
+      objects_(std::make_unique<RemoteObjects>(access)),
+      client_(std::make_unique<KubeClient>(loop, access)),
+      gpus_(options.gpus),
+      ns_(options.ns) {
+  for (const Resource& of :
+       {Resource{"v1", "pods", ns_}, Resource{"apps/v1", "deployments", ns_}}) {
+    informers_.push_back(std::make_unique<Informer>(
+        *client_, of, "",
+        InformerHandler{.changed = [this](const std::string&, const json&) { soon(); },
+                        .removed = [this](const std::string&) { soon(); },
+                        .in_step = [] {},
+                        .trouble = [](const ApiError&) {}}));
+    informers_.back()->start();
+  }
 }
 
 void Cluster::deploy(const std::string& ns, const std::string& name, std::int64_t replicas) {
   json labels = {{"app", name}};
-  server_.put("apps/v1", "deployments",
-              {{"metadata", {{"name", name}, {"namespace", ns}, {"generation", 1}}},
-               {"spec", {{"replicas", replicas}, {"selector", {{"matchLabels", labels}}}}},
-               {"status", {{"replicas", 0}}}});
+  json pod = {{"metadata", {{"labels", labels}}}, {"spec", engine()}};
+  objects_->put("apps/v1", "deployments",
+                {{"metadata", {{"name", name}, {"namespace", ns}, {"generation", 1}}},
+                 {"spec",
+                  {{"replicas", replicas},
+                   {"selector", {{"matchLabels", labels}}},
+                   {"template", std::move(pod)}}},
+                 {"status", {{"replicas", 0}}}});
 }
 
 std::int64_t Cluster::replicas(const std::string& ns, const std::string& name) const {
-  return (*server_.find("apps/v1", "deployments", ns, name))["spec"]["replicas"];
+  return objects_->find("apps/v1", "deployments", ns, name)["spec"]["replicas"];
 }
 
 void Cluster::write_replicas(const std::string& ns, const std::string& name,
                              std::int64_t replicas) {
-  json object = *server_.find("apps/v1", "deployments", ns, name);
+  json object = objects_->find("apps/v1", "deployments", ns, name);
   object["spec"]["replicas"] = replicas;
-  server_.put("apps/v1", "deployments", std::move(object));
+  objects_->put("apps/v1", "deployments", std::move(object));
 }
 
 std::vector<json> Cluster::pods(const std::string& ns) const {
-  std::vector<json> out;
-  for (const ObjectPtr& pod : server_.all("v1", "pods", ns)) out.push_back(*pod);
-  return out;
+  return objects_->all("v1", "pods", ns);
 }
 
 void Cluster::set_status(const std::string& ns, const std::string& name, const json& change) {
-  json pod = *server_.find("v1", "pods", ns, name);
+  json pod = objects_->find("v1", "pods", ns, name);
   pod["status"].merge_patch(change);
-  server_.put("v1", "pods", std::move(pod));
+  objects_->put("v1", "pods", std::move(pod));
 }
 
 void Cluster::kill(const std::string& ns, const std::string& name) {
-  server_.erase("v1", "pods", ns, name);
+  objects_->remove("v1", "pods", ns, name);
 }
 
 void Cluster::set_gpus(std::int64_t gpus) {
@@ -84,11 +110,11 @@ void Cluster::soon() {
 
 void Cluster::turn() {
   std::int64_t free = gpus_;
-  for (const json& pod : pods("")) free -= on_node(pod) ? 1 : 0;
-  for (const ObjectPtr& deployment : server_.all("apps/v1", "deployments", "")) {
-    reconcile(*deployment);
+  for (const json& pod : pods(ns_)) free -= on_node(pod) ? 1 : 0;
+  for (const json& deployment : objects_->all("apps/v1", "deployments", ns_)) {
+    reconcile(deployment);
   }
-  for (json& pod : pods("")) kubelet(std::move(pod), free);
+  for (json& pod : pods(ns_)) kubelet(std::move(pod), free);
 }
 
 void Cluster::reconcile(const json& deployment) {
@@ -109,19 +135,19 @@ void Cluster::reconcile(const json& deployment) {
   if (deployment["status"].value("replicas", std::int64_t{0}) == all) return;
   json object = deployment;
   object["status"]["replicas"] = all;
-  server_.put("apps/v1", "deployments", std::move(object));
+  objects_->put("apps/v1", "deployments", std::move(object));
 }
 
 void Cluster::add_pod(const json& deployment) {
   const json& meta = deployment["metadata"];
   std::string name = meta["name"].get<std::string>() + "-" + std::to_string(++made_);
-  server_.put("v1", "pods",
-              {{"metadata",
-                {{"name", name},
-                 {"namespace", meta["namespace"]},
-                 {"labels", deployment["spec"]["selector"]["matchLabels"]}}},
-               {"spec", {{"containers", json::array({{{"name", "engine"}}})}}},
-               {"status", {{"phase", "Pending"}}}});
+  objects_->put("v1", "pods",
+                {{"metadata",
+                  {{"name", name},
+                   {"namespace", meta["namespace"]},
+                   {"labels", deployment["spec"]["selector"]["matchLabels"]}}},
+                 {"spec", engine()},
+                 {"status", {{"phase", "Pending"}}}});
 }
 
 /// As the ReplicaSet controller ranks them: without a node, not ready, cheapest, newest.
@@ -136,7 +162,7 @@ void Cluster::shrink(std::vector<json> own, std::int64_t by) {
   for (std::int64_t i = 0; i < by; ++i) {
     json pod = own[static_cast<std::size_t>(i)];
     pod["metadata"]["deletionTimestamp"] = now_text();
-    server_.put("v1", "pods", std::move(pod));
+    objects_->put("v1", "pods", std::move(pod));
   }
 }
 
@@ -156,7 +182,7 @@ void Cluster::kubelet(json pod, std::int64_t& free) {
   const std::string ns = pod["metadata"]["namespace"], name = pod["metadata"]["name"];
   std::string phase = pod["status"].value("phase", "");
   if (going(pod)) {
-    if (!hold_end || !on_node(pod)) server_.erase("v1", "pods", ns, name);
+    if (!hold_end || !on_node(pod)) objects_->remove("v1", "pods", ns, name);
     return;
   }
   if (!on_node(pod) && free <= 0) {
@@ -178,7 +204,7 @@ void Cluster::kubelet(json pod, std::int64_t& free) {
   } else {
     return;
   }
-  server_.put("v1", "pods", std::move(pod));
+  objects_->put("v1", "pods", std::move(pod));
 }
 
 }  // namespace tidegate::live::kube

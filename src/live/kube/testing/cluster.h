@@ -6,7 +6,8 @@
 //   cluster.deploy("serve", "m", 0);
 //   cluster.hold_start = true;             // containers do not start until cluster.go()
 //
-// One pod takes one GPU. Everything happens soon, in turns of the loop, never from inside a write.
+// Behind a real server (real_server.h) it does the same through the API, in one namespace. One pod
+// takes one GPU. Everything happens soon, in turns of the loop, never from inside a write.
 // Addresses are 127.1.0.N: engines of a test may listen there. Thread-safety: the loop's thread.
 
 #include <cstdint>
@@ -14,7 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "live/kube/testing/api_server.h"
+#include "live/kube/informer.h"
+#include "live/kube/testing/objects.h"
 
 namespace tidegate::live::kube {
 
@@ -22,8 +24,12 @@ class Cluster {
  public:
   struct Options {
     std::int64_t gpus = 100;
+    std::string ns = "";  ///< works there alone; empty: everywhere
   };
   Cluster(net::Loop& loop, ApiServer& server, Options options);
+  Cluster(net::Loop& loop, const Access& access, Options options);
+
+  Objects& objects() { return *objects_; }
 
   void deploy(const std::string& ns, const std::string& name, std::int64_t replicas);
   std::int64_t replicas(const std::string& ns, const std::string& name) const;
@@ -51,8 +57,11 @@ class Cluster {
                         const std::string& reason, const std::string& message);
 
   net::Loop& loop_;
-  ApiServer& server_;
+  std::unique_ptr<Objects> objects_;
+  std::unique_ptr<KubeClient> client_;  ///< of a real server, and what tells of its writes
+  std::vector<std::unique_ptr<Informer>> informers_;
   std::int64_t gpus_;
+  std::string ns_;
   std::int64_t made_ = 0;
   bool due_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

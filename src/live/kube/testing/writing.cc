@@ -199,6 +199,26 @@ Answer ApiServer::store(const Asked& asked, const ObjectPtr& before, json object
   return {200, *stored, "", std::move(warnings)};
 }
 
+/// What a scheduler says: the pod gets its node, once.
+Answer ApiServer::bind(const Asked& asked) {
+  ObjectPtr before = store_.find(*asked.kind, asked.ns, asked.name);
+  if (!before) return not_found(*asked.kind, asked.name);
+  json binding = json::parse(asked.http->body, nullptr, false);
+  std::string node =
+      text_at(binding.is_object() ? binding.value("target", json()) : json(), "name");
+  json pod = *before;
+  if (node.empty()) return bad_request("Binding: target.name: Required value");
+  if (!text_at(pod.value("spec", json::object()), "nodeName").empty()) {
+    return failure(409, "Conflict",
+                   "Operation cannot be fulfilled on pods/binding \"" + asked.name + "\": pod " +
+                       asked.name + " is already assigned to node \"" +
+                       text_at(pod["spec"], "nodeName") + "\"");
+  }
+  pod["spec"]["nodeName"] = node;
+  store_.put(*asked.kind, std::move(pod));
+  return {201, {{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Success"}}, "", {}};
+}
+
 Answer ApiServer::remove(const Asked& asked) {
   ObjectPtr before = store_.find(*asked.kind, asked.ns, asked.name);
   if (!before) return not_found(*asked.kind, asked.name);

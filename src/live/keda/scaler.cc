@@ -7,55 +7,24 @@
 #include <grpcpp/security/tls_credentials_options.h>
 
 #include <atomic>
-#include <map>
-#include <set>
 #include <utility>
-#include <vector>
 
-#include "externalscaler.grpc.pb.h"
 #include "live/keda/metric.h"
 #include "live/keda/probe.h"
+#include "live/keda/streams.h"
 #include "live/net/log.h"
 
 namespace tidegate::live::keda {
 namespace {
 
-namespace wire = externalscaler;
-using grpc::Status;
-using grpc::StatusCode;
-
 constexpr unsigned kCertificateReloadSeconds = 60;
 /// A peer that is gone without a word is noticed after both.
 constexpr int kPingMillis = 30'000, kPingPatienceMillis = 10'000;
-
-StatusCode code_of(Missing missing) {
-  switch (missing) {
-    case Missing::kNothing:
-      return StatusCode::OK;
-    case Missing::kNotReady:
-    case Missing::kNotLeader:
-      return StatusCode::UNAVAILABLE;
-    case Missing::kNoSuchName:
-      return StatusCode::NOT_FOUND;
-    case Missing::kWhich:
-      return StatusCode::INVALID_ARGUMENT;
-    case Missing::kWritesItself:
-      return StatusCode::FAILED_PRECONDITION;
-  }
-  return StatusCode::INTERNAL;
-}
-
-Status status_of(const Found& found) { return {code_of(found.missing), found.why}; }
 
 std::string metadata(const wire::ScaledObjectRef& ref, const std::string& key) {
   auto it = ref.scalermetadata().find(key);
   return it == ref.scalermetadata().end() ? std::string() : it->second;
 }
-
-/// Whose number is asked for.
-struct Name {
-  std::string model, variant;
-};
 
 Result<Name> name_of(const wire::ScaledObjectRef& ref) {
   Name name{metadata(ref, "model"), metadata(ref, "variant")};
@@ -65,170 +34,13 @@ Result<Name> name_of(const wire::ScaledObjectRef& ref) {
       "variant: NAME where it has several");
 }
 
-/// Counts that threads share.
-struct Tally {
-  std::atomic<std::int64_t> streams{0}, pushes{0}, calls{0}, refused{0};
-};
-
-// ---- streams ----
-
-class Streams;
-
-/// One StreamIsActive. gRPC calls it on threads of its own, the board's publisher on the loop's:
-/// what happens next is decided under the mutex, and done outside of it.
-class Stream final : public grpc::ServerWriteReactor<wire::IsActiveResponse> {
- public:
-  Stream(const NumberBoard& board, Tally& tally, Name name, Streams& owner)
-      : board_(board), tally_(tally), name_(std::move(name)), owner_(owner) {}
-
-  const std::string& model() const { return name_.model; }
-
-  /// Tells what the board says now, where that is news.
-  void look() { step(std::nullopt); }
-  void end(Status status) { step(std::move(status)); }
-
-  void OnWriteDone(bool ok) override {
-    {
-      std::lock_guard lock(mutex_);
-      writing_ = false;
-    }
-    step(ok ? std::nullopt : std::optional(Status(StatusCode::CANCELLED, "the caller has left")));
-  }
-  void OnCancel() override { end({StatusCode::CANCELLED, "the caller has left"}); }
-  void OnDone() override;
-
- private:
-  void step(std::optional<Status> ended) {
-    std::unique_lock lock(mutex_);
-    if (ended && !end_) end_ = std::move(ended);
-    if (writing_ || over_) return;
-    if (!end_) {
-      const Found found = board_.find(name_.model, name_.variant);
-      if (found.missing == Missing::kNotReady) return;  // it will be told
-      if (found.missing != Missing::kNothing) {
-        end_ = status_of(found);
-        ++tally_.refused;
-      } else if (const bool active = found.number.replicas > Replicas(0); active != told_) {
-        told_ = active;
-        response_.set_result(active);
-        writing_ = true;
-        ++tally_.pushes;
-        lock.unlock();
-        StartWrite(&response_);
-        return;
-      } else {
-        return;
-      }
-    }
-    over_ = true;
-    lock.unlock();
-    Finish(*end_);
-  }
-
-  const NumberBoard& board_;
-  Tally& tally_;
-  const Name name_;
-  Streams& owner_;
-  std::mutex mutex_;  ///< over what follows; response_ is gRPC's while writing_
-  bool writing_ = false, over_ = false;
-  std::optional<bool> told_;
-  std::optional<Status> end_;  ///< set once; untouched after over_
-  wire::IsActiveResponse response_;
-};
-
-/// Nothing but a refusal.
-class Refusal final : public grpc::ServerWriteReactor<wire::IsActiveResponse> {
- public:
-  explicit Refusal(const Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
-class Streams {
- public:
-  Streams(const NumberBoard& board, Tally& tally, std::size_t most)
-      : board_(board), tally_(tally), most_(most) {}
-
-  grpc::ServerWriteReactor<wire::IsActiveResponse>* open(Name name) {
-    auto stream = std::make_shared<Stream>(board_, tally_, std::move(name), *this);
-    {
-      std::lock_guard lock(mutex_);
-      if (closing_) return refuse({StatusCode::UNAVAILABLE, "Tidegate stops"});
-      if (count_ >= most_) {
-        return refuse({StatusCode::RESOURCE_EXHAUSTED,
-                       fmt::format("{} streams are open, as many as there may be", count_)});
-      }
-      ++count_;
-      ++tally_.streams;
-      by_model_[stream->model()].insert(stream);
-    }
-    stream->look();  // after it can be found: a number published in between is not missed
-    return stream.get();
-  }
-
-  void changed(const std::string& model) {
-    for (const auto& stream : of(model.empty() ? nullptr : &model)) stream->look();
-  }
-
-  void close() {
-    {
-      std::lock_guard lock(mutex_);
-      closing_ = true;
-    }
-    for (const auto& stream : of(nullptr)) stream->end(Status::OK);
-  }
-
-  void forget(Stream* gone) {
-    std::shared_ptr<Stream> last;  // outlives the lock
-    std::lock_guard lock(mutex_);
-    auto model = by_model_.find(gone->model());
-    for (auto it = model->second.begin(); it != model->second.end(); ++it) {
-      if (it->get() != gone) continue;
-      last = *it;
-      model->second.erase(it);
-      break;
-    }
-    if (model->second.empty()) by_model_.erase(model);
-    --count_;
-    --tally_.streams;
-  }
-
- private:
-  using Set = std::set<std::shared_ptr<Stream>>;
-
-  grpc::ServerWriteReactor<wire::IsActiveResponse>* refuse(const Status& status) {
-    ++tally_.refused;
-    return new Refusal(status);
-  }
-
-  /// Of one model, or all.
-  std::vector<std::shared_ptr<Stream>> of(const std::string* model) {
-    std::lock_guard lock(mutex_);
-    std::vector<std::shared_ptr<Stream>> out;
-    for (const auto& [name, streams] : by_model_) {
-      if (model == nullptr || name == *model) out.insert(out.end(), streams.begin(), streams.end());
-    }
-    return out;
-  }
-
-  const NumberBoard& board_;
-  Tally& tally_;
-  const std::size_t most_;
-  std::mutex mutex_;  ///< over what follows
-  std::map<std::string, Set> by_model_;
-  std::size_t count_ = 0;
-  bool closing_ = false;
-};
-
-void Stream::OnDone() { owner_.forget(this); }  // and this is no more
-
 // ---- calls ----
 
 class Service final : public wire::ExternalScaler::CallbackService {
  public:
-  Service(const NumberBoard& board, std::size_t max_streams)
-      : board_(board), streams_(board, tally_, max_streams) {}
+  Service(const NumberBoard& board, Tally& tally, std::size_t max_streams)
+      : board_(board), tally_(tally), streams_(board, tally, max_streams) {}
 
-  Tally& tally() { return tally_; }
   Streams& streams() { return streams_; }
 
   grpc::ServerUnaryReactor* IsActive(grpc::CallbackServerContext* context,
@@ -298,7 +110,7 @@ class Service final : public wire::ExternalScaler::CallbackService {
   }
 
   const NumberBoard& board_;
-  Tally tally_;
+  Tally& tally_;
   Streams streams_;
 };
 
@@ -343,35 +155,43 @@ void set_limits(grpc::ServerBuilder& builder, std::size_t max_streams) {
 }  // namespace
 
 struct Scaler::State {
-  State(NumberBoard& b, ScalerOptions o)
-      : board(b), options(std::move(o)), service(board, options.max_streams) {}
-
   NumberBoard& board;
   ScalerOptions options;
-  Service service;
-  std::unique_ptr<grpc::Server> server;  ///< null once stopped
-  net::Address bound;
+  net::Address bound;  ///< options.listen with the port there is
+  Tally tally;
+  std::unique_ptr<Service> service;
+  std::unique_ptr<grpc::Server> server;  ///< null while stopped
 };
 
 Scaler::Scaler(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Scaler>> Scaler::create(NumberBoard& board, ScalerOptions options) {
-  if (auto usable = probe(options.listen, options.tls); !usable) return fail(usable.error());
   gpr_set_log_function(log_line);
-  auto state = std::make_unique<State>(board, std::move(options));
+  const net::Address address = options.listen;
+  std::unique_ptr<Scaler> scaler(
+      new Scaler(std::unique_ptr<State>(new State{board, std::move(options), address})));
+  if (auto listens = scaler->listen(); !listens) return fail(listens.error());
+  return scaler;
+}
+
+Result<void> Scaler::listen() {
+  State& s = *state_;
+  if (s.server != nullptr) return {};
+  if (auto usable = probe(s.bound, s.options.tls); !usable) return usable;
+  s.service = std::make_unique<Service>(s.board, s.tally, s.options.max_streams);
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(state->options.listen.text(), credentials(state->options.tls), &port);
-  builder.RegisterService(&state->service);
-  set_limits(builder, state->options.max_streams);
-  state->server = builder.BuildAndStart();
-  if (state->server == nullptr || port == 0) {
-    return fail(fmt::format("cannot listen on {}", state->options.listen.text()));
+  builder.AddListeningPort(s.bound.text(), credentials(s.options.tls), &port);
+  builder.RegisterService(s.service.get());
+  set_limits(builder, s.options.max_streams);
+  s.server = builder.BuildAndStart();
+  if (s.server == nullptr || port == 0) {
+    s.server.reset();
+    return fail(fmt::format("cannot listen on {}", s.bound.text()));
   }
-  state->bound = {state->options.listen.host, static_cast<std::uint16_t>(port)};
-  board.on_change(
-      [s = state.get()](const std::string& model) { s->service.streams().changed(model); });
-  return std::unique_ptr<Scaler>(new Scaler(std::move(state)));
+  s.bound.port = static_cast<std::uint16_t>(port);
+  s.board.on_change([&s](const std::string& model) { s.service->streams().changed(model); });
+  return {};
 }
 
 Scaler::~Scaler() { shutdown(); }
@@ -380,15 +200,17 @@ net::Address Scaler::address() const { return state_->bound; }
 
 bool Scaler::tls() const { return !state_->options.tls.certificate_file.empty(); }
 
+bool Scaler::listening() const { return state_->server != nullptr; }
+
 ScalerCounts Scaler::counts() const {
-  const Tally& t = state_->service.tally();
+  const Tally& t = state_->tally;
   return {t.streams, t.pushes, t.calls, t.refused};
 }
 
 void Scaler::shutdown() {
-  if (state_->server == nullptr) return;
+  if (!listening()) return;
   state_->board.on_change({});
-  state_->service.streams().close();
+  state_->service->streams().close();
   state_->server->Shutdown(gpr_time_from_nanos(kShutdownPatience.count(), GPR_TIMESPAN));
   state_->server.reset();
 }

@@ -65,6 +65,9 @@ class Scaler {
   ScalerCounts counts() const;
   /// Ends every stream (OK: callers come back soon) and stops listening. Idempotent.
   void shutdown();
+  /// Again, at the same address, after shutdown().
+  Result<void> listen();
+  bool listening() const;
 
  private:
   struct State;

@@ -380,6 +380,14 @@ TEST_F(ScalerTest, stopping_ends_streams_cleanly_and_nobody_is_answered_after) {
   EXPECT_EQ(caller->is_active({{"model", "m"}}).status.error_code(), StatusCode::UNAVAILABLE);
   board.publish("m", {decided(0)});  // heard by nobody
   scaler->shutdown();                // again: nothing
+  const net::Address before = scaler->address();
+  ASSERT_TRUE(scaler->listen());
+  EXPECT_EQ(scaler->address(), before);
+  Caller later(before);
+  auto again = later.stream({{"model", "m"}});
+  EXPECT_EQ(again.next(), false);
+  board.publish("m", {decided(1)});
+  EXPECT_EQ(again.next(), true);
 }
 
 TEST_F(ScalerTest, an_address_that_is_taken_is_refused_with_the_reason) {

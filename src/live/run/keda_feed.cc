@@ -3,6 +3,8 @@
 #include <set>
 #include <string_view>
 
+#include "live/net/log.h"
+
 namespace tidegate::live {
 namespace {
 
@@ -51,9 +53,25 @@ void KedaFeed::follow(const std::vector<std::unique_ptr<ModelRun>>& models, keda
 
 void KedaFeed::handled(const ModelRun& run) {
   const control::View view = run.view();
+  lead(view.leader);
   std::vector<keda::VariantNumber> numbers;
   for (const auto& variant : run.model().variants) numbers.push_back(number_of(run, view, variant));
   board_.publish(run.name(), std::move(numbers));
+}
+
+void KedaFeed::lead(bool leading) {
+  if (scaler_ == nullptr || stopped_ || leading == scaler_->listening()) return;
+  if (!leading) return scaler_->shutdown();
+  const auto listens = scaler_->listen();
+  if (!listens && listens.error().message != trouble_) {
+    net::log(net::Level::kError, "KEDA scaler", {{"error", listens.error().message}});
+  }
+  trouble_ = listens ? "" : listens.error().message;
+}
+
+void KedaFeed::shutdown() {
+  stopped_ = true;
+  scaler_->shutdown();
 }
 
 keda::VariantNumber KedaFeed::number_of(const ModelRun& run, const control::View& view,

@@ -9,7 +9,7 @@
 //   observing          the recommendation, once all that ran at the start is in sight
 //   paused             what the target had when the pause began, or what `tidegate scale` said since
 //   acting by itself   no number: two writers would fight (endpoints have one always: nobody writes)
-//   not the leader     no number
+//   not the leader     no number, and nobody listens: whoever looks for a scaler finds the leader's
 // Thread-safety: the loop's thread.
 
 #include <map>
@@ -34,7 +34,8 @@ class KedaFeed {
   keda::Found told(const std::string& model, const std::string& variant) const {
     return board_.find(model, variant);
   }
-  void shutdown() { scaler_->shutdown(); }
+  /// For good.
+  void shutdown();
 
  private:
   /// What is remembered of one variant.
@@ -45,11 +46,14 @@ class KedaFeed {
     std::optional<Replicas> hold(std::optional<Replicas> running,
                                  std::optional<Replicas> applied_now);
   };
+  void lead(bool leading);
   keda::VariantNumber number_of(const ModelRun& run, const control::View& view,
                                 const spec::Variant& variant);
 
   keda::NumberBoard board_;
   std::unique_ptr<keda::Scaler> scaler_;
+  bool stopped_ = false;
+  std::string trouble_;                                      ///< with listening again; said last
   std::map<std::string, std::map<std::string, Kept>> kept_;  ///< by model, variant
 };
 

@@ -44,6 +44,8 @@ class Page {
   void traffic();
   void decisions();
   void cold_starts();
+  void prometheus();
+  void gpus(const GpuWatch& watch) { write_gpu_metrics(writer_, gpus_of(models_, watch)); }
   void process(double time_scale, std::int64_t journal_dropped);
   std::string take() { return std::move(text_); }
 
@@ -142,6 +144,12 @@ void Page::demand() {
     signal::Signal waiting = signal::waiting_requests(model->last_observation());
     if (waiting.absent()) continue;
     writer_.sample("tidegate_waiting_requests", {{"model", model->name()}}, waiting.value);
+  }
+  writer_.family("llm_queue_depth", MetricType::kGauge, "As tidegate_waiting_requests.");
+  for (const auto& model : models_) {
+    signal::Signal waiting = signal::waiting_requests(model->last_observation());
+    if (waiting.absent()) continue;
+    writer_.sample("llm_queue_depth", {{"model", model->name()}}, waiting.value);
   }
   per_model("tidegate_queue_tokens", MetricType::kGauge, "Prompt tokens waiting at the gateway.",
             [&](const ModelRun& m) { return of(m).queued_tokens; });
@@ -289,6 +297,26 @@ void Page::cold_starts() {
   }
 }
 
+/// How the Prometheus that is asked answers; models that ask none have no samples.
+void Page::prometheus() {
+  auto each = [&](const char* name, MetricType type, const char* help, auto value) {
+    writer_.family(name, type, help);
+    for (const auto& model : models_) {
+      const PrometheusSource* source = model->senses().prometheus();
+      if (source == nullptr) continue;
+      writer_.sample(name, {{"model", model->name()}}, static_cast<double>(value(*source)));
+    }
+  };
+  each("tidegate_prometheus_queries_total", MetricType::kCounter, "Queries sent to Prometheus.",
+       [](const PrometheusSource& source) { return source.asked(); });
+  each("tidegate_prometheus_failures_total", MetricType::kCounter,
+       "Queries that Prometheus did not answer.",
+       [](const PrometheusSource& source) { return source.failed(); });
+  each("tidegate_prometheus_unknown", MetricType::kGauge,
+       "Metrics and variants of which Prometheus has nothing that counts.",
+       [this](const PrometheusSource& source) { return source.troubles(now_).size(); });
+}
+
 void Page::process(double time_scale, std::int64_t journal_dropped) {
   writer_.family("tidegate_time_scale_ratio", MetricType::kGauge,
                  "World seconds in one real second.");
@@ -303,7 +331,7 @@ void Page::process(double time_scale, std::int64_t journal_dropped) {
 }  // namespace
 
 std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                         const Journal& journal) {
+                         const Journal& journal, const GpuWatch* gpus) {
   Page page(models, gateway, clock.now());
   page.fleet();
   page.desired_for_wva();
@@ -311,6 +339,8 @@ std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::W
   page.traffic();
   page.decisions();
   page.cold_starts();
+  page.prometheus();
+  if (gpus != nullptr) page.gpus(*gpus);
   page.process(clock.scale(), journal.dropped());
   return page.take();
 }

@@ -60,8 +60,11 @@ ModelRun::ModelRun(RunParts parts, format::LoadedModel loaded, control::Start st
     : parts_(parts),
       loaded_(std::move(loaded)),
       controller_(loaded_.model, loaded_.hash, start),
-      start_(std::move(start)) {
+      start_(std::move(start)),
+      senses_({parts.loop, parts.scraper, parts.outside, parts.clock, parts.options.seed},
+              [this](ReplicaId id, const signal::ReplicaSignals& page) { tell_kv(id, page); }) {
   ledger_.set_model(loaded_.model);
+  senses_.set_model(loaded_.model);
   for (const auto& target : start_.targets) applied_[target.variant] = target;
 }
 
@@ -133,6 +136,7 @@ Result<void> ModelRun::reload(format::LoadedModel loaded) {
   }
   loaded_ = std::move(loaded);
   ledger_.set_model(loaded_.model);
+  senses_.set_model(loaded_.model);
   parts_.journal.spec(loaded_.hash, loaded_.yaml);
   if (parts_.tape != nullptr) {
     parts_.tape->respec(name(), loaded_.yaml, loaded_.hash, parts_.gateway.router_options(name()));
@@ -226,15 +230,18 @@ control::Observed ModelRun::observed(Instant now) const {
         .variant = spec_index(info.variant),
         .state = info.state,
         .ready_since = info.ordered_at + std::max(info.stages.total, Duration(0))};
-    if (info.state == ReplicaState::kReady) sight.signals = parts_.scraper.signals(id, now);
+    if (info.state == ReplicaState::kReady) sight.signals = senses_.signals(id, now);
     if (auto view = views.find(id); view != views.end()) {
       sight.in_flight = view->second.in_flight;
       sight.in_flight_tokens = view->second.in_flight_tokens;
     }
     sights.push_back(sight);
   }
-  return control::observe(loaded_.model, gateway, sights, now, net::WorldClock::wall_now(),
-                          parts_.scraper.rule());
+  control::Observed seen =
+      control::observe(loaded_.model, gateway, sights, now, net::WorldClock::wall_now(),
+                       parts_.scraper.rule(), senses_.rules());
+  senses_.tell_metrics(seen.observation, now);
+  return seen;
 }
 
 // ---- the controller and its hands ----

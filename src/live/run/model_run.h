@@ -23,6 +23,7 @@
 #include "live/net/loop.h"
 #include "live/run/ledger.h"
 #include "live/run/run_options.h"
+#include "live/run/senses.h"
 #include "live/sense/scraper.h"
 #include "live/store/journal.h"
 
@@ -51,6 +52,7 @@ struct RunParts {
   PortPool& ports;
   kube::Clusters& clusters;
   aws::Accounts& accounts;
+  net::CurlClient& outside;  ///< Prometheus
   const RunOptions& options;
   format::TapeWriter* tape = nullptr;  ///< or none
   /// After each event, when the controller has decided or left it.
@@ -92,6 +94,7 @@ class ModelRun {
   const control::ColdStarts& cold_starts(std::size_t variant) const {
     return controller_.cold_starts(variant);
   }
+  const Senses& senses() const { return senses_; }
   const std::deque<ReplicaNote>& notes() const { return notes_; }
   const signal::Observation& last_observation() const { return last_; }
   const std::map<std::string, std::int64_t>& decisions_by_reason() const { return by_reason_; }
@@ -132,6 +135,7 @@ class ModelRun {
   void replica_changed(const ReplicaInfo& info);
   void to_gateway(const ReplicaInfo& info);
   void tell_room(const ReplicaInfo& info);
+  void tell_kv(ReplicaId id, const signal::ReplicaSignals& page);
   void remember_start();
 
   RunParts parts_;
@@ -143,6 +147,7 @@ class ModelRun {
   std::map<ReplicaId, std::int64_t> kv_tokens_;  ///< as the engine itself reports
   std::deque<ReplicaNote> notes_;
   Ledger ledger_;
+  Senses senses_;
   signal::Observation last_;
   std::map<std::string, std::int64_t> by_reason_;
   std::map<std::string, policy::VariantReplicas> applied_;  ///< by variant, as applied last

@@ -5,7 +5,6 @@
 
 #include "core/route/options.h"
 #include "core/signal/aggregate.h"
-#include "core/signal/dialect.h"
 #include "live/net/log.h"
 #include "live/run/model_run.h"
 
@@ -64,6 +63,10 @@ void ModelRun::tell_room(const ReplicaInfo& info) {
 
 void ModelRun::scraped(ReplicaId id, const signal::ReplicaSignals& page) {
   parts_.gateway.scraped(name(), id, page);
+  tell_kv(id, page);
+}
+
+void ModelRun::tell_kv(ReplicaId id, const signal::ReplicaSignals& page) {
   // What the engine says it can hold wins over the profile.
   const std::optional<double> kv = signal::kv_capacity_tokens(page);
   auto replica = replicas_.find(id);
@@ -81,14 +84,7 @@ void ModelRun::to_gateway(const ReplicaInfo& info) {
       if (index < 0) return;
       const VariantRun& variant = variants_[static_cast<std::size_t>(index)];
       tell_room(info);
-      if (auto added = parts_.scraper.add({.id = info.id,
-                                           .address = info.address,
-                                           .path = "",
-                                           .dialect = signal::dialect_of(variant.spec.engine.type),
-                                           .authorization = ""});
-          !added) {
-        net::log(Level::kWarn, "cannot scrape", {{"error", added.error().message}});
-      }
+      senses_.add(info, variant.spec);
       break;
     }
     case ReplicaState::kDraining:
@@ -98,7 +94,7 @@ void ModelRun::to_gateway(const ReplicaInfo& info) {
     case ReplicaState::kGone:
     case ReplicaState::kFailed:
       parts_.gateway.replica_down(name(), info.id);
-      parts_.scraper.remove(info.id);
+      senses_.remove(info.id);
       break;
     case ReplicaState::kOrdered:
     case ReplicaState::kStarting:

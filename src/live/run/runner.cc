@@ -44,11 +44,15 @@ Result<void> Runner::open() {
   if (auto done = open_state(); !done) return done;
 
   client_ = std::make_unique<net::HttpClient>(loop_);
-  auto devices = DevicePool::detect();
+  auto devices = DevicePool::detect([] {
+    auto driver = Nvml::open();
+    return driver ? static_cast<std::int64_t>((*driver)->count()) : 0;
+  });
   if (!devices) return fail(devices.error());
   devices_ = std::make_unique<DevicePool>(std::move(*devices));
   ports_ = std::make_unique<PortPool>();
   clusters_ = std::make_unique<kube::Clusters>(loop_);
+  outside_ = std::make_unique<net::CurlClient>(loop_);
   accounts_ = std::make_unique<aws::Accounts>(loop_, *client_);
   gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
   scraper_ =
@@ -58,7 +62,7 @@ Result<void> Runner::open() {
                                     return;  // its values age by themselves
                                   for (auto& model : models_) {
                                     if (model->replicas().contains(report.id)) {
-                                      gateway_->scraped(model->name(), report.id, *report.signals);
+                                      model->scraped(report.id, *report.signals);
                                     }
                                   }
                                 });
@@ -85,6 +89,7 @@ Result<void> Runner::open() {
   auto bound = gateway_->listen(options_.gateway);
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
+  gpus_ = std::make_unique<GpuWatch>(loop_, *outside_, [this] { return gpu_pages(models_); });
   if (auto done = open_admin(); !done) return done;
   if (auto done = open_keda(); !done) return done;
   write_run_file();
@@ -105,8 +110,8 @@ Result<void> Runner::open_state() {
 }
 
 RunParts Runner::parts() {
-  RunParts out = {loop_,     *client_, *clock_,    *gateway_,  *scraper_, *journal_,
-          *devices_, *ports_,  *clusters_, *accounts_, options_,  tape_.get()};
+  RunParts out = {loop_,   *client_,   *clock_,    *gateway_, *scraper_, *journal_,  *devices_,
+                  *ports_, *clusters_, *accounts_, *outside_, options_,  tape_.get()};
   out.handled = [this](const ModelRun& run) {
     if (keda_ != nullptr) keda_->handled(run);
   };
@@ -201,11 +206,11 @@ void Runner::watch_files() {
 }
 
 std::string Runner::status_json() {
-  return live::status_json(models_, *gateway_, *clock_, gateway_address_, keda_.get());
+  return live::status_json(models_, *gateway_, *clock_, gateway_address_, keda_.get(), gpus_.get());
 }
 
 std::string Runner::metrics_text() {
-  return live::metrics_text(models_, *gateway_, *clock_, *journal_);
+  return live::metrics_text(models_, *gateway_, *clock_, *journal_, gpus_.get());
 }
 
 void Runner::shutdown(std::function<void()> done) {

@@ -17,6 +17,7 @@
 
 #include "live/admin/admin.h"
 #include "live/operator/cluster_models.h"
+#include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 #include "live/run/run_options.h"
@@ -72,6 +73,7 @@ class Runner {
   std::unique_ptr<DevicePool> devices_;
   std::unique_ptr<PortPool> ports_;
   std::unique_ptr<kube::Clusters> clusters_;
+  std::unique_ptr<net::CurlClient> outside_;
   std::unique_ptr<aws::Accounts> accounts_;
   std::unique_ptr<format::TapeWriter> tape_;
   std::unique_ptr<Scraper> scraper_;
@@ -80,6 +82,7 @@ class Runner {
   std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< not wanted any more; draining
   std::unique_ptr<SpecFiles> files_;
   std::unique_ptr<ClusterModels> cluster_models_;  ///< or none
+  std::unique_ptr<GpuWatch> gpus_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<KedaFeed> keda_;  ///< or none
   net::Address gateway_address_, admin_address_;

@@ -26,10 +26,10 @@ Result<void> check_built(const spec::Model& model) {
                             token(model.scaling.policy), policy::built_policies()));
   }
   for (const auto& metric : model.scaling.metrics) {
-    if (!metric.promql.empty()) {
+    if (!metric.promql.empty() && !model.prometheus) {
       return fail(
-          fmt::format("model {}: scaling.metrics with promql is not built yet; use signal: "
-                      "waiting, inFlight, kvUsage, ...",
+          fmt::format("model {}: scaling.metrics has a promql and there is no Prometheus "
+                      "to ask; add spec.prometheus.url",
                       model.name));
     }
   }

@@ -183,6 +183,53 @@ Json notes_json(const ModelRun& run, Instant now) {
   return out;
 }
 
+/// What is asked of a Prometheus, and what of that is not known, with the reason.
+Json prometheus_json(const ModelRun& run, Instant now) {
+  const PrometheusSource* source = run.senses().prometheus();
+  if (source == nullptr) return nullptr;
+  Json metrics = Json::array(), unknown = Json::array();
+  const auto& specs = run.model().scaling.metrics;
+  const std::vector<signal::Signal> values = source->metrics(now);
+  for (std::size_t i = 0; i < std::min(specs.size(), values.size()); ++i) {
+    if (specs[i].promql.empty()) continue;
+    metrics.push_back({{"promql", specs[i].promql},
+                       {"value", number(values[i])},
+                       {"ageSeconds", values[i].absent() ? Json(nullptr)
+                                                         : Json(to_seconds(now - values[i].at))}});
+  }
+  for (const auto& trouble : source->troubles(now)) {
+    unknown.push_back({{"what", trouble.what}, {"why", trouble.why}});
+  }
+  return {{"url", run.model().prometheus->url},
+          {"asked", source->asked()},
+          {"failed", source->failed()},
+          {"metrics", std::move(metrics)},
+          {"unknown", std::move(unknown)}};
+}
+
+Json number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+/// Accelerators under the replicas, and those of this machine.
+Json gpus_json(const std::vector<GpuSight>& gpus) {
+  Json out = Json::array();
+  for (const GpuSight& sight : gpus) {
+    const signal::GpuReading& gpu = sight.gpu;
+    out.push_back({{"id", signal::gpu_id(gpu)},
+                   {"index", gpu.index},
+                   {"host", gpu.host},
+                   {"product", gpu.product},
+                   {"model", sight.model},
+                   {"variant", sight.variant},
+                   {"replica", sight.replica ? Json(sight.replica.value()) : Json(nullptr)},
+                   {"usedBytes", number(gpu.used_bytes)},
+                   {"totalBytes", number(gpu.total_bytes)},
+                   {"busyRatio", number(gpu.busy_ratio)},
+                   {"powerWatts", number(gpu.power_watts)},
+                   {"xid", number(gpu.xid)}});
+  }
+  return out;
+}
+
 Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant now) {
   const control::View view = run.view();
   const signal::Demand demand = gateway.demand(run.name());
@@ -229,6 +276,8 @@ Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant n
   out["scaleDowns"] = run.scale_downs();
   out["variants"] = variants_json(run, keda);
   out["replicas"] = replicas_json(run, gateway, now);
+  if (Json asked = prometheus_json(run, now); !asked.is_null())
+    out["prometheus"] = std::move(asked);
   out["notes"] = notes_json(run, now);
   out["reasons"] = reasons_json(view.reasons);
   return out;
@@ -237,7 +286,8 @@ Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant n
 }  // namespace
 
 std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                        const net::Address& gateway_address, const KedaFeed* keda) {
+                        const net::Address& gateway_address, const KedaFeed* keda,
+                        const GpuWatch* gpus) {
   const Instant now = clock.now();
   Json results = Json::array();
   for (const auto& model : models) results.push_back(model_json(*model, gateway, keda, now));
@@ -247,6 +297,7 @@ std::string status_json(const ModelRuns& models, Gateway& gateway, const net::Wo
               {"worldSeconds", to_seconds(now - Instant::from_nanos(0))},
               {"gateway", gateway_address.text()}};
   if (keda != nullptr) out["keda"] = keda_json(*keda);
+  if (gpus != nullptr) out["gpus"] = gpus_json(gpus_of(models, *gpus));
   out["results"] = std::move(results);
   return out.dump();
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 
@@ -16,9 +17,11 @@ using ModelRuns = std::vector<std::unique_ptr<ModelRun>>;
 /// in seconds, unknown is null. With `keda` who calls its scaler, and what each variant's
 /// ScaledObject is told.
 std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                        const net::Address& gateway_address, const KedaFeed* keda = nullptr);
-/// Families tidegate_*; label sets are bounded by models, variants, outcomes and reasons.
+                        const net::Address& gateway_address, const KedaFeed* keda = nullptr,
+                        const GpuWatch* gpus = nullptr);
+/// Families tidegate_*, and llm_* beside them; label sets are bounded by models, variants, outcomes
+/// and reasons.
 std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                         const Journal& journal);
+                         const Journal& journal, const GpuWatch* gpus = nullptr);
 
 }  // namespace tidegate::live

@@ -40,13 +40,18 @@ void cluster_flags(CLI::App* sub, RunFlags& o) {
       ->needs(from)
       ->excludes(some);
   sub->add_option("--kubeconfig", o.kubeconfig,
-                  "how to reach it (default: $KUBECONFIG, the pod's account, ~/.kube/config)")
-      ->needs(from);
-  sub->add_option("--context", o.context, "of the kubeconfig")->needs(from);
+                  "how to reach it (default: $KUBECONFIG, the pod's account, ~/.kube/config)");
+  sub->add_option("--context", o.context, "of the kubeconfig");
   sub->add_flag("--trust-models", o.trust_models,
                 "its Models may run commands, read files and scale other namespaces")
       ->needs(from);
 }
+  auto* elect = sub->add_flag("--leader-elect", o.leader_elect,
+                              "of several that run, the one that holds a Lease applies numbers");
+  sub->add_option("--lease", o.lease, "its name")->needs(elect)->capture_default_str();
+  sub->add_option("--lease-namespace", o.lease_namespace,
+                  "where it is (default: that of the context or pod)")
+      ->needs(elect);
 
 void keda_flags(CLI::App* sub, RunFlags& o) {
   sub->add_option("--keda-address", o.keda_address,

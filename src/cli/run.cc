@@ -57,6 +57,12 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
   if (!admin) return fail(admin.error().within("--admin"));
   o.admin = *admin;
   if (!flags.probe_address.empty()) {
+  if (flags.leader_elect) {
+    o.leader = live::LeaderWish{.kubeconfig = flags.kubeconfig,
+                                .context = flags.context,
+                                .lease = flags.lease,
+                                .ns = flags.lease_namespace};
+  }
     auto probes = net::parse_address(flags.probe_address, "0.0.0.0");
     if (!probes) return fail(probes.error().within("--probe-address"));
     o.probes = *probes;

@@ -13,6 +13,9 @@ struct RunFlags {
   bool all_namespaces = false;           // --all-namespaces
   std::string kubeconfig, context;       // --kubeconfig, --context
   bool trust_models = false;             // --trust-models
+  bool leader_elect = false;             // --leader-elect
+  std::string lease = "tidegate";        // --lease NAME
+  std::string lease_namespace;           // --lease-namespace NS
   std::string listen = "0.0.0.0:8080";   // --listen, $TIDEGATE_LISTEN
   std::string admin = "127.0.0.1:8081";  // --admin, $TIDEGATE_ADMIN
   std::string probe_address;             // --probe-address

@@ -18,6 +18,8 @@ using net::Level;
 /// The controller looks this often (world time), but never more often than the loop can bear.
 constexpr Duration kTick = seconds(1);
 constexpr Duration kLeastWallTick = millis(10);
+/// A lack of capacity is told again each retry_after, as long as it lasts.
+constexpr Duration kRepeatGrace = seconds(5);
 /// What ran before us is decided on once it has been seen. Where it cannot be seen for so long
 /// (wall), decisions are made all the same: so status tells what is wrong.
 constexpr Duration kAdoptPatience = seconds(10);
@@ -82,7 +84,13 @@ Result<void> ModelRun::open_variant(const spec::Variant& variant) {
 
 ActuatorSink ModelRun::sink() {
   return {.replica_changed = [this](const ReplicaInfo& info) { replica_changed(info); },
-          .capacity_failed = [this](const control::CapacityFailed& e) { feed(e); },
+          .capacity_failed =
+              [this](const control::CapacityFailed& e) {
+                TargetWords& words = target_words_[e.variant];
+                words.short_of = e.detail;
+                words.short_until = parts_.clock.now() + e.retry_after + kRepeatGrace;
+                feed(e);
+              },
           .applied =
               [this](const control::Applied& e) {
                 parts_.journal.outcome(name(), {.sequence = last_sequence_,
@@ -91,6 +99,7 @@ ActuatorSink ModelRun::sink() {
                                                 .ok = e.ok != 0,
                                                 .detail = e.detail,
                                                 .wall = net::WorldClock::wall_now()});
+                target_words_[e.variant].refused = e.ok != 0 ? "" : e.detail;
                 feed(e);
               }};
 }
@@ -159,6 +168,25 @@ Result<void> ModelRun::reload(format::LoadedModel loaded) {
 void ModelRun::say(const control::OperatorSaid& said) {
   feed(said);
   observe();
+}
+
+void ModelRun::lead(bool leading) {
+  feed(control::LeadershipChanged{static_cast<std::uint8_t>(leading ? 1 : 0)});
+}
+
+std::string ModelRun::refused() const {
+  for (const auto& [variant, words] : target_words_) {
+    if (!words.refused.empty() && spec_index(variant) >= 0) return variant + ": " + words.refused;
+  }
+  return "";
+}
+
+std::string ModelRun::short_of(Instant now) const {
+  for (const auto& [variant, words] : target_words_) {
+    const bool still = now < words.short_until && spec_index(variant) >= 0;
+    if (still && !words.short_of.empty()) return variant + ": " + words.short_of;
+  }
+  return "";
 }
 
 void ModelRun::drained(ReplicaId id) {
@@ -298,6 +326,7 @@ void ModelRun::perform(const control::Action& action) {
               {"after", std::to_string(reason.after)},
               {"detail", announce->detail}});
     parts_.journal.announce(name(), *announce, net::WorldClock::wall_now());
+    if (parts_.announced) parts_.announced(*this, *announce);
   }
 }
 

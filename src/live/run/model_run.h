@@ -57,6 +57,8 @@ struct RunParts {
   format::TapeWriter* tape = nullptr;  ///< or none
   /// After each event, when the controller has decided or left it.
   std::function<void(const ModelRun&)> handled = {};
+  /// What people should hear, besides log and journal; or none.
+  std::function<void(const ModelRun&, const control::Announce&)> announced = {};
 };
 
 /// Last words of a replica that is gone, kept for people.
@@ -75,6 +77,8 @@ class ModelRun {
   void begin();
   Result<void> reload(format::LoadedModel loaded);
   void say(const control::OperatorSaid& said);
+  /// Leadership came or went: only who leads applies numbers.
+  void lead(bool leading);
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
   /// A page of one of its replicas was read.
@@ -94,8 +98,8 @@ class ModelRun {
   const control::ColdStarts& cold_starts(std::size_t variant) const {
     return controller_.cold_starts(variant);
   }
-  const Senses& senses() const { return senses_; }
   const std::deque<ReplicaNote>& notes() const { return notes_; }
+  const Senses& senses() const { return senses_; }
   const signal::Observation& last_observation() const { return last_; }
   const std::map<std::string, std::int64_t>& decisions_by_reason() const { return by_reason_; }
   /// Decided at least once with all in sight that ran at the start: until then view().desired is no
@@ -105,6 +109,10 @@ class ModelRun {
   std::optional<Replicas> running(const std::string& variant) const;
   /// What was told to the variant's actuator last, by a decision or an operator.
   std::optional<Replicas> applied(const std::string& variant) const;
+  /// Why a target did not take its number; empty: all did.
+  std::string refused() const;
+  /// What there is no capacity for, in the target's words; empty: enough, as far as is known.
+  std::string short_of(Instant now) const;
   std::int64_t scale_ups() const { return scale_ups_; }
   std::int64_t scale_downs() const { return scale_downs_; }
   /// Every variant has the replicas that were decided, and they are ready.
@@ -151,6 +159,11 @@ class ModelRun {
   signal::Observation last_;
   std::map<std::string, std::int64_t> by_reason_;
   std::map<std::string, policy::VariantReplicas> applied_;  ///< by variant, as applied last
+  struct TargetWords {
+    std::string refused, short_of;
+    Instant short_until;
+  };
+  std::map<std::string, TargetWords> target_words_;  ///< by variant, as heard last
   std::uint64_t last_sequence_ = 0;
   std::int64_t scale_ups_ = 0, scale_downs_ = 0;
   std::deque<control::Event> events_;

@@ -21,9 +21,17 @@ struct FollowCluster {
 };
 
 struct RunOptions {
+/// --leader-elect: numbers are applied by the one process that holds the Lease.
+struct LeaderWish {
+  std::string kubeconfig, context;
+  std::string lease = "tidegate";
+  std::string ns;  ///< empty: the context's own
+};
+
   std::vector<std::string> files;  ///< -f, at least one where no cluster is followed
   std::optional<FollowCluster> cluster;
   net::Address gateway{"0.0.0.0", 8080};
+  std::optional<LeaderWish> leader;
   net::Address admin{"127.0.0.1", 8081};
   std::optional<net::Address> probes;       ///< --probe-address
   std::optional<keda::ScalerOptions> keda;  ///< --keda-address and its TLS; none: off

@@ -84,6 +84,7 @@ Result<void> Runner::open() {
   if (options_.cluster) {
     if (auto done = open_operator(); !done) return done;
   }
+  if (auto done = open_leadership(); !done) return done;
   if (auto done = open_models(); !done) return done;
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
   auto bound = gateway_->listen(options_.gateway);
@@ -115,14 +116,15 @@ RunParts Runner::parts() {
   out.handled = [this](const ModelRun& run) {
     if (keda_ != nullptr) keda_->handled(run);
   };
+  out.announced = [this](const ModelRun& run, const control::Announce& announce) {
+    announced(run, announce);
+  };
   return out;
 }
 
 Result<void> Runner::open_models() {
   for (const auto& loaded : files_->models()) {
-    auto run = ModelRun::create(parts(), loaded);
-    if (!run) return fail(run.error());
-    models_.push_back(std::move(*run));
+    if (auto made = add_model(loaded); !made) return made;
   }
   hand_models_to_gateway();
   return {};
@@ -188,6 +190,7 @@ void Runner::write_run_file() {
 void Runner::begin() {
   for (auto& model : models_) model->begin();
   if (cluster_models_ != nullptr) begin_operator();
+  if (election_ != nullptr) election_->start();
   if (options_.dry_run) return;
   if (cluster_models_ == nullptr) stop_strays_once();
   watch_files();
@@ -196,6 +199,7 @@ void Runner::begin() {
 void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
     journal_->reached(clock_->now());
+    tell_cluster();
     if (files_->changed()) {
       reload();
     } else if (look_again_) {
@@ -229,6 +233,7 @@ void Runner::shutdown(std::function<void()> done) {
       journal_->flush();
       std::error_code ignored;
       std::filesystem::remove(options_.state_dir + "/run.json", ignored);
+      if (election_ != nullptr) return election_->release(done);
       done();
     };
     for (auto& model : models_) model->shutdown(one_less);

@@ -16,12 +16,15 @@
 #include <vector>
 
 #include "live/admin/admin.h"
+#include "live/kube/leader_election.h"
 #include "live/operator/cluster_models.h"
+#include "live/operator/cluster_report.h"
 #include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 #include "live/run/run_options.h"
 #include "live/run/spec_files.h"
+#include "live/run/target_events.h"
 
 namespace tidegate::live {
 
@@ -49,8 +52,13 @@ class Runner {
   Result<void> open();
   Result<void> open_state();
   Result<void> open_models();
+  Result<void> add_model(const format::LoadedModel& loaded);
   Result<void> open_operator();
   void begin_operator();
+  void tell_cluster();
+  void announced(const ModelRun& run, const control::Announce& announce);
+  Result<void> open_leadership();
+  void lead(bool leading);
   Result<void> open_admin();
   Result<void> open_keda();
   void follow_keda();
@@ -81,7 +89,12 @@ class Runner {
   std::vector<std::unique_ptr<ModelRun>> models_;
   std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< not wanted any more; draining
   std::unique_ptr<SpecFiles> files_;
-  std::unique_ptr<ClusterModels> cluster_models_;  ///< or none
+  std::unique_ptr<ClusterModels> cluster_models_;   ///< or none
+  std::unique_ptr<ClusterReport> report_;           ///< or none
+  std::unique_ptr<TargetEvents> target_events_;     ///< once there is something to say
+  std::unique_ptr<kube::LeaderElection> election_;  ///< none: this process leads
+  std::string lease_trouble_;                       ///< said last
+  bool leads_ = true;
   std::unique_ptr<GpuWatch> gpus_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<KedaFeed> keda_;  ///< or none

@@ -5,41 +5,12 @@
 #include <algorithm>
 
 #include "live/actuate/process/process_actuator.h"
-#include "live/kube/clusters.h"
 #include "live/net/log.h"
 #include "live/run/runner.h"
 
 namespace tidegate::live {
 
 using net::Level;
-
-Result<void> Runner::open_operator() {
-  const FollowCluster& wish = *options_.cluster;
-  auto client = clusters_->client({wish.kubeconfig, wish.context});
-  if (!client) return fail(client.error().within("--models-from-cluster"));
-  ClusterModelsOptions options;
-  options.namespaces = wish.namespaces;
-  if (options.namespaces.empty() && !wish.all_namespaces) {
-    options.namespaces.push_back((*client)->access().ns);
-  }
-  options.trusted = wish.trusted;
-  options.informer.seed = options_.seed;
-  cluster_models_ = std::make_unique<ClusterModels>(
-      *client, options,
-      ClusterModelsHooks{
-          .admit = [this](auto& loaded) { return admit(loaded, options_.profile_dirs); },
-          .changed = [this] { take_models(); }});
-  return cluster_models_->claim_for_files(files_->models());
-}
-
-void Runner::begin_operator() {
-  const auto& ns = options_.cluster->namespaces;
-  net::log(Level::kInfo, "following Models of the cluster",
-           {{"namespaces", options_.cluster->all_namespaces ? "all"
-                           : ns.empty()                     ? "the context's"
-                                        : fmt::format("{}", fmt::join(ns, ","))}});
-  cluster_models_->start();
-}
 
 void Runner::reload() {
   if (closing_) return;
@@ -117,12 +88,18 @@ Result<void> Runner::take_model(const format::LoadedModel& loaded) {
     if ((*run)->loaded().hash == loaded.hash) return {};
     if (auto done = (*run)->reload(loaded); !done) return done;
   } else {
-    auto created = ModelRun::create(parts(), loaded);
-    if (!created) return fail(created.error());
-    models_.push_back(std::move(*created));
+    if (auto made = add_model(loaded); !made) return made;
     models_.back()->begin();
   }
   net::log(Level::kInfo, "reloaded", {{"model", name}});
+  return {};
+}
+
+Result<void> Runner::add_model(const format::LoadedModel& loaded) {
+  auto run = ModelRun::create(parts(), loaded);
+  if (!run) return fail(run.error());
+  if (!leads_) (*run)->lead(false);
+  models_.push_back(std::move(*run));
   return {};
 }
 

@@ -1,0 +1,109 @@
+// What ties a run to a cluster: the Models followed there, what it is told of them, and who leads.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "live/kube/clusters.h"
+#include "live/net/log.h"
+#include "live/run/model_sight.h"
+#include "live/run/runner.h"
+
+namespace tidegate::live {
+
+using net::Level;
+
+namespace {
+
+/// In a pod: the pod's name.
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 && name[0] != 0 ? name : "tidegate";
+}
+
+}  // namespace
+
+Result<void> Runner::open_operator() {
+  const FollowCluster& wish = *options_.cluster;
+  auto client = clusters_->client({wish.kubeconfig, wish.context});
+  if (!client) return fail(client.error().within("--models-from-cluster"));
+  ClusterModelsOptions options;
+  options.namespaces = wish.namespaces;
+  if (options.namespaces.empty() && !wish.all_namespaces) {
+    options.namespaces.push_back((*client)->access().ns);
+  }
+  options.trusted = wish.trusted;
+  options.informer.seed = options_.seed;
+  cluster_models_ = std::make_unique<ClusterModels>(
+      *client, options,
+      ClusterModelsHooks{
+          .admit = [this](auto& loaded) { return admit(loaded, options_.profile_dirs); },
+          .changed = [this] { take_models(); }});
+  if (!options_.dry_run) {
+    report_ = std::make_unique<ClusterReport>(*client, *cluster_models_, host_name());
+  }
+  return cluster_models_->claim_for_files(files_->models());
+}
+
+void Runner::begin_operator() {
+  const auto& ns = options_.cluster->namespaces;
+  net::log(Level::kInfo, "following Models of the cluster",
+           {{"namespaces", options_.cluster->all_namespaces ? "all"
+                           : ns.empty()                     ? "the context's"
+                                        : fmt::format("{}", fmt::join(ns, ","))}});
+  cluster_models_->start();
+}
+
+/// Each second.
+void Runner::tell_cluster() {
+  if (report_ == nullptr) return;
+  report_->look([this](const std::string& name) -> std::optional<ModelSight> {
+    for (const auto& run : models_) {
+      if (run->name() == name) return sight_of(*run, clock_->now());
+    }
+    return std::nullopt;
+  });
+}
+
+void Runner::announced(const ModelRun& run, const control::Announce& announce) {
+  if (!leads_ || options_.dry_run) return;
+  if (cluster_models_ != nullptr && cluster_models_->find(run.name()) != nullptr) {
+    if (report_ != nullptr) report_->announced(run.name(), announce);
+    return;
+  }
+  if (target_events_ == nullptr) {
+    target_events_ = std::make_unique<TargetEvents>(*clusters_, host_name());
+  }
+  target_events_->announced(run.model(), announce);
+}
+
+Result<void> Runner::open_leadership() {
+  if (!options_.leader || options_.dry_run) return {};
+  const LeaderWish& wish = *options_.leader;
+  auto client = clusters_->client({wish.kubeconfig, wish.context});
+  if (!client) return fail(client.error().within("--leader-elect"));
+  kube::LeaderOptions options;
+  options.ns = wish.ns.empty() ? (*client)->access().ns : wish.ns;
+  options.name = wish.lease;
+  options.seed = options_.seed;
+  auto made = kube::LeaderElection::create(
+      *client, options,
+      {.leading = [this](bool yes) { lead(yes); },
+       .trouble =
+           [this](const kube::ApiError& error) {
+             if (std::exchange(lease_trouble_, error.message) == error.message) return;
+             net::log(Level::kWarn, "leader election", {{"error", error.message}});
+           }});
+  if (!made) return fail(made.error().within("--leader-elect"));
+  election_ = std::move(*made);
+  lead(false);
+  return {};
+}
+
+void Runner::lead(bool leading) {
+  leads_ = leading;
+  net::log(Level::kInfo, leading ? "this process leads" : "another process may lead",
+           {{"identity", election_->identity()}});
+  for (auto& model : models_) model->lead(leading);
+  if (report_ != nullptr) report_->lead(leading);
+}
+
+}  // namespace tidegate::live

@@ -173,7 +173,14 @@ void KubeClient::ended(const FlightPtr& flight) {
     return failed(flight,
                   error_of(flight->call, flight->status, flight->body, flight->retry_after));
   }
-  if (flight->is_watch) return finish(flight, json());
+  if (flight->is_watch) {
+    // What is left of a stream that closed whole: an event without its newline, or a page of some
+    // proxy in the server's stead.
+    std::string rest;
+    rest.swap(flight->body);
+    if (line(flight, rest)) finish(flight, json());
+    return;
+  }
   json body = flight->call.verb == "list" ? parse_collected(flight->body)
                                           : json::parse(flight->body, nullptr, false);
   if (body.is_discarded()) body = json(flight->body);  // "ok", as /readyz says

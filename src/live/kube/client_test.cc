@@ -6,6 +6,8 @@
 #include <fstream>
 
 #include "live/kube/testing/api_server.h"
+#include "live/net/clock.h"
+#include "live/net/tls/tls_server.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -225,6 +227,39 @@ TEST_F(ClientTest, a_plugin_is_run_once_for_all_who_wait_and_again_when_refused)
   open(access);
   EXPECT_THAT(said(get(kDeployments, "m")), HasSubstr("exited with status 3"));
   std::filesystem::remove_all(folder);
+}
+
+TEST_F(ClientTest, a_server_that_another_authority_vouches_for_is_not_spoken_to) {
+  WallTime now = net::WorldClock::wall_now();
+  auto certificate = [&](const char* name, Duration until) {
+    return net::self_signed({name}, now + seconds(-7200), now + until).value();
+  };
+  struct Row {
+    const char* label;
+    net::KeyPair server;
+    const net::KeyPair* trusted;
+    const char* says;
+  };
+  const net::KeyPair good = certificate("127.0.0.1", seconds(3600));
+  const net::KeyPair other = certificate("127.0.0.1", seconds(3600));
+  const net::KeyPair elsewhere = certificate("api.internal", seconds(3600));
+  const net::KeyPair old = certificate("127.0.0.1", seconds(-3600));
+  const Row rows[] = {
+      {"the right one", good, &good, "it worked"},
+      {"another authority", good, &other, "does the certificate authority given belong"},
+      {"another name", elsewhere, &elsewhere, "TLS: "},
+      {"expired", old, &old, "TLS: "},
+  };
+  for (const Row& row : rows) {
+    auto tls = net::TlsServer::create({.pair = row.server}).value();
+    ApiServer secure(*loop, {"127.0.0.1", 0}, tls);
+    secure.put("apps/v1", "deployments", {{"metadata", {{"name", "m"}, {"namespace", "serve"}}}});
+    Access access = secure.access();
+    access.tls.ca_pem = row.trusted->certificate_pem;
+    open(access);
+    EXPECT_THAT(said(get(kDeployments, "m")), HasSubstr(row.says)) << row.label;
+    client.reset();
+  }
 }
 
 TEST_F(ClientTest, a_cancelled_call_and_a_dead_client_tell_nothing) {

@@ -129,6 +129,74 @@ TEST_F(InformerTest, while_the_server_is_gone_nothing_is_removed_and_then_it_cat
   ASSERT_TRUE(until([&] { return same() && in_step == 2; }));
 }
 
+TEST_F(InformerTest, whatever_the_server_answers_nothing_is_removed_and_then_it_catches_up) {
+  auto always = [](Answer answer) {
+    return [answer](const net::Request&) -> std::optional<Answer> { return answer; };
+  };
+  Answer asked_back = failure(429, "TooManyRequests", "busy");
+  asked_back.retry_after = 0;
+  Answer page;
+  page.text = "<html>a proxy's page</html>";
+  Answer no_list;
+  no_list.body = {{"kind", "PodList"}, {"items", 3}};
+  struct Row {
+    const char* label;
+    Answer answer;
+    const char* says;
+  };
+  const Row rows[] = {
+      {"an expired token", failure(401, "Unauthorized", "Unauthorized"), "credentials are refused"},
+      {"a right taken away", failure(403, "Forbidden", "no"), "verbs [\"watch\"]"},
+      {"throttled", failure(429, "TooManyRequests", "busy"), "throttling"},
+      {"throttled, with a time to ask again", asked_back, "throttling"},
+      {"500", failure(500, "InternalError", "etcdserver: no leader"), "no leader"},
+      {"503", failure(503, "ServiceUnavailable", "starting"), "starting"},
+      {"a page that is no event", page, "a watch event that is no JSON"},
+      {"an object that is no event", no_list, "a watch event that is no JSON"},
+  };
+  put("p1");
+  put("p2");
+  start();
+  int number = 10;
+  for (const Row& row : rows) {
+    troubles.clear();
+    server.fault = always(row.answer);
+    server.cut_watches();
+    ASSERT_TRUE(until([&] { return troubles.size() >= 4; })) << row.label;
+    EXPECT_THAT(troubles.back().message, ::testing::HasSubstr(row.says)) << row.label;
+    EXPECT_EQ(known.size(), 2u) << row.label;
+    put("p" + std::to_string(++number));
+    erase(known.begin()->first.substr(6));
+    server.fault = nullptr;
+    ASSERT_TRUE(until([&] { return same() && server.watches() == 1; })) << row.label;
+  }
+}
+
+TEST_F(InformerTest, a_list_that_is_none_is_said_and_asked_for_again) {
+  put("p1");
+  bool broken = true;
+  server.fault = [&](const net::Request&) -> std::optional<Answer> {
+    if (!broken) return std::nullopt;
+    Answer page;
+    page.body = {{"kind", "PodList"}, {"items", 3}};
+    return page;
+  };
+  int told_of = 0;
+  Informer odd(client, {"v1", "pods", "serve"}, "app=m",
+               {.changed = [&](const std::string&, const json&) { ++told_of; },
+                .removed = [](const std::string&) {},
+                .in_step = [] {},
+                .trouble =
+                    [&](const ApiError& error) {
+                      EXPECT_THAT(error.message, ::testing::HasSubstr("no items"));
+                      broken = false;
+                    }},
+               {.first_wait = millis(1)});
+  odd.start();
+  EXPECT_TRUE(until([&] { return told_of == 1; }));
+  EXPECT_FALSE(broken);
+}
+
 TEST_F(InformerTest, a_list_whose_token_expires_amid_the_pages_begins_again) {
   for (int i = 0; i < 6; ++i) put("p" + std::to_string(i));
   bool once = false;

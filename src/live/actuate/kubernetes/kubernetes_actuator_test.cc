@@ -6,7 +6,7 @@
 
 #include "live/actuate/conformance.h"
 #include "live/kube/testing/cluster.h"
-#include "live/kube/testing/real_server.h"
+#include "live/kube/testing/given_server.h"
 
 namespace tidegate::live {
 namespace {
@@ -21,21 +21,15 @@ struct Site {
   explicit Site(TestWorld& w, std::size_t few = 0)
       : world(w), clusters(w.loop(), kube::process_environment(), few) {
     kubeconfig = world.state_dir() + "/kubeconfig";
-    std::ofstream(kubeconfig) << (real != nullptr ? real->kubeconfig(ns)
-                                                  : "current-context: c\n"
-                                                    "clusters: [{name: c, cluster: {server: \"" +
-                                                        server.url() +
-                                                        "\"}}]\n"
-                                                        "contexts: [{name: c, context: {cluster: "
-                                                        "c}}]\n");
+    std::ofstream(kubeconfig) << given.kubeconfig();
     cluster.deploy(ns, "m", 0);
   }
   std::unique_ptr<kube::Cluster> make_cluster() {
-    if (real == nullptr) {
-      return std::make_unique<kube::Cluster>(world.loop(), server, kube::Cluster::Options{});
-    }
-    return std::make_unique<kube::Cluster>(world.loop(), real->access(),
-                                           kube::Cluster::Options{.gpus = 100, .ns = ns});
+    kube::Cluster::Options options;
+    if (given.real == nullptr)
+      return std::make_unique<kube::Cluster>(world.loop(), server, options);
+    options.ns = ns;
+    return std::make_unique<kube::Cluster>(world.loop(), given.access(), options);
   }
   spec::Variant variant() const {
     spec::Variant v;
@@ -63,9 +57,9 @@ struct Site {
   std::int64_t replicas() const { return cluster.replicas(ns, "m"); }
 
   TestWorld& world;
-  kube::RealServer* real = kube::RealServer::of_this_program();
-  std::string ns = real != nullptr ? real->new_namespace() : "serve";
-  kube::ApiServer server{world.loop()};  ///< unless there is a real one
+  kube::GivenServer given{world.loop()};
+  kube::ApiServer& server = given.in_process;
+  const std::string& ns = given.ns;
   std::unique_ptr<kube::Cluster> behind = make_cluster();
   kube::Cluster& cluster = *behind;
   kube::Clusters clusters;
@@ -87,10 +81,6 @@ struct KubernetesHarness {
 };
 using Harnesses = ::testing::Types<KubernetesHarness<0>, KubernetesHarness<8>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Kubernetes, ActuatorConformance, Harnesses);
-
-/// A real server breaks, refuses and conflicts at nobody's wish.
-#define ONLY_ON_THE_SERVER_IN_THIS_PROCESS() \
-  if (site.real != nullptr) GTEST_SKIP() << "needs faults made to order: not on a real API server"
 
 class KubernetesTest : public ::testing::Test {
  protected:
@@ -186,7 +176,7 @@ TEST_F(KubernetesTest, a_write_in_between_of_somebody_else_is_told_and_stands) {
 }
 
 TEST_F(KubernetesTest, a_conflict_is_read_again_and_written_onto_the_newer_version) {
-  ONLY_ON_THE_SERVER_IN_THIS_PROCESS();
+  ONLY_IN_THIS_PROCESS(site.given);
   auto actuator = site.make();
   actuator->adopt();
   int left = 3;
@@ -265,7 +255,7 @@ TEST_F(KubernetesTest, an_evicted_pod_is_gone_though_its_object_stays_and_anothe
 
 TEST_F(KubernetesTest,
        while_the_api_server_is_gone_nothing_is_lost_and_then_the_last_number_holds) {
-  ONLY_ON_THE_SERVER_IN_THIS_PROCESS();
+  ONLY_IN_THIS_PROCESS(site.given);
   auto actuator = site.make();
   actuator->adopt();
   actuator->apply({"h100", Replicas(2), {}});
@@ -317,7 +307,7 @@ TEST_F(KubernetesTest, what_is_wrong_with_a_target_is_said_with_the_fix_and_mend
 }
 
 TEST_F(KubernetesTest, a_right_that_is_missing_is_named_and_once_granted_all_goes_on) {
-  ONLY_ON_THE_SERVER_IN_THIS_PROCESS();
+  ONLY_IN_THIS_PROCESS(site.given);
   const std::pair<const char*, const char*> rows[] = {
       {"list pods", "apiGroups [\"\"], resources [\"pods\"], verbs [\"list\"]"},
       {"get deployments/scale", "resources [\"deployments/scale\"], verbs [\"get\"]"},
@@ -339,7 +329,7 @@ TEST_F(KubernetesTest, a_right_that_is_missing_is_named_and_once_granted_all_goe
 }
 
 TEST_F(KubernetesTest, any_kind_with_a_scale_will_do) {
-  ONLY_ON_THE_SERVER_IN_THIS_PROCESS();
+  ONLY_IN_THIS_PROCESS(site.given);
   json definition = json::parse(R"({"metadata": {"name": "groups.example.org"}, "spec": {
       "group": "example.org", "scope": "Namespaced", "names": {"plural": "groups", "kind": "Group"},
       "versions": [{"name": "v1", "served": true, "storage": true,

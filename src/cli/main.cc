@@ -45,13 +45,13 @@ void cluster_flags(CLI::App* sub, RunFlags& o) {
   sub->add_flag("--trust-models", o.trust_models,
                 "its Models may run commands, read files and scale other namespaces")
       ->needs(from);
-}
   auto* elect = sub->add_flag("--leader-elect", o.leader_elect,
                               "of several that run, the one that holds a Lease applies numbers");
   sub->add_option("--lease", o.lease, "its name")->needs(elect)->capture_default_str();
   sub->add_option("--lease-namespace", o.lease_namespace,
                   "where it is (default: that of the context or pod)")
       ->needs(elect);
+}
 
 void keda_flags(CLI::App* sub, RunFlags& o) {
   sub->add_option("--keda-address", o.keda_address,
@@ -61,6 +61,27 @@ void keda_flags(CLI::App* sub, RunFlags& o) {
   sub->add_option("--keda-tls-key", o.keda_key, "the certificate's key (PEM)");
   sub->add_option("--keda-tls-client-ca", o.keda_client_ca,
                   "callers must show a certificate of this CA (PEM)");
+}
+
+void external_metrics_flags(CLI::App* sub, RunFlags& o) {
+  auto* address = sub->add_option("--external-metrics-address", o.external_metrics_address,
+                                  "serve external.metrics.k8s.io to HPAs here (HTTPS), e.g. :8443 "
+                                  "(default: off)")
+                      ->envname("TIDEGATE_EXTERNAL_METRICS_ADDRESS");
+  auto* cert = sub->add_option("--external-metrics-cert", o.external_metrics_cert,
+                               "its certificate (PEM); default: one of our own")
+                   ->needs(address);
+  auto* key = sub->add_option("--external-metrics-key", o.external_metrics_key,
+                              "the certificate's key (PEM)");
+  key->needs(cert);
+  cert->needs(key);
+  sub->add_option("--external-metrics-service", o.external_metrics_service,
+                  "[NAMESPACE/]NAME of the Service that leads here")
+      ->capture_default_str()
+      ->needs(address);
+  sub->add_flag("--register-external-metrics", o.register_external_metrics,
+                "make the APIService where there is none, and keep ours up to date")
+      ->needs(address);
 }
 
 void add_run(CLI::App& app, int& code) {
@@ -83,6 +104,7 @@ void add_run(CLI::App& app, int& code) {
   sub->add_option("--probe-address", o.probe_address,
                   "serve /healthz, /readyz and /metrics here too, without a token");
   keda_flags(sub, o);
+  external_metrics_flags(sub, o);
   sub->add_option("--state", o.state_dir, "journal, logs and addresses")->capture_default_str();
   sub->add_option("--time-scale", o.time_scale, "world seconds in one real second")
       ->capture_default_str();

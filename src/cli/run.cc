@@ -37,12 +37,31 @@ Result<std::optional<live::keda::ScalerOptions>> keda_of(const RunFlags& flags) 
   return live::keda::ScalerOptions{.listen = *address, .tls = tls};
 }
 
+Result<std::optional<live::external_metrics::Options>> external_metrics_of(const RunFlags& flags) {
+  if (flags.external_metrics_address.empty()) return std::nullopt;
+  auto address = net::parse_address(flags.external_metrics_address, "0.0.0.0");
+  if (!address) return fail(address.error().within("--external-metrics-address"));
+  live::external_metrics::Options out;
+  out.listen = *address;
+  out.certificate_file = flags.external_metrics_cert;
+  out.key_file = flags.external_metrics_key;
+  out.service = flags.external_metrics_service;
+  if (flags.register_external_metrics) out.registration = live::external_metrics::Write::kYes;
+  return out;
+}
+
 Result<live::RunOptions> options_of(const RunFlags& flags) {
   live::RunOptions o;
   if (flags.files.empty() && !flags.models_from_cluster) {
     return fail("nothing to run: give -f FILE, or --models-from-cluster");
   }
   o.files = flags.files;
+  if (flags.leader_elect) {
+    o.leader = live::LeaderWish{.kubeconfig = flags.kubeconfig,
+                                .context = flags.context,
+                                .lease = flags.lease,
+                                .ns = flags.lease_namespace};
+  }
   if (flags.models_from_cluster) {
     o.cluster = live::FollowCluster{.kubeconfig = flags.kubeconfig,
                                     .context = flags.context,
@@ -57,12 +76,6 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
   if (!admin) return fail(admin.error().within("--admin"));
   o.admin = *admin;
   if (!flags.probe_address.empty()) {
-  if (flags.leader_elect) {
-    o.leader = live::LeaderWish{.kubeconfig = flags.kubeconfig,
-                                .context = flags.context,
-                                .lease = flags.lease,
-                                .ns = flags.lease_namespace};
-  }
     auto probes = net::parse_address(flags.probe_address, "0.0.0.0");
     if (!probes) return fail(probes.error().within("--probe-address"));
     o.probes = *probes;
@@ -70,6 +83,9 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
   auto keda = keda_of(flags);
   if (!keda) return fail(keda.error());
   o.keda = *keda;
+  auto external_metrics = external_metrics_of(flags);
+  if (!external_metrics) return fail(external_metrics.error());
+  o.external_metrics = *external_metrics;
   if (!(flags.time_scale > 0 && flags.time_scale <= 1000)) {
     return fail(fmt::format("--time-scale {}: above 0 and at most 1000", flags.time_scale));
   }

@@ -22,6 +22,10 @@ struct RunFlags {
   std::string keda_address;              // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
   std::string keda_cert, keda_key;       // --keda-tls-cert, --keda-tls-key
   std::string keda_client_ca;            // --keda-tls-client-ca
+  std::string external_metrics_address;  // --external-metrics-address; empty: off
+  std::string external_metrics_cert, external_metrics_key;
+  std::string external_metrics_service = "tidegate";  // --external-metrics-service
+  bool register_external_metrics = false;             // --register-external-metrics
   std::string state_dir = ".tidegate";   // --state
   double time_scale = 1;                 // --time-scale
   std::uint64_t seed = 1;                // --seed

@@ -126,7 +126,7 @@ void ExternalMetrics::desired(const ModelRun& model, const spec::Variant& varian
                               std::string_view metric, em::Samples& out) const {
   const auto* target = std::get_if<spec::KubernetesTarget>(&variant.target);
   if (metric == em::kWvaDesiredReplicas && target == nullptr) return;
-  const keda::Found found = world_.told(model.name(), variant.name);
+  const keda::Found found = numbers_.told(model.name(), variant.name);
   const bool itself = found.missing == keda::Missing::kWritesItself;
   if (found.missing != keda::Missing::kNothing && !itself) return;
   const std::string& ns = namespace_of(variant);

@@ -2,7 +2,7 @@
 // ExternalMetrics: what a run tells HPAs (live/external_metrics), and how it is reached.
 //
 //   auto metrics = ExternalMetrics::open(world, options, state_dir).value();
-//   metrics->address();
+//   metrics->numbers().handled(run);      // after each event of a model
 //
 // What is told, by namespace (a Kubernetes target's own; of other targets the account's):
 //   tidegate_desired_replicas  {model, variant}                as KEDA is told it (keda_feed.h)
@@ -13,15 +13,14 @@
 // Of a target that Tidegate scales itself there is no number: an HPA would be a second writer.
 // Thread-safety: the loop's thread.
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "live/external_metrics/registration.h"
 #include "live/external_metrics/server.h"
-#include "live/keda/number_board.h"
 #include "live/kube/clusters.h"
+#include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 
 namespace tidegate::live {
@@ -32,7 +31,6 @@ struct ExternalMetricsWorld {
   kube::Clusters& clusters;
   Gateway& gateway;
   const std::vector<std::unique_ptr<ModelRun>>& models;
-  std::function<keda::Found(const std::string& model, const std::string& variant)> told;
 };
 
 class ExternalMetrics {
@@ -42,6 +40,8 @@ class ExternalMetrics {
                                                        const external_metrics::Options& options,
                                                        const std::string& state_dir);
   net::Address address() const { return address_; }
+  /// To be told what KEDA's feed is told; nobody listens to this one.
+  KedaFeed& numbers() { return numbers_; }
   void drain() { server_->drain(); }
 
  private:
@@ -54,6 +54,7 @@ class ExternalMetrics {
                external_metrics::Samples& out) const;
 
   ExternalMetricsWorld world_;
+  KedaFeed numbers_;
   std::string own_namespace_;
   std::unique_ptr<external_metrics::Server> server_;
   std::unique_ptr<external_metrics::Registration> registration_;

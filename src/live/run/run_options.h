@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "live/external_metrics/options.h"
 #include "live/keda/scaler.h"
 #include "live/net/http.h"
 
@@ -20,7 +21,6 @@ struct FollowCluster {
   bool trusted = false;  ///< --trust-models
 };
 
-struct RunOptions {
 /// --leader-elect: numbers are applied by the one process that holds the Lease.
 struct LeaderWish {
   std::string kubeconfig, context;
@@ -28,6 +28,7 @@ struct LeaderWish {
   std::string ns;  ///< empty: the context's own
 };
 
+struct RunOptions {
   std::vector<std::string> files;  ///< -f, at least one where no cluster is followed
   std::optional<FollowCluster> cluster;
   net::Address gateway{"0.0.0.0", 8080};
@@ -35,6 +36,7 @@ struct LeaderWish {
   net::Address admin{"127.0.0.1", 8081};
   std::optional<net::Address> probes;       ///< --probe-address
   std::optional<keda::ScalerOptions> keda;  ///< --keda-address and its TLS; none: off
+  std::optional<external_metrics::Options> external_metrics;  ///< for HPA; none: off
   std::string state_dir = ".tidegate";
   std::string admin_token;  ///< TIDEGATE_ADMIN_TOKEN
   double time_scale = 1;    ///< world seconds in one real second

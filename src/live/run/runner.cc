@@ -93,6 +93,7 @@ Result<void> Runner::open() {
   gpus_ = std::make_unique<GpuWatch>(loop_, *outside_, [this] { return gpu_pages(models_); });
   if (auto done = open_admin(); !done) return done;
   if (auto done = open_keda(); !done) return done;
+  if (auto done = open_external_metrics(); !done) return done;
   write_run_file();
   return {};
 }
@@ -115,6 +116,7 @@ RunParts Runner::parts() {
                   *ports_, *clusters_, *accounts_, *outside_, options_,  tape_.get()};
   out.handled = [this](const ModelRun& run) {
     if (keda_ != nullptr) keda_->handled(run);
+    if (external_metrics_ != nullptr) external_metrics_->numbers().handled(run);
   };
   out.announced = [this](const ModelRun& run, const control::Announce& announce) {
     announced(run, announce);
@@ -176,6 +178,17 @@ void Runner::follow_keda() {
   const bool all = cluster_models_ == nullptr || cluster_models_->in_step();
   const auto known = all ? keda::Models::kAll : keda::Models::kMoreMayCome;
   if (keda_ != nullptr) keda_->follow(models_, known);
+  if (external_metrics_ != nullptr) external_metrics_->numbers().follow(models_, known);
+}
+
+Result<void> Runner::open_external_metrics() {
+  if (!options_.external_metrics) return {};
+  auto opened = ExternalMetrics::open({loop_, *clusters_, *gateway_, models_},
+                                      *options_.external_metrics, options_.state_dir);
+  if (!opened) return fail(opened.error());
+  external_metrics_ = std::move(*opened);
+  follow_keda();
+  return {};
 }
 
 void Runner::write_run_file() {
@@ -184,6 +197,9 @@ void Runner::write_run_file() {
                {"admin", admin_address_.text()},
                {"timeScale", options_.time_scale}};
   if (keda_ != nullptr) file["keda"] = keda_->scaler().address().text();
+  if (external_metrics_ != nullptr) {
+    file["externalMetrics"] = external_metrics_->address().text();
+  }
   std::ofstream(options_.state_dir + "/run.json") << file.dump() << '\n';
 }
 
@@ -225,6 +241,7 @@ void Runner::shutdown(std::function<void()> done) {
   }
   closing_ = true;
   loop_.cancel(watch_timer_);
+  if (external_metrics_ != nullptr) external_metrics_->drain();
   if (keda_ != nullptr) keda_->shutdown();  // unreachable, it makes KEDA hold what there is
   gateway_->shutdown([this, done = std::move(done)] {
     auto left = std::make_shared<std::size_t>(models_.size() + 1);

@@ -19,6 +19,7 @@
 #include "live/kube/leader_election.h"
 #include "live/operator/cluster_models.h"
 #include "live/operator/cluster_report.h"
+#include "live/run/external_metrics.h"
 #include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
@@ -41,6 +42,7 @@ class Runner {
   net::Address gateway_address() const { return gateway_address_; }
   net::Address admin_address() const { return admin_address_; }
   const KedaFeed* keda() const { return keda_.get(); }
+  const ExternalMetrics* external_metrics() const { return external_metrics_.get(); }
   const net::WorldClock& clock() const { return *clock_; }
   const std::vector<std::unique_ptr<ModelRun>>& models() const { return models_; }
   Gateway& gateway() { return *gateway_; }
@@ -61,6 +63,7 @@ class Runner {
   void lead(bool leading);
   Result<void> open_admin();
   Result<void> open_keda();
+  Result<void> open_external_metrics();
   void follow_keda();
   RunParts parts();
   void hand_models_to_gateway();
@@ -97,7 +100,8 @@ class Runner {
   bool leads_ = true;
   std::unique_ptr<GpuWatch> gpus_;
   std::unique_ptr<AdminServer> admin_;
-  std::unique_ptr<KedaFeed> keda_;  ///< or none
+  std::unique_ptr<KedaFeed> keda_;                     ///< or none
+  std::unique_ptr<ExternalMetrics> external_metrics_;  ///< or none
   net::Address gateway_address_, admin_address_;
   net::Loop::TimerId watch_timer_ = net::Loop::TimerId::kNone;
   Instant started_mono_;

@@ -180,12 +180,12 @@ void complete_hook(Client& client, const std::string& group, const std::string& 
               done(std::move(told)));
 }
 
-void set_warm_pool(Client& client, const std::string& group, std::int64_t size,
+void set_warm_pool(Client& client, const std::string& group, std::int64_t prepared,
                    const std::string& state, Told<None> told) {
   client.call(kAutoScaling, "PutWarmPool",
               {{kGroupName, group},
-               {"MinSize", std::to_string(size)},
-               {"MaxGroupPreparedCapacity", std::to_string(size)},  // the same: an absolute size
+               {"MinSize", "0"},
+               {"MaxGroupPreparedCapacity", std::to_string(prepared)},
                {"PoolState", state},
                {"InstanceReusePolicy.ReuseOnScaleIn", "true"}},
               done(std::move(told)));

@@ -76,8 +76,9 @@ void protect(Client& client, const std::string& group, const std::vector<std::st
              Told<None> told);
 void complete_hook(Client& client, const std::string& group, const std::string& hook,
                    const std::string& instance, Told<None> told);
-/// Exactly `size` warmed instances, whatever the group's maximum; they come back on scale-in.
-void set_warm_pool(Client& client, const std::string& group, std::int64_t size,
+/// A warm pool of `prepared` less the desired capacity, so that raising the capacity wakes an
+/// instance and refills nothing; what is scaled in comes back while there is room.
+void set_warm_pool(Client& client, const std::string& group, std::int64_t prepared,
                    const std::string& state, Told<None> told);
 
 }  // namespace tidegate::live::aws

@@ -97,6 +97,7 @@ class AwsActuator final : public Actuator {
     bool to_pool = false, drained = false, asked = false;
     bool completed = false;  ///< its termination hook
     bool woken = false;
+    bool missed = false;  ///< in neither list of the last look
     Instant in_service_at;
     net::Loop::TimerId deadline = net::Loop::TimerId::kNone;
     bool counts() const { return !asked && (phase == Phase::kComing || phase == Phase::kServing); }

@@ -75,14 +75,17 @@ void AwsActuator::seen_all() {
     }
   }
   for (auto it = members_.begin(); it != members_.end();) {
-    if (it->second.instance.empty() || there.contains(it->second.instance)) {
+    // Between the two lists one may have moved from the one to the other: twice in neither is gone.
+    const bool may_move = pooled() && !it->second.missed;
+    if (it->second.instance.empty() || there.contains(it->second.instance) || may_move) {
+      it->second.missed = !it->second.instance.empty() && !there.contains(it->second.instance);
       ++it;
       continue;
     }
     end(it->second);
     it = members_.erase(it);
   }
-  std::erase_if(addresses_, [&](const auto& entry) { return !there.contains(entry.first); });
+  std::erase_if(addresses_, [&](const auto& entry) { return find(entry.first) == nullptr; });
   adopting_ = false;
   if (suspect_ < 0) reconcile_orders();
   if (missing() > 0 || !old_news_) {

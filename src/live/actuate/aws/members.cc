@@ -41,6 +41,7 @@ void AwsActuator::place(const aws::Instance& instance) {
   Member* member = find(instance.id);
   if (member == nullptr) member = appear(instance, phase);
   if (member == nullptr) return;
+  member->missed = false;
   member->lifecycle = instance.lifecycle;
   member->is_protected = instance.is_protected;
   member->phase = phase;

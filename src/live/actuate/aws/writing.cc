@@ -16,8 +16,8 @@ void AwsActuator::turn() {
   if (suspect_ >= 0) return rest();  // whose number it is is seen by the next look
   if (wanted_ >= 0) {
     if (write_number()) return;
-    if (write_pool()) return;
     if (terminate_one()) return;
+    if (write_pool()) return;
     if (protect_some()) return;
     answer();
   }
@@ -109,36 +109,31 @@ void AwsActuator::shrink(std::int64_t excess) {
   }
 }
 
-/// Who is drained for the pool finds room in it when it is terminated, and not before: the group
-/// would launch another into that room.
+/// Room for those that shall sleep, and none yet for who still drains for it: the group would
+/// launch another into that.
 std::int64_t AwsActuator::pool_goal() const {
-  return wanted_asleep_ - std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
-           const Member& member = entry.second;
-           return member.leaving && member.to_pool && !member.drained;
+  return group_.desired + wanted_asleep_ -
+         std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
+           return entry.second.leaving && entry.second.to_pool && !entry.second.asked;
          });
 }
 
 bool AwsActuator::write_pool() {
-  if (!pooled()) return false;
-  const std::int64_t goal = std::max<std::int64_t>(0, pool_goal());
-  const std::int64_t now = pool_written_ >= 0 ? pool_written_ : pool_.configured ? pool_.min : 0;
+  if (!pooled() || (!pool_.configured && wanted_asleep_ == 0)) return false;
   const std::string state(
       EnumTokens<spec::AwsPoolState>::kTokens[static_cast<std::size_t>(target().warm_pool_state)]);
-  const bool ours = pool_written_ >= 0 ||
-                    (pool_.configured && pool_.state == state && pool_.prepared == pool_.min);
-  if (ours ? goal == now : goal == 0 && !pool_.configured) return false;
-  // Whoever is about to wake must have left the pool before it shrinks.
-  if (goal < now && missing() == 0 &&
-      group_.desired > std::count_if(members_.begin(), members_.end(),
-                                     [](const auto& entry) { return entry.second.counts(); })) {
-    return false;
-  }
+  const bool as_ours = pool_.configured && pool_.reuse && pool_.min == 0 && pool_.state == state;
+  const std::int64_t goal = pool_goal();
+  if (goal == (pool_written_ < 0 && as_ours ? pool_.prepared : pool_written_)) return false;
   write(
       "warm pool not set",
       [this, goal, state](aws::Told<aws::None> told) {
         aws::set_warm_pool(*client_, target().name, goal, state, std::move(told));
       },
-      [this, goal] { pool_written_ = goal; });
+      [this, goal] {
+        pool_written_ = goal;
+        pool_.configured = true;
+      });
   return true;
 }
 
@@ -246,7 +241,7 @@ void AwsActuator::write(const char* what, std::function<void(aws::Told<aws::None
 bool AwsActuator::moving() const {
   const bool all_there = std::all_of(members_.begin(), members_.end(), [](const auto& entry) {
     const ReplicaState state = entry.second.info.state;
-    return !entry.second.leaving &&
+    return !entry.second.leaving && !entry.second.missed &&
            (state == ReplicaState::kReady || state == ReplicaState::kSleeping ||
             state == ReplicaState::kFailed);
   });

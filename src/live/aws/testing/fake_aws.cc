@@ -88,7 +88,10 @@ std::string FakeAws::last(const std::string& action) const {
 void FakeAws::handle(const net::ExchangePtr& exchange) {
   const net::Request& request = exchange->request();
   const bool token = request.path == "/latest/api/token";
-  if (down || (token && out_of_reach)) return exchange->abort();
+  if (down || (token && out_of_reach)) {
+    metadata_refused += token ? 1 : 0;
+    return exchange->abort();
+  }
   const bool is_query = request.method == "POST" && request.path == "/";
   const Reply reply = is_query ? query(request, parse_form(request.body)) : local(request);
   exchange->respond(reply.status, {}, reply.body);
@@ -210,8 +213,21 @@ std::string FakeAws::fresh_keys(bool json) {
       key, expiration);
 }
 
+/// For tests from outside: how the first group is, and its number as somebody else writes it.
+FakeAws::Reply FakeAws::outside(const net::Request& request) {
+  FakeGroup& group = *groups_.begin()->second;
+  if (request.path == "/desired") group.desired = std::stoll(request.body);
+  if (request.path == "/spot") instance_action = request.body;
+  return {200,
+          fmt::format(R"({{"desired":{},"inService":{},"warmed":{},"writes":{}}})", group.desired,
+                      group.in_service(), group.warmed(), count("SetDesiredCapacity"))};
+}
+
 /// Instance metadata and the container's agent.
 FakeAws::Reply FakeAws::local(const net::Request& request) {
+  if (request.path == "/state" || request.path == "/desired" || request.path == "/spot") {
+    return outside(request);
+  }
   if (request.path == "/agent") {
     if (request.headers.get("Authorization") != agent_authorization) return {401, ""};
     return {200, fresh_keys(true)};
@@ -227,6 +243,7 @@ FakeAws::Reply FakeAws::local(const net::Request& request) {
       request.headers.get("X-aws-ec2-metadata-token") != metadata_token_) {
     return {401, ""};
   }
+  ++metadata_reads;
   const std::string keys = "/latest/meta-data/iam/security-credentials/";
   if (request.path == keys) return {200, "instance-role"};
   if (request.path == keys + "instance-role") return {200, fresh_keys(true)};

@@ -48,7 +48,7 @@ class FakeAws {
   std::string expiration = "2099-01-01T00:00:00Z";  ///< of those handed out
   bool out_of_reach = false;                        ///< the metadata's token: as behind a hop limit
   std::string instance_action;                      ///< of the spot notice; empty: 404
-  std::int64_t metadata_tokens = 0, handed_out = 0;
+  std::int64_t metadata_tokens = 0, metadata_refused = 0, metadata_reads = 0, handed_out = 0;
   void forget_metadata_token() { metadata_token_.clear(); }
 
   /// Answers with this error, so many times; by action.
@@ -74,6 +74,7 @@ class FakeAws {
   void handle(const net::ExchangePtr& exchange);
   Reply query(const net::Request& request, const Form& asked);
   Reply local(const net::Request& request);
+  Reply outside(const net::Request& request);
   std::optional<Reply> refusal(const net::Request& request, const std::string& action,
                                const std::string& service);
   Reply act(const std::string& action, const Form& asked);

@@ -28,9 +28,14 @@ std::int64_t FakeGroup::warmed() const {
                        [](const auto& one) { return one.warmed() && !one.terminating(); });
 }
 
+std::int64_t FakeGroup::pool_size() const {
+  const std::int64_t room = (pool_prepared < 0 ? max : pool_prepared) - desired;
+  return pool ? std::max(pool_min, room) : 0;
+}
+
 void FakeGroup::terminate(FakeInstance& instance) {
   // With reuse, what leaves the group goes back to its pool while the pool has room.
-  const bool back = pool && pool_reuse && !instance.warmed() && warmed() < pool_min;
+  const bool back = pool && pool_reuse && !instance.warmed() && warmed() < pool_size();
   instance.lifecycle = back                ? "Warmed:Pending"
                        : instance.warmed() ? "Warmed:Terminating"
                                            : "Terminating";
@@ -68,9 +73,13 @@ void FakeGroup::launch(const std::string& lifecycle) {
                        "Availability Zone you requested (eu-central-1a). Launching EC2 instance "
                        "failed."});
   } else {
-    instances.push_back({"i-" + std::to_string(next_), lifecycle,
-                         "127.1.0." + std::to_string(1 + next_ % 250), false, false});
-    ++next_;
+    int host = 2;  // the lowest that is free
+    auto ip = [&] { return "127.1.0." + std::to_string(host); };
+    while (std::any_of(instances.begin(), instances.end(),
+                       [&](const FakeInstance& one) { return one.ip == ip(); })) {
+      ++host;
+    }
+    instances.push_back({"i-" + std::to_string(next_++), lifecycle, ip(), false, false});
     activities.insert(activities.begin(), {"activity-" + number, "Successful", ""});
   }
   if (activities.size() > kMaxActivities) activities.pop_back();
@@ -99,9 +108,7 @@ void FakeGroup::fill() {
 }
 
 void FakeGroup::fill_pool() {
-  const std::int64_t room =
-      pool_prepared < 0 ? max - desired : std::max<std::int64_t>(0, pool_prepared - desired);
-  const std::int64_t wanted = pool ? std::max(pool_min, room) : 0;
+  const std::int64_t wanted = pool_size();
   for (std::int64_t missing = wanted - warmed(); missing > 0; --missing) {
     launch("Warmed:Pending");
     if (activities.front().status == "Failed") break;

@@ -51,6 +51,7 @@ class FakeGroup {
   std::int64_t in_service() const;
   std::int64_t counted() const;
   std::int64_t warmed() const;
+  std::int64_t pool_size() const;  ///< as it shall be
 
  private:
   void move(FakeInstance& instance) const;

@@ -1,6 +1,8 @@
 # install() of Tidegate, and a .deb:  cpack -G DEB --config build/CPackConfig.cmake -B build
 #
 # Included by the root CMakeLists.txt after src/. Shared libraries become dependencies by dpkg-shlibdeps.
+# Installs what was built, and builds nothing: first `ninja tidegate`.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 include(GNUInstallDirs)
 install(TARGETS tidegate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/profiles DESTINATION ${CMAKE_INSTALL_DATADIR}/tidegate

@@ -86,15 +86,17 @@ scrape_configs:
             self.processes.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log))
         return self.processes[-1]
 
-    def start_prometheus(self):
+    def start_prometheus(self, *flags):
         process = self.start([PROMETHEUS, f"--config.file={self.dir}/prometheus.yml",
                               f"--storage.tsdb.path={self.dir}/data",
-                              f"--web.listen-address=127.0.0.1:{self.port}"])
-        until(lambda: self.query("up") is not None, "prometheus", alive=process)
+                              f"--web.listen-address=127.0.0.1:{self.port}", *flags])
+        until(lambda: socket.create_connection(("127.0.0.1", self.port)).close() or True, "prometheus",
+              alive=process)
         return process
 
     def query(self, promql):
-        return get(f"http://127.0.0.1:{self.port}/api/v1/query?query={urllib.parse.quote(promql)}")["data"]["result"]
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?query={urllib.parse.quote(promql)}"
+        return get(url)["data"]["result"]
 
     def run_models(self):
         ask = f"prometheus: {{url: 'http://127.0.0.1:{self.port}', interval: 5s, maxAge: 30s}}"
@@ -148,6 +150,7 @@ scrape_configs:
         asked = self.models(run)["query"]["prometheus"]["metrics"][0]
         self.assertEqual(asked["value"], 12)
         self.assertLess(asked["ageSeconds"], 30)
+        self.assertRegex(run.cli("explain", "query").stdout, r"scaling.metrics\[0\] +12  \(fresh, prometheus")
 
         self.prometheus.kill()
         self.prometheus.wait()
@@ -157,6 +160,7 @@ scrape_configs:
             until(lambda: self.unknown(run, name), f"{name} says that nothing is known")
             self.assertEqual(self.desired(run)[name], 6, run.tail())
             self.assertRegex(self.unknown(run, name), "onnect")  # Failed to connect, Connection refused
+            self.assertRegex(run.cli("status").stdout, f"(?m)^{name}: .* is not known: .*onnect")
         self.assertIn("Prometheus was asked in vain", run.tail())
 
         self.prometheus = self.start_prometheus()
@@ -186,6 +190,30 @@ scrape_configs:
             run.start()
             until(lambda: self.unknown(run, "query") not in ("", "not asked yet"), promql)
             self.assertRegex(self.unknown(run, "query"), said)
+            run.kill()
+
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl makes the certificate")
+    def test_over_tls_its_certificate_is_held_against_caFile(self):
+        for name in ("own", "other"):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt", "-days", "2", "-subj",
+                            "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+                           cwd=self.dir, check=True, capture_output=True)
+        (self.dir / "web.yml").write_text("tls_server_config: {cert_file: own.crt, key_file: own.key}")
+        self.prometheus.kill()
+        self.prometheus.wait()
+        self.start_prometheus(f"--web.config.file={self.dir}/web.yml")
+        for authority, said in (("other", "TLS: SSL certificate problem"), ("own", "")):
+            ask = f"prometheus: {{url: 'https://127.0.0.1:{self.port}', caFile: {self.dir}/{authority}.crt}}"
+            yaml = model("query", "promql: 'sum(vector(7))'", ask)
+            run = Run(self.dir, yaml.replace("ENGINES", f"http://127.0.0.1:{self.ports[0]}"), scale=SCALE)
+            self.runs.append(run)
+            run.start()
+            if said:
+                until(lambda: said in self.unknown(run, "query"), said)
+            else:
+                until(lambda: self.models(run)["query"]["prometheus"]["metrics"][0]["value"] == 7, "an answer")
             run.kill()
 
 

@@ -70,6 +70,10 @@ void print_decision(const control::Decision& d, std::int64_t repeats, const std:
   print_signal("waiting_requests", signal::waiting_requests(d.observation));
   print_signal("in_flight_requests", signal::in_flight_requests(d.observation));
   print_signal("ttft_p99_seconds", d.observation.ttft_p99_seconds);
+  for (std::size_t i = 0; i < d.observation.metrics.size(); ++i) {
+    const signal::Signal& metric = d.observation.metrics[i];
+    if (!metric.absent()) print_signal(fmt::format("scaling.metrics[{}]", i).c_str(), metric);
+  }
   for (const auto& v : d.observation.variants) {
     fmt::print("    {}: {} ready, {} asleep, {} starting, {} ordered, {} draining, {} failed\n",
                v.variant, v.fleet.ready.value(), v.fleet.sleeping.value(), v.fleet.starting.value(),
@@ -168,6 +172,13 @@ int status(const StatusOptions& options) {
     }
   }
   print_table(rows);
+  for (const auto& model : (*answer)["results"]) {
+    if (!model.contains("prometheus")) continue;
+    for (const auto& unknown : model["prometheus"]["unknown"]) {
+      fmt::print("{}: {} is not known: {}\n", model.value("model", ""), unknown.value("what", ""),
+                 unknown.value("why", ""));
+    }
+  }
   return 0;
 }
 

@@ -13,7 +13,7 @@ constexpr double kClearly = 0.7;
 /// As many misses as this make a case.
 constexpr double kLeastMisses = 20;
 /// Below this share of the capacity misses are nobody's but the engine's.
-constexpr double kBusy = 0.5;
+constexpr double kBusy = 0.25;
 /// Of the misses that the SLO allows, chance may have half.
 constexpr double kChanceBudget = 0.5;
 constexpr double kLuckGain = 0.02, kMostTimes = 10, kLeastLuck = 0.7, kMostLuck = 2.5;

@@ -16,6 +16,19 @@ bool is_news(const std::optional<double>& before, const std::optional<double>& n
   return now && *now != 0 && (!before || *before != *now);
 }
 
+/// What the exporter does not tell of a device of this machine, its driver may.
+void complete(signal::GpuReading& gpu, const signal::GpuReading& driver) {
+  auto take = [&](auto signal::GpuReading::*member) {
+    if (!(gpu.*member)) gpu.*member = driver.*member;
+  };
+  take(&signal::GpuReading::used_bytes);
+  take(&signal::GpuReading::total_bytes);
+  take(&signal::GpuReading::busy_ratio);
+  take(&signal::GpuReading::power_watts);
+  take(&signal::GpuReading::temp_celsius);
+  if (gpu.product.empty()) gpu.product = driver.product;
+}
+
 }  // namespace
 
 GpuWatch::GpuWatch(net::Loop& loop, net::CurlClient& client, Pages pages, GpuWatchOptions options)
@@ -124,7 +137,13 @@ std::vector<signal::GpuReading> GpuWatch::readings() const {
     for (const signal::GpuReading& gpu : page.gpus) known.insert(signal::gpu_id(gpu));
   }
   for (signal::GpuReading& gpu : driver_.latest()) {
-    if (!known.contains(signal::gpu_id(gpu))) out.push_back(std::move(gpu));
+    if (known.contains(signal::gpu_id(gpu))) {
+      for (signal::GpuReading& told : out) {
+        if (signal::gpu_id(told) == signal::gpu_id(gpu)) complete(told, gpu);
+      }
+    } else {
+      out.push_back(std::move(gpu));
+    }
   }
   return out;
 }

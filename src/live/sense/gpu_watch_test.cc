@@ -94,6 +94,10 @@ TEST_F(GpuWatchTest, PagesAndTheDriverAreOneListWithEachDeviceOnce) {
   start(TIDEGATE_FAKE_NVML);
   const std::vector<std::string> all = {"x:GPU-zero", "y:GPU-zero", "z:GPU-b", ":GPU-two"};
   ASSERT_TRUE(until([&] { return ids() == all; }));
+  const auto first = watch->readings().front();
+  EXPECT_EQ(first.busy_ratio, 0.05) << "the exporter's word";
+  EXPECT_EQ(first.used_bytes, 20 * kGiB) << "and the driver's where it says nothing";
+  EXPECT_EQ(first.product, "NVIDIA Fake");
   EXPECT_THAT(watch->troubles(), IsEmpty());
 }
 

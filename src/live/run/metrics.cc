@@ -119,7 +119,8 @@ void Page::desired_for_wva() {
   const char* name = "wva_desired_replicas";
   writer_.family(
       name, MetricType::kGauge,
-      "tidegate_desired_replicas of Kubernetes targets, as llm-d's autoscaler names it.");
+      "What a Kubernetes target's scale should be, sleeping replicas included, as llm-d's "
+      "autoscaler names it.");
   std::set<std::pair<std::string, std::string>> told;  // a series twice would spoil the page
   for (const auto& model : models_) {
     for (const auto& variant : model->model().variants) {
@@ -128,7 +129,7 @@ void Page::desired_for_wva() {
       for (const auto& d : model->view().desired) {
         if (d.variant != variant.name) continue;
         writer_.sample(name, {{"variant_name", target->name}, {"namespace", target->ns}},
-                       static_cast<double>(d.replicas.value()));
+                       static_cast<double>((d.replicas + d.asleep).value()));
       }
     }
   }

@@ -115,7 +115,13 @@ Result<exchange::Simulated> simulate_export(const spec::Model& model, const exch
     auto exported = play(law.model, law.policy, traffic, flags.seed);
     if (!exported) return fail(exported.error());
     out.requests += exported->score.requests;
-    out.outcomes.push_back(row(law.policy + ", as exported" + where, *exported));
+    out.outcomes.push_back(row(law.label + where, *exported));
+    std::string own = sim::policy_of(model).text;
+    if (flags.kind == "asg" && own != "tide") {
+      auto followed = play(model, own, traffic, flags.seed);
+      if (!followed) return fail(followed.error());
+      out.outcomes.push_back(row(own + ", which it follows" + where, *followed));
+    }
     if (law.policy == "tide") continue;
     auto tide = play(model, "tide", traffic, flags.seed);
     if (!tide) return fail(tide.error());

@@ -73,6 +73,7 @@ void put_variant(const Export& what, const spec::Variant& variant, Yaml& resourc
   if (variant.warm_pool.max_replicas > Replicas(0)) {
     Yaml properties = Yaml::map({{"AutoScalingGroupName", target.name}});
     properties.put("MinSize", variant.warm_pool.min_replicas.value());
+    properties.put("InstanceReusePolicy", Yaml::map({{"ReuseOnScaleIn", true}}));
     properties.put("PoolState", token(target.warm_pool_state));
     resources.put(
         resource_name(variant.name, "WarmPool"),
@@ -107,10 +108,14 @@ Result<std::vector<File>> export_asg(const Export& what) {
       head_comment(what, "Target tracking of an auto scaling group (CloudFormation)") + "#\n" +
       comment_lines(
           "Needs publishMetrics: true on the target, so that Tidegate puts LLMQueueDepth and "
-          "DesiredReplicas into\nCloudWatch each minute, and metrics collection on the group "
-          "(GroupInServiceInstances). The alarms that\nAWS makes need 3 minutes to go out and 15 "
-          "to "
-          "go in. Tidegate must not scale the same group:\nset scaling.mode: observe.");
+          "DesiredReplicas "
+          "into\nCloudWatch each minute, metrics collection on the group "
+          "(GroupInServiceInstances), and a "
+          "MinSize of at\nleast 1: nothing can be divided by no instance. The alarms that AWS "
+          "makes need 3 "
+          "minutes to go out and\n15 to go in. The Model says scaling: {mode: observe}, or two "
+          "would write "
+          "one number.");
   Yaml out = Yaml::map({{"AWSTemplateFormatVersion", "2010-09-09"}});
   out.put("Resources", std::move(resources));
   return std::vector<File>{{what.model.name + "-asg.yaml", text + to_yaml(out)}};

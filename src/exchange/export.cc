@@ -46,6 +46,12 @@ std::string head_comment(const Export& what, std::string_view title) {
         "SLO: {}.\n{}",
         s.requests, s.trace, s.seed, slo_text(what.model.slo), outcome_rows(s.outcomes));
   }
+  bool starts_safe = what.options.kind == ExportKind::kKeda ||
+                     what.options.kind == ExportKind::kAsg ||
+                     (what.options.kind == ExportKind::kHpa && !what.options.follow);
+  if (!s.outcomes.empty() && starts_safe && !what.options.active) {
+    text += "\nThat is without the safe start, which holds until you take it away below.";
+  }
   for (const std::string& note : what.law.notes) text += "\n\n" + note;
   // Long notes are broken into lines of at most a hundred characters.
   std::string out;

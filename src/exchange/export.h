@@ -42,7 +42,7 @@ struct ExportOptions {
   bool active = false;    ///< without the safe start
   bool tolerance = true;  ///< the server has HPAConfigurableTolerance (Kubernetes 1.35)
   std::string prometheus = "http://prometheus-operated.monitoring:9090";
-  std::string scaler = "tidegate.tidegate:8082";
+  std::string scaler = "tidegate-admin.tidegate:8082";
   std::string engine_image = "vllm/vllm-openai:v0.11.0";
 };
 
@@ -67,7 +67,8 @@ struct File {
 /// A model whose scaling is what the manifest says, and what a reader of it should know.
 struct Law {
   spec::Model model;
-  std::string policy;              ///< simulated under this name; empty: the kind scales nothing
+  std::string policy;              ///< simulated under this name
+  std::string label;               ///< of its row: "hpa, as exported"
   std::vector<std::string> notes;  ///< a sentence each
 };
 Law exported_law(const spec::Model& model, const ExportOptions& options);

@@ -98,6 +98,24 @@ TEST(Export, WhatWaitsIsCountedAtTheGatewayAndInTheEngines) {
   EXPECT_THAT(*in_flight, HasSubstr("tidegate_queue_requests"));
 }
 
+TEST(Export, VariantsShareTheGatewaysQueueAndAreToldApartByTheirPods) {
+  spec::Model model = model_with("");
+  model.variants.push_back(model.variants[0]);
+  model.variants[1].name = "a100";
+  model.variants[1].max_replicas = Replicas(24);
+  std::get<spec::KubernetesTarget>(model.variants[1].target).name = "qwen3-a100";
+  double shares = 0;
+  for (const auto& variant : model.variants) {
+    auto waiting = query(model, variant, spec::SignalName::kWaiting);
+    ASSERT_TRUE(waiting);
+    shares += std::stod(*waiting);
+    EXPECT_THAT(*waiting, HasSubstr("variant=\"" + variant.name + "\""));
+  }
+  EXPECT_DOUBLE_EQ(shares, 1);
+  auto waiting = query(model, model.variants[1], spec::SignalName::kWaiting);
+  EXPECT_THAT(*waiting, HasSubstr("namespace=\"serve\",pod=~\"qwen3-a100-.*\""));
+}
+
 TEST(Export, AnEngineThatDoesNotTellItIsAnErrorThatNamesIt) {
   spec::Model model = model_with(
       "  scaling: {policy: hpa, metrics: [{signal: kvUsage, type: Value, target: 0.8}]}");

@@ -80,9 +80,9 @@ Result<std::vector<File>> export_hpa(const Export& what) {
     text += "#\n" + comment_lines(
                         "It follows tidegate_desired_replicas, served by Tidegate's external "
                         "metrics API or by an "
-                        "adapter\n(`tidegate export prometheus-adapter --follow`). Tidegate must "
-                        "not scale the same "
-                        "object: leave its\ntarget out, or set scaling.mode: observe.");
+                        "adapter\n(`tidegate export prometheus-adapter --follow`); the Model says "
+                        "scaling: {mode: "
+                        "observe}.");
   } else {
     text += "#\n" +
             comment_lines(

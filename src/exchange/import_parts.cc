@@ -70,6 +70,8 @@ void read_rules(Fields from, spec::ScalingRules& rules) {
 }  // namespace
 
 void Notes::add(Position at, std::string message) {
+  auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  std::replace_if(message.begin(), message.end(), control, '?');  // texts of theirs may hold any
   all_.push_back({format::Severity::kWarning, file_, at.line, at.column, std::move(message)});
 }
 

@@ -211,6 +211,15 @@ spec:
   EXPECT_THAT(said(out), HasSubstr("perfParms"));
 }
 
+TEST(Import, TextsOfTheirsReachNoTerminalAndNoLineAsTheyAre) {
+  std::string text = scaled_object("sum(vllm:num_requests_running)");
+  text += "    - {type: \"a\\e[2Jb\\rkind: Secret\", metadata: {}}\n";
+  Imported out = done(ImportKind::kKeda, text);
+  for (const std::string& shown : {said(out), out.text}) {
+    EXPECT_EQ(shown.find_first_of("\x1b\r"), std::string::npos) << shown;
+  }
+}
+
 TEST(Import, BadInputIsAnErrorThatSaysWhatIsWrong) {
   const std::vector<std::tuple<const char*, std::string, const char*>> kRows = {
       {"another kind", "kind: Deployment\napiVersion: apps/v1\n", "no object of kind ScaledObject"},

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kPollingIntervalSeconds = 30;  // as policy keda has it
 constexpr int kCooldownPeriodSeconds = 300;
+constexpr int kFollowSeconds = 5;  // Tidegate has waited for scaleDownDelay already
 
 Result<Yaml> prometheus_triggers(const Export& what, const spec::Variant& variant) {
   const spec::Model& law = what.law.model;
@@ -52,16 +53,14 @@ Result<Yaml> spec_of(const Export& what, const spec::Variant& variant, const Pla
   out.put(
       "scaleTargetRef",
       Yaml::map({{"apiVersion", place.api_version}, {"kind", place.kind}, {"name", place.name}}));
-  out.put("pollingInterval", kPollingIntervalSeconds);
+  const bool follow = what.options.follow;
   std::int64_t least = variant.min_replicas.value_or(Replicas(0)).value();
-  out.put("cooldownPeriod", what.options.follow ? 0 : kCooldownPeriodSeconds);
+  out.put("pollingInterval", follow ? kFollowSeconds : kPollingIntervalSeconds);
+  out.put("cooldownPeriod", follow ? kFollowSeconds : kCooldownPeriodSeconds);
   out.put("minReplicaCount", least);
   out.put("maxReplicaCount", variant.max_replicas.value());
-  out.put("fallback", Yaml::map({{"failureThreshold", 3},
-                                 {"replicas", std::max<std::int64_t>(least, 1)},
-                                 {"behavior", "currentReplicasIfHigher"}}))
-      .say("No answer is no reason to go down.");
-  if (what.options.follow) {
+  if (follow) {
+    // No fallback: it would write a number of its own while Tidegate restarts.
     out.put("advanced",
             advanced(obedient_behavior(variant.max_replicas.value(), Reader::kKeda, what.options)));
     out.put("triggers", follow_trigger(what, variant));
@@ -69,6 +68,10 @@ Result<Yaml> spec_of(const Export& what, const spec::Variant& variant, const Pla
   }
   auto triggers = prometheus_triggers(what, variant);
   if (!triggers) return fail(triggers.error());
+  out.put("fallback", Yaml::map({{"failureThreshold", 3},
+                                 {"replicas", std::max<std::int64_t>(least, 1)},
+                                 {"behavior", "currentReplicasIfHigher"}}))
+      .say("No answer is no reason to go down.");
   out.put("advanced", advanced(behavior(what.law.model.scaling, Reader::kKeda, what.options)));
   out.put("triggers", std::move(*triggers));
   return out;
@@ -99,13 +102,12 @@ Result<Yaml> object(const Export& what, const spec::Variant& variant) {
 Result<std::vector<File>> export_keda(const Export& what) {
   std::string text = head_comment(what, "ScaledObject");
   if (what.options.follow) {
-    text +=
-        "#\n" +
-        comment_lines(
-            "It follows Tidegate's number through the external scaler. Tidegate must not scale the "
-            "same object:\nleave its target out, or set scaling.mode: observe. HPA's dead band of "
-            "10 % "
-            "swallows small steps\n(20 to 22): KEDA's schema has no tolerance for its HPA.");
+    text += "#\n" + comment_lines(
+                        "It follows Tidegate's number through the external scaler; the Model says "
+                        "scaling: {mode: "
+                        "observe}, so that\nKEDA alone writes. HPA's dead band of 10 % swallows "
+                        "small steps (20 "
+                        "to 22): KEDA's schema has no\ntolerance for its HPA.");
   } else {
     text +=
         "#\n" +

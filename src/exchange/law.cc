@@ -136,13 +136,13 @@ void choose_asg(spec::Model& model, std::vector<std::string>& notes) {
   notes.push_back(
       "Two policies: the group takes the larger answer on the way out and goes in only where both "
       "agree. LLMQueueDepth alone would drop to the floor when the queue empties, so the second "
-      "follows Tidegate's own number. The row of targettracking is the first policy alone.");
+      "follows Tidegate's own number.");
 }
 
 }  // namespace
 
 Law exported_law(const spec::Model& model, const ExportOptions& options) {
-  Law law{model, "", {}};
+  Law law{model, "", "", {}};
   spec::Scaling& scaling = law.model.scaling;
   scaling.paused = false;
   const bool own_law = !options.follow && (options.kind == ExportKind::kHpa ||
@@ -151,12 +151,14 @@ Law exported_law(const spec::Model& model, const ExportOptions& options) {
   if (options.kind == ExportKind::kAsg) {
     choose_asg(law.model, law.notes);
     law.policy = "targettracking";
+    law.label = "targettracking, queue alone";
   } else if (own_law) {
     const bool keda = options.kind == ExportKind::kKeda;
     choose_metrics(law.model, law.notes);
     choose_behavior(scaling, longest_cold_start(model), law.notes);
     scaling.policy = keda ? PolicyKind::kKeda : PolicyKind::kHpa;
     law.policy = keda ? "keda" : "hpa";
+    law.label = law.policy + ", as exported";
     if (!keda && options.tolerance && !scaling.scale_up.tolerance) scaling.scale_up.tolerance = 0;
     choose_bounds(law.model, keda ? ExportKind::kKeda : ExportKind::kHpa, law.notes);
     if (model.variants.size() > 1) {
@@ -167,6 +169,7 @@ Law exported_law(const spec::Model& model, const ExportOptions& options) {
   } else {
     law.policy = std::string(token(scaling.policy));
     if (scaling.policy_knob) law.policy += ":" + spec::number_text(*scaling.policy_knob);
+    law.label = law.policy + (options.follow ? ", which it follows" : ", as the spec says");
     choose_bounds(law.model, options.kind, law.notes);
   }
   if (own_law || options.kind == ExportKind::kAsg) scaling.policy_knob.reset();

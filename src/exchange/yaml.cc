@@ -47,10 +47,9 @@ std::string escaped(std::string_view text) {
   return out + "\"";
 }
 
-bool printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
-}
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool printable(std::string_view text) { return std::none_of(text.begin(), text.end(), is_control); }
 
 /// A literal block keeps lines as they are; leading blanks or odd characters would not survive it.
 bool fits_block(std::string_view text) {
@@ -214,8 +213,10 @@ std::string comment_lines(std::string_view text, std::string_view indent) {
   std::string out;
   for (std::size_t at = 0; at <= text.size();) {
     std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, end - at);
-    out += std::string(indent) + (line.empty() ? "#" : "# ") + std::string(line) + "\n";
+    std::string line(text.substr(at, end - at));
+    // A carriage return ends a line of YAML: what follows it would be no comment any more.
+    std::replace_if(line.begin(), line.end(), is_control, '?');
+    out += std::string(indent) + (line.empty() ? "#" : "# ") + line + "\n";
     at = end + 1;
   }
   return out;

@@ -53,6 +53,10 @@ TEST(Yaml, IsWrittenInBlocksWithCommentsAboveKeys) {
             "# two\n# lines\nlast: z\n");
 }
 
+TEST(Yaml, NothingGetsOutOfAComment) {
+  EXPECT_EQ(comment_lines("a\rkind: Secret\n\nb\x1b[m"), "# a?kind: Secret\n#\n# b?[m\n");
+}
+
 TEST(Yaml, TheSameTreeIsJson) {
   Yaml root = Yaml::map({{"a", "x\n\"y\""}, {"b", Yaml::list({1, Yaml::map()})}});
   EXPECT_EQ(to_json(root), "{\n  \"a\": \"x\\n\\\"y\\\"\",\n  \"b\": [\n    1,\n    {}\n  ]\n}\n");

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "cli/aws_tracking.h"
 #include "cli/check.h"
 #include "cli/demo.h"
 #include "cli/engine.h"
@@ -111,6 +112,8 @@ void add_run(CLI::App& app, int& code) {
   sub->add_option("--seed", o.seed, "seed of emulated engines")->capture_default_str();
   sub->add_option("--tape", o.tape, "write every event and action to this file");
   sub->add_flag("--leave", o.leave, "leave the engines running on exit");
+  sub->add_flag("--spot-notice", o.spot_notice,
+                "on an EC2 spot instance: drain and stop when it is about to be taken");
   sub->add_flag("--dry-run", o.dry_run, "recommend only; exit 3 if something would change");
   sub->add_option("--log-level", o.log_level, "debug, info, warn, error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -329,6 +332,7 @@ int main(int argc, char** argv) {
   add_load(app, code);
   add_simulating_verbs(app, command, code);
   add_exchange_verbs(app, code);
+  add_aws_tracking(app, code);
   add_demo(app, code);
   app.add_subcommand("completion", "Print completion for bash")->callback([&app] {
     fmt::print("{}", bash_completion(app));

@@ -7,6 +7,7 @@
 
 #include "cli/admin_client.h"
 #include "format/spec_yaml.h"
+#include "live/aws/spot_notice.h"
 #include "live/net/log.h"
 #include "live/net/signals.h"
 #include "live/run/runner.h"
@@ -123,6 +124,24 @@ int dry_run_verdict(live::Runner& runner) {
   return change ? 3 : 0;
 }
 
+/// The instance we and our engines run on is about to be taken.
+struct SpotStop {
+  static std::unique_ptr<SpotStop> create(net::Loop& loop, std::function<void()> stop) {
+    auto metadata = live::aws::Metadata::address(live::kube::process_environment());
+    if (metadata) return std::make_unique<SpotStop>(loop, *metadata, std::move(stop));
+    report(metadata.error());
+    return nullptr;
+  }
+  SpotStop(net::Loop& loop, const net::Address& metadata, std::function<void()> stop)
+      : client(loop), notice(loop, client, metadata, [stop](const std::string& words) {
+          net::log(net::Level::kWarn, "spot notice: this instance is taken; draining and stopping",
+                   {{"notice", words}});
+          stop();
+        }) {}
+  net::HttpClient client;
+  live::aws::SpotNotice notice;
+};
+
 }  // namespace
 
 int run(const RunFlags& flags) {
@@ -156,6 +175,11 @@ int run(const RunFlags& flags) {
        {"admin", runner->admin_address().text()},
        {"keda", runner->keda() == nullptr ? "off" : runner->keda()->scaler().address().text()}});
   runner->begin();
+  std::unique_ptr<SpotStop> spot;
+  if (flags.spot_notice) {
+    spot = SpotStop::create(**loop, [&] { runner->shutdown([&] { (*loop)->stop(); }); });
+    if (spot == nullptr) return 1;
+  }
   if (flags.dry_run) {
     (*loop)->run_for(kDryRunLook);
     return dry_run_verdict(*runner);

@@ -31,6 +31,7 @@ struct RunFlags {
   std::uint64_t seed = 1;                // --seed
   std::string tape;                      // --tape FILE
   bool leave = false;                    // --leave
+  bool spot_notice = false;              // --spot-notice
   bool dry_run = false;                  // --dry-run
   std::string log_level = "info";        // --log-level debug|info|warn|error
   std::string log_format = "text";       // --log-format text|json

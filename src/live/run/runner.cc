@@ -14,6 +14,7 @@
 #include "live/aws/client.h"
 #include "live/kube/clusters.h"
 #include "live/net/log.h"
+#include "live/run/cloud_metrics.h"
 #include "live/run/decisions.h"
 #include "live/run/status.h"
 
@@ -52,8 +53,8 @@ Result<void> Runner::open() {
   devices_ = std::make_unique<DevicePool>(std::move(*devices));
   ports_ = std::make_unique<PortPool>();
   clusters_ = std::make_unique<kube::Clusters>(loop_);
-  outside_ = std::make_unique<net::CurlClient>(loop_);
   accounts_ = std::make_unique<aws::Accounts>(loop_, *client_);
+  outside_ = std::make_unique<net::CurlClient>(loop_);
   gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
   scraper_ =
       std::make_unique<Scraper>(loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
@@ -90,6 +91,8 @@ Result<void> Runner::open() {
   auto bound = gateway_->listen(options_.gateway);
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
+  cloud_ = std::make_unique<CloudMetrics>(
+      loop_, *accounts_, [this]() -> const auto& { return models_; });
   gpus_ = std::make_unique<GpuWatch>(loop_, *outside_, [this] { return gpu_pages(models_); });
   if (auto done = open_admin(); !done) return done;
   if (auto done = open_keda(); !done) return done;

@@ -29,6 +29,8 @@
 
 namespace tidegate::live {
 
+class CloudMetrics;
+
 class Runner {
  public:
   static Result<std::unique_ptr<Runner>> create(net::Loop& loop, RunOptions options);
@@ -84,8 +86,8 @@ class Runner {
   std::unique_ptr<DevicePool> devices_;
   std::unique_ptr<PortPool> ports_;
   std::unique_ptr<kube::Clusters> clusters_;
-  std::unique_ptr<net::CurlClient> outside_;
   std::unique_ptr<aws::Accounts> accounts_;
+  std::unique_ptr<net::CurlClient> outside_;
   std::unique_ptr<format::TapeWriter> tape_;
   std::unique_ptr<Scraper> scraper_;
   std::unique_ptr<Gateway> gateway_;
@@ -99,6 +101,7 @@ class Runner {
   std::string lease_trouble_;                       ///< said last
   bool leads_ = true;
   std::unique_ptr<GpuWatch> gpus_;
+  std::unique_ptr<CloudMetrics> cloud_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<KedaFeed> keda_;                     ///< or none
   std::unique_ptr<ExternalMetrics> external_metrics_;  ///< or none

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "live/kube/testing/api_server.h"
+#include "live/kube/testing/given_server.h"
 #include "live/net/clock.h"
 #include "live/net/tls/tls_server.h"
 
@@ -18,16 +18,16 @@ using ::testing::HasSubstr;
 
 constexpr Duration kPatience = seconds(20);
 
-const Resource kMaps{"v1", "configmaps", "serve"};
-const Resource kDeployments{"apps/v1", "deployments", "serve"};
-
 class ClientTest : public ::testing::Test {
  protected:
   ClientTest() {
-    server.put("apps/v1", "deployments",
-               {{"metadata", {{"name", "m"}, {"namespace", "serve"}}},
-                {"spec", {{"replicas", 2}, {"selector", {{"matchLabels", {{"app", "m"}}}}}}}});
-    open(server.access());
+    json labels = {{"app", "m"}};
+    json engine = {{"containers", json::array({{{"name", "engine"}, {"image", "engine"}}})}};
+    json pod = {{"metadata", {{"labels", labels}}}, {"spec", engine}};
+    json spec = {{"replicas", 2}, {"selector", {{"matchLabels", labels}}}, {"template", pod}};
+    given.objects().put("apps/v1", "deployments",
+                        {{"metadata", {{"name", "m"}, {"namespace", given.ns}}}, {"spec", spec}});
+    open(given.access());
   }
   void open(const Access& access) { client = std::make_unique<KubeClient>(*loop, access); }
   bool until(const std::function<bool()>& done) { return loop->run_until(done, kPatience); }
@@ -48,35 +48,38 @@ class ClientTest : public ::testing::Test {
   }
 
   std::unique_ptr<net::Loop> loop = net::Loop::create().value();
-  ApiServer server{*loop};
+  GivenServer given{*loop};
+  ApiServer& server = given.in_process;
+  const Resource maps{"v1", "configmaps", given.ns};
+  const Resource deployments{"apps/v1", "deployments", given.ns};
   std::unique_ptr<KubeClient> client;
 };
 
 TEST_F(ClientTest, objects_are_made_read_changed_and_removed) {
-  auto made = ask(create(kMaps, {{"metadata", {{"name", "a"}}}, {"data", {{"k", "1"}}}}));
+  auto made = ask(create(maps, {{"metadata", {{"name", "a"}}}, {"data", {{"k", "1"}}}}));
   ASSERT_TRUE(made) << made.error().message;
-  EXPECT_EQ((*made)["metadata"]["namespace"], "serve");
-  EXPECT_EQ((*ask(patch(kMaps, "a", PatchType::kMerge, {{"data", {{"k", "2"}}}})))["data"]["k"],
+  EXPECT_EQ((*made)["metadata"]["namespace"], given.ns);
+  EXPECT_EQ((*ask(patch(maps, "a", PatchType::kMerge, {{"data", {{"k", "2"}}}})))["data"]["k"],
             "2");
-  json object = *ask(get(kMaps, "a"));
+  json object = *ask(get(maps, "a"));
   object["data"]["k"] = "3";
-  ASSERT_TRUE(ask(replace(kMaps, "a", object)));
-  auto stale = ask(replace(kMaps, "a", object));
+  ASSERT_TRUE(ask(replace(maps, "a", object)));
+  auto stale = ask(replace(maps, "a", object));
   ASSERT_FALSE(stale);
   EXPECT_TRUE(stale.error().conflict());
-  EXPECT_THAT(stale.error().message,
-              HasSubstr("update configmaps in namespace serve: Operation cannot be fulfilled"));
-  ASSERT_TRUE(ask(kube::remove(kMaps, "a")));
-  EXPECT_EQ(ask(get(kMaps, "a")).error().code, 404);
+  EXPECT_THAT(stale.error().message, HasSubstr("update configmaps in namespace " + given.ns +
+                                               ": Operation cannot be fulfilled"));
+  ASSERT_TRUE(ask(kube::remove(maps, "a")));
+  EXPECT_EQ(ask(get(maps, "a")).error().code, 404);
   EXPECT_EQ(ask(kube::read("/readyz")).value(), "ok");
 }
 
 TEST_F(ClientTest, a_scale_is_written_only_onto_what_was_read) {
-  json scale = *ask(get(kDeployments, "m", "scale"));
+  json scale = *ask(get(deployments, "m", "scale"));
   EXPECT_EQ(scale["status"]["selector"], "app=m");
   json change = {{"metadata", {{"resourceVersion", scale["metadata"]["resourceVersion"]}}},
                  {"spec", {{"replicas", 5}}}};
-  auto call = patch(kDeployments, "m", PatchType::kMerge, change, "scale");
+  auto call = patch(deployments, "m", PatchType::kMerge, change, "scale");
   EXPECT_EQ((*ask(call))["spec"]["replicas"], 5);
   EXPECT_TRUE(ask(call).error().conflict()) << "the same write again is stale";
 }
@@ -86,33 +89,35 @@ TEST_F(ClientTest, applied_fields_are_owned_and_taken_only_by_force) {
                  {"kind", "ConfigMap"},
                  {"metadata", {{"name", "a"}}},
                  {"data", {{"k", "ours"}}}};
-  auto ours = patch(kMaps, "a", PatchType::kApply, config, "", "tidegate");
+  auto ours = patch(maps, "a", PatchType::kApply, config, "", "tidegate");
   ASSERT_TRUE(ask(ours)) << said(ours);
   config["data"]["k"] = "theirs";
-  auto theirs = ask(patch(kMaps, "a", PatchType::kApply, config, "", "other"));
+  auto theirs = ask(patch(maps, "a", PatchType::kApply, config, "", "other"));
   ASSERT_FALSE(theirs);
   EXPECT_THAT(theirs.error().message, HasSubstr("conflict with \"tidegate\""));
-  EXPECT_TRUE(ask(patch(kMaps, "a", PatchType::kApply, config, "", "other", "true")));
+  EXPECT_TRUE(ask(patch(maps, "a", PatchType::kApply, config, "", "other", "true")));
 }
 
 TEST_F(ClientTest, errors_say_what_failed_what_the_server_said_and_the_fix) {
+  ONLY_IN_THIS_PROCESS(given);
   server.forbid = {"patch deployments/scale"};
   EXPECT_THAT(
-      said(patch(kDeployments, "m", PatchType::kMerge, {{"spec", {{"replicas", 1}}}}, "scale")),
+      said(patch(deployments, "m", PatchType::kMerge, {{"spec", {{"replicas", 1}}}}, "scale")),
       ::testing::AllOf(HasSubstr("patch deployments/scale.apps in namespace serve"),
                        HasSubstr("cannot patch resource"),
                        HasSubstr("apiGroups [\"apps\"], resources [\"deployments/scale\"], verbs "
                                  "[\"patch\"]")));
   server.tokens = {"right"};
-  EXPECT_THAT(said(get(kMaps, "a")), HasSubstr("credentials are refused"));
+  EXPECT_THAT(said(get(maps, "a")), HasSubstr("credentials are refused"));
   server.tokens.clear();
   EXPECT_THAT(said(get({"nope.example.org/v1", "things", "serve"}, "x")),
               HasSubstr("404 page not found"));
   server.down = true;
-  EXPECT_THAT(said(get(kMaps, "a")), HasSubstr("no answer from http://127.0.0.1"));
+  EXPECT_THAT(said(get(maps, "a")), HasSubstr("no answer from http://127.0.0.1"));
 }
 
 TEST_F(ClientTest, a_throttled_call_is_asked_again_after_what_the_server_says_and_not_for_ever) {
+  ONLY_IN_THIS_PROCESS(given);
   struct Row {
     const char* label;
     int refusals, retry_after, code;
@@ -134,7 +139,7 @@ TEST_F(ClientTest, a_throttled_call_is_asked_again_after_what_the_server_says_an
       busy.retry_after = row.retry_after;
       return busy;
     };
-    bool worked = ask(get(kDeployments, "m")).has_value();
+    bool worked = ask(get(deployments, "m")).has_value();
     EXPECT_EQ(worked, row.refusals < static_cast<int>(row.asked)) << row.label;
     EXPECT_EQ(server.requests.size(), row.asked) << row.label;
     server.fault = nullptr;
@@ -142,12 +147,13 @@ TEST_F(ClientTest, a_throttled_call_is_asked_again_after_what_the_server_says_an
 }
 
 TEST_F(ClientTest, a_watch_tells_each_event_and_its_end) {
+  ONLY_IN_THIS_PROCESS(given);
   std::vector<std::string> seen;
   int opened = 0, ended = 0;
   std::optional<ApiError> error;
   server.watch_second = millis(30);
   auto start = [&](const std::string& from) {
-    client->watch(kube::watch(kMaps, "", from, seconds(10)),
+    client->watch(kube::watch(maps, "", from, seconds(10)),
                   {.on_open = [&] { ++opened; },
                    .on_event =
                        [&](const std::string& type, const json& object) {
@@ -181,6 +187,7 @@ TEST_F(ClientTest, a_watch_tells_each_event_and_its_end) {
 }
 
 TEST_F(ClientTest, a_rotated_token_is_read_again_when_the_old_one_is_refused) {
+  ONLY_IN_THIS_PROCESS(given);
   std::string file =
       (std::filesystem::temp_directory_path() / ("token-" + std::to_string(::getpid()))).string();
   std::ofstream(file) << "old\n";
@@ -188,16 +195,17 @@ TEST_F(ClientTest, a_rotated_token_is_read_again_when_the_old_one_is_refused) {
   Access access = server.access();
   access.identity = {.token_file = file};
   open(access);
-  ASSERT_TRUE(ask(get(kDeployments, "m")));
+  ASSERT_TRUE(ask(get(deployments, "m")));
   std::ofstream(file) << "new\n";
   server.tokens = {"new"};
-  EXPECT_EQ(said(get(kDeployments, "m")), "it worked");
+  EXPECT_EQ(said(get(deployments, "m")), "it worked");
   server.tokens = {"newest"};
-  EXPECT_THAT(said(get(kDeployments, "m")), HasSubstr("refused")) << "nothing fresher to be had";
+  EXPECT_THAT(said(get(deployments, "m")), HasSubstr("refused")) << "nothing fresher to be had";
   std::filesystem::remove(file);
 }
 
 TEST_F(ClientTest, a_plugin_is_run_once_for_all_who_wait_and_again_when_refused) {
+  ONLY_IN_THIS_PROCESS(given);
   std::string folder =
       (std::filesystem::temp_directory_path() / ("plugin-" + std::to_string(::getpid()))).string();
   std::filesystem::create_directories(folder);
@@ -214,18 +222,18 @@ TEST_F(ClientTest, a_plugin_is_run_once_for_all_who_wait_and_again_when_refused)
   open(access);
   int worked = 0;
   for (int i = 0; i < 5; ++i) {
-    client->call(get(kDeployments, "m"), [&](ApiResult<json> answer) { worked += bool(answer); });
+    client->call(get(deployments, "m"), [&](ApiResult<json> answer) { worked += bool(answer); });
   }
   ASSERT_TRUE(until([&] { return worked == 5; }));
   EXPECT_EQ(std::filesystem::file_size(folder + "/runs"), 2u) << "one run";
   server.tokens = {"t2"};
-  EXPECT_EQ(said(get(kDeployments, "m")), "it worked");
+  EXPECT_EQ(said(get(deployments, "m")), "it worked");
   access.identity.exec->words = {"/no/such/plugin"};
   open(access);
-  EXPECT_THAT(said(get(kDeployments, "m")), HasSubstr("exec plugin /no/such/plugin: No such file"));
+  EXPECT_THAT(said(get(deployments, "m")), HasSubstr("exec plugin /no/such/plugin: No such file"));
   access.identity.exec->words = {"/bin/sh", "-c", "exit 3"};
   open(access);
-  EXPECT_THAT(said(get(kDeployments, "m")), HasSubstr("exited with status 3"));
+  EXPECT_THAT(said(get(deployments, "m")), HasSubstr("exited with status 3"));
   std::filesystem::remove_all(folder);
 }
 
@@ -253,23 +261,23 @@ TEST_F(ClientTest, a_server_that_another_authority_vouches_for_is_not_spoken_to)
   for (const Row& row : rows) {
     auto tls = net::TlsServer::create({.pair = row.server}).value();
     ApiServer secure(*loop, {"127.0.0.1", 0}, tls);
-    secure.put("apps/v1", "deployments", {{"metadata", {{"name", "m"}, {"namespace", "serve"}}}});
+    secure.put("apps/v1", "deployments", {{"metadata", {{"name", "m"}, {"namespace", given.ns}}}});
     Access access = secure.access();
     access.tls.ca_pem = row.trusted->certificate_pem;
     open(access);
-    EXPECT_THAT(said(get(kDeployments, "m")), HasSubstr(row.says)) << row.label;
+    EXPECT_THAT(said(get(deployments, "m")), HasSubstr(row.says)) << row.label;
     client.reset();
   }
 }
 
 TEST_F(ClientTest, a_cancelled_call_and_a_dead_client_tell_nothing) {
   int told = 0;
-  auto id = client->call(get(kDeployments, "m"), [&](ApiResult<json>) { ++told; });
+  auto id = client->call(get(deployments, "m"), [&](ApiResult<json>) { ++told; });
   client->cancel(id);
-  client->call(get(kDeployments, "m"), [&](ApiResult<json>) { ++told; });
+  client->call(get(deployments, "m"), [&](ApiResult<json>) { ++told; });
   client.reset();
-  open(server.access());
-  ASSERT_TRUE(ask(get(kDeployments, "m")));
+  open(given.access());
+  ASSERT_TRUE(ask(get(deployments, "m")));
   EXPECT_EQ(told, 0);
 }
 

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "live/kube/testing/api_server.h"
+#include "live/kube/testing/given_server.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -14,16 +14,20 @@ constexpr Duration kPatience = seconds(20);
 class InformerTest : public ::testing::Test {
  protected:
   void put(const std::string& name, const std::string& app = "m") {
-    server.put(
-        "v1", "pods",
-        {{"metadata", {{"name", name}, {"namespace", "serve"}, {"labels", {{"app", app}}}}}});
+    json engine = {{"containers", json::array({{{"name", "engine"}, {"image", "engine"}}})}};
+    given.objects().put("v1", "pods",
+                        {{"metadata",
+                          {{"name", name},
+                           {"namespace", given.ns},
+                           {"labels", {{"app", app}, {"written", std::to_string(++written)}}}}},
+                         {"spec", engine}});
   }
-  void erase(const std::string& name) { server.erase("v1", "pods", "serve", name); }
+  void erase(const std::string& name) { given.objects().remove("v1", "pods", given.ns, name); }
   Informer& start(int page = 2) {
     InformerOptions options{
         .page = page, .page_pause = millis(1), .first_wait = millis(1), .longest_wait = millis(4)};
     informer = std::make_unique<Informer>(
-        client, Resource{"v1", "pods", "serve"}, "app=m",
+        client, Resource{"v1", "pods", given.ns}, "app=m",
         InformerHandler{
             .changed =
                 [this](const std::string& key, const json& object) {
@@ -36,28 +40,29 @@ class InformerTest : public ::testing::Test {
         options);
     informer->start();
     EXPECT_TRUE(until([&] { return in_step == 1; }));
-    EXPECT_TRUE(until([&] { return server.watches() == 1; }));
+    EXPECT_TRUE(until([&] { return given.real != nullptr || server.watches() == 1; }));
     return *informer;
   }
   bool until(const std::function<bool()>& done) { return loop->run_until(done, kPatience); }
   /// What the informer told is what the server has.
   bool same() {
     std::map<std::string, std::string> have;
-    for (const ObjectPtr& pod : server.all("v1", "pods", "serve")) {
-      const json& meta = (*pod)["metadata"];
+    for (const json& pod : given.objects().all("v1", "pods", given.ns)) {
+      const json& meta = pod["metadata"];
       if (meta["labels"]["app"] != "m") continue;
-      have["serve/" + meta["name"].get<std::string>()] = meta["resourceVersion"];
+      have[given.ns + "/" + meta["name"].get<std::string>()] = meta["resourceVersion"];
     }
     return have == known;
   }
 
   std::unique_ptr<net::Loop> loop = net::Loop::create().value();
-  ApiServer server{*loop};
-  KubeClient client{*loop, server.access()};
+  GivenServer given{*loop};
+  ApiServer& server = given.in_process;
+  KubeClient client{*loop, given.access()};
   std::unique_ptr<Informer> informer;
   std::map<std::string, std::string> known;
   std::vector<ApiError> troubles;
-  int told = 0, in_step = 0;
+  int told = 0, in_step = 0, written = 0;
 };
 
 TEST_F(InformerTest, pages_are_one_list_and_later_changes_follow) {
@@ -76,6 +81,7 @@ TEST_F(InformerTest, pages_are_one_list_and_later_changes_follow) {
 }
 
 TEST_F(InformerTest, a_watch_that_is_cut_goes_on_from_where_it_was_without_a_new_list) {
+  ONLY_IN_THIS_PROCESS(given);
   put("p1");
   start();
   for (int i = 0; i < 3; ++i) {
@@ -90,6 +96,7 @@ TEST_F(InformerTest, a_watch_that_is_cut_goes_on_from_where_it_was_without_a_new
 }
 
 TEST_F(InformerTest, what_was_deleted_unseen_is_removed_by_the_list_after_a_410) {
+  ONLY_IN_THIS_PROCESS(given);
   for (const char* name : {"p1", "p2", "p3"}) put(name);
   start();
   server.cut_watches();
@@ -102,6 +109,7 @@ TEST_F(InformerTest, what_was_deleted_unseen_is_removed_by_the_list_after_a_410)
 }
 
 TEST_F(InformerTest, a_bookmark_saves_the_list) {
+  ONLY_IN_THIS_PROCESS(given);
   put("p1");
   start();
   put("x1", "x");  // not ours: only a bookmark can tell that time has passed
@@ -117,6 +125,7 @@ TEST_F(InformerTest, a_bookmark_saves_the_list) {
 }
 
 TEST_F(InformerTest, while_the_server_is_gone_nothing_is_removed_and_then_it_catches_up) {
+  ONLY_IN_THIS_PROCESS(given);
   put("p1");
   put("p2");
   start();
@@ -130,6 +139,7 @@ TEST_F(InformerTest, while_the_server_is_gone_nothing_is_removed_and_then_it_cat
 }
 
 TEST_F(InformerTest, whatever_the_server_answers_nothing_is_removed_and_then_it_catches_up) {
+  ONLY_IN_THIS_PROCESS(given);
   auto always = [](Answer answer) {
     return [answer](const net::Request&) -> std::optional<Answer> { return answer; };
   };
@@ -173,6 +183,7 @@ TEST_F(InformerTest, whatever_the_server_answers_nothing_is_removed_and_then_it_
 }
 
 TEST_F(InformerTest, a_list_that_is_none_is_said_and_asked_for_again) {
+  ONLY_IN_THIS_PROCESS(given);
   put("p1");
   bool broken = true;
   server.fault = [&](const net::Request&) -> std::optional<Answer> {
@@ -198,6 +209,7 @@ TEST_F(InformerTest, a_list_that_is_none_is_said_and_asked_for_again) {
 }
 
 TEST_F(InformerTest, a_list_whose_token_expires_amid_the_pages_begins_again) {
+  ONLY_IN_THIS_PROCESS(given);
   for (int i = 0; i < 6; ++i) put("p" + std::to_string(i));
   bool once = false;
   server.fault = [&](const net::Request& request) -> std::optional<Answer> {
@@ -214,6 +226,7 @@ TEST_F(InformerTest, a_list_whose_token_expires_amid_the_pages_begins_again) {
 }
 
 TEST_F(InformerTest, a_server_that_always_says_gone_is_not_asked_in_a_storm) {
+  ONLY_IN_THIS_PROCESS(given);
   put("p1");
   start();
   server.fault = [](const net::Request& request) -> std::optional<Answer> {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "live/kube/testing/api_server.h"
+#include "live/kube/testing/given_server.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -22,10 +22,10 @@ class LeaderElectionTest : public ::testing::Test {
   /// A second of the Lease lasts 40 ms: it expires in 600 ms.
   std::unique_ptr<Candidate> candidate(const std::string& name) {
     auto out = std::make_unique<Candidate>();
-    LeaderOptions options{.ns = "serve", .name = "tidegate", .identity = name};
+    LeaderOptions options{.ns = given.ns, .name = "tidegate", .identity = name};
     options.times = {millis(600), millis(400), millis(80), millis(40)};
     auto made = LeaderElection::create(
-        std::make_shared<KubeClient>(*loop, server.access()), options,
+        std::make_shared<KubeClient>(*loop, given.access()), options,
         {.leading =
              [this, one = out.get()](bool yes) {
                one->told.push_back(yes);
@@ -40,12 +40,12 @@ class LeaderElectionTest : public ::testing::Test {
   }
   bool until(const std::function<bool()>& done) { return loop->run_until(done, kPatience); }
   json lease() {
-    ObjectPtr found = server.find("coordination.k8s.io/v1", "leases", "serve", "tidegate");
-    return found ? (*found)["spec"] : json();
+    return given.objects().find("coordination.k8s.io/v1", "leases", given.ns, "tidegate");
   }
 
   std::unique_ptr<net::Loop> loop = net::Loop::create().value();
-  ApiServer server{*loop};
+  GivenServer given{*loop};
+  ApiServer& server = given.in_process;
   int leaders = 0;
 };
 
@@ -54,22 +54,24 @@ TEST_F(LeaderElectionTest, one_leads_and_when_it_is_gone_without_a_word_another_
   ASSERT_TRUE(until([&] { return a->election->leading(); }));
   auto b = candidate("b");
   ASSERT_TRUE(until([&] { return b->election->holder() == "a"; }));
-  EXPECT_EQ(lease()["leaseDurationSeconds"], 15);
+  EXPECT_EQ(lease()["spec"]["leaseDurationSeconds"], 15);
   EXPECT_FALSE(b->election->leading());
   a.reset();
   leaders = 0;  // it cannot say so any more
   ASSERT_TRUE(until([&] { return !b->told.empty(); }));
-  EXPECT_EQ(lease()["holderIdentity"], "b");
-  EXPECT_GE(lease()["leaseTransitions"], 1);
-  EXPECT_EQ(b->election->term(), lease()["leaseTransitions"]);
+  EXPECT_EQ(lease()["spec"]["holderIdentity"], "b");
+  EXPECT_GE(lease()["spec"]["leaseTransitions"], 1);
+  EXPECT_EQ(b->election->term(), lease()["spec"]["leaseTransitions"]);
 }
 
 TEST_F(LeaderElectionTest, released_it_is_handed_over_and_others_labels_stay) {
   auto a = candidate("a");
   ASSERT_TRUE(until([&] { return a->election->leading(); }));
-  json labelled = *server.find("coordination.k8s.io/v1", "leases", "serve", "tidegate");
-  labelled["metadata"]["labels"] = {{"team", "x"}};
-  server.put("coordination.k8s.io/v1", "leases", labelled);
+  // Written onto what was read, between two renewals.
+  for (json now = lease(); !now["metadata"].contains("labels"); now = lease()) {
+    now["metadata"]["labels"] = {{"team", "x"}};
+    given.objects().put("coordination.k8s.io/v1", "leases", now);
+  }
   auto b = candidate("b");
   ASSERT_TRUE(until([&] { return b->election->holder() == "a"; }));
   bool done = false;
@@ -77,12 +79,11 @@ TEST_F(LeaderElectionTest, released_it_is_handed_over_and_others_labels_stay) {
   EXPECT_FALSE(a->election->leading()) << "at once";
   ASSERT_TRUE(until([&] { return done && !b->told.empty(); }));
   EXPECT_FALSE(a->told.back());
-  EXPECT_EQ((*server.find("coordination.k8s.io/v1", "leases", "serve",
-                          "tidegate"))["metadata"]["labels"]["team"],
-            "x");
+  EXPECT_EQ(lease()["metadata"]["labels"]["team"], "x");
 }
 
 TEST_F(LeaderElectionTest, without_an_answer_the_term_ends_and_with_one_it_comes_back) {
+  ONLY_IN_THIS_PROCESS(given);
   struct Row {
     const char* label;
     std::function<void()> breaks;
@@ -131,6 +132,7 @@ TEST_F(LeaderElectionTest, without_an_answer_the_term_ends_and_with_one_it_comes
 }
 
 TEST_F(LeaderElectionTest, a_namespace_that_is_missing_is_said) {
+  ONLY_IN_THIS_PROCESS(given);
   server.fault = [](const net::Request& request) -> std::optional<Answer> {
     if (request.method != "POST") return std::nullopt;
     return failure(404, "NotFound", "namespaces \"serve\" not found");
@@ -141,6 +143,7 @@ TEST_F(LeaderElectionTest, a_namespace_that_is_missing_is_said) {
 }
 
 TEST_F(LeaderElectionTest, without_a_server_a_release_is_done_all_the_same) {
+  ONLY_IN_THIS_PROCESS(given);
   auto a = candidate("a");
   ASSERT_TRUE(until([&] { return a->election->leading(); }));
   server.down = true;

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "exchange/cron_trigger.h"
 #include "exchange/diff.h"
 #include "exchange/import.h"
 #include "exchange/model_yaml.h"
@@ -40,11 +43,11 @@ spec:
   return file.models.empty() ? spec::Model{} : file.models[0].model;
 }
 
-Export made(const spec::Model& model, ExportOptions options) {
+Export made(const spec::Model& model, const ExportOptions& options) {
   return {model, exported_law(model, options), {}, options};
 }
 
-std::string text_of(const spec::Model& model, ExportOptions options) {
+std::string text_of(const spec::Model& model, const ExportOptions& options) {
   auto files = export_files(made(model, options));
   EXPECT_TRUE(files) << (files ? "" : files.error().message);
   return files ? files->front().text : "";
@@ -206,6 +209,7 @@ void expect_same_law(const spec::Model& was, const spec::Model& is, const std::s
   EXPECT_EQ(is.scaling.scale_down, was.scaling.scale_down) << label;
   EXPECT_EQ(is.scaling.scale_down_delay, was.scaling.scale_down_delay) << label;
   EXPECT_EQ(is.scaling.policy, was.scaling.policy) << label;
+  EXPECT_EQ(is.scaling.schedule, was.scaling.schedule) << label;
   EXPECT_EQ(is.variants[0].target, was.variants[0].target) << label;
 }
 
@@ -219,6 +223,10 @@ TEST(RoundTrip, WhatIsExportedIsImportedAsTheSameLaw) {
       {"a latency and a rate",
        "  scaling: {policy: hpa, metrics: [{signal: ttftP99Seconds, type: Value, target: 1.5}, "
        "{signal: requestRate, target: 3}]}"},
+      {"a queue and office hours, by KEDA's clock alone",
+       "  scaling: {metrics: [{signal: inFlight, target: 9}], policy: hpa, schedule: [{cron: \"30 "
+       "8 * "
+       "* mon-fri\", timeZone: Europe/Berlin, duration: 10h, minReplicas: 3}]}"},
       {"rules of its own",
        "  scaling: {scaleDownDelay: 10m, behavior: {scaleUp: {stabilizationWindowSeconds: 30, "
        "selectPolicy: Min, policies: [{type: Pods, value: 3, periodSeconds: 60}]}}}"},
@@ -237,6 +245,56 @@ TEST(RoundTrip, WhatIsExportedIsImportedAsTheSameLaw) {
                       std::string(label) + "\n" + text + imported->text);
     }
   }
+}
+
+TEST(Export, WhatTheOtherCannotSayIsNotSimulatedEither) {
+  spec::Model model = model_with(
+      "  scaling: {prewarm: {threshold: 0.5}, schedule: [{cron: \"0 8 * * *\", duration: 2h, "
+      "minReplicas: 3}, {cron: \"0 20 * * *\", duration: 2h, maxReplicas: 4}]}");
+  model.variants[0].warm_pool.max_replicas = Replicas(1);
+  Law keda = exported_law(model, {.kind = ExportKind::kKeda});
+  EXPECT_EQ(keda.model.scaling.schedule.size(), 1u);
+  EXPECT_THAT(text_of(model, {.kind = ExportKind::kKeda}), HasSubstr("end: \"0 10 * * *\""));
+  Law hpa = exported_law(model, {.kind = ExportKind::kHpa});
+  EXPECT_TRUE(hpa.model.scaling.schedule.empty());
+  for (const Law* law : {&keda, &hpa}) {
+    EXPECT_FALSE(law->model.scaling.prewarm);
+    EXPECT_EQ(law->model.variants[0].warm_pool, spec::WarmPool{});
+    EXPECT_EQ(std::count_if(law->notes.begin(), law->notes.end(),
+                            [](const std::string& n) { return n.starts_with("Left out"); }),
+              3);
+  }
+}
+
+TEST(CronTrigger, StartAndDurationAreStartAndEnd) {
+  struct Row {
+    const char* label;
+    const char* cron;
+    Duration lasts;
+    const char* end;  // nullptr: cannot be said
+  };
+  const Row kRows[] = {
+      {"a morning", "0 8 * * mon-fri", seconds(7'200), "0 10 * * mon-fri"},
+      {"an odd hour", "45 8 1 * *", seconds(90 * 60), "15 10 1 * *"},
+      {"over midnight, every day", "0 22 * * *", seconds(4 * 3'600), "0 2 * * *"},
+      {"over midnight on a weekday", "0 22 * * fri", seconds(4 * 3'600), nullptr},
+      {"each hour", "0 * * * *", seconds(600), nullptr},
+      {"a whole day", "0 0 * * *", seconds(86'400), nullptr},
+      {"half a minute", "0 0 * * *", seconds(90), nullptr},
+  };
+  for (const Row& row : kRows) {
+    spec::ScheduleWindow window;
+    window.cron = row.cron;
+    window.duration = row.lasts;
+    auto span = cron_span(window);
+    ASSERT_EQ(span.has_value(), row.end != nullptr) << row.label;
+    if (!span) continue;
+    EXPECT_EQ(span->end, row.end) << row.label;
+    EXPECT_EQ(cron_duration(span->start, span->end), row.lasts) << row.label;
+  }
+  EXPECT_FALSE(cron_duration("0 8 * * mon", "0 9 * * tue"));
+  EXPECT_FALSE(cron_duration("0 8 * * *", ""));
+  EXPECT_FALSE(cron_duration("0 8 * * * *", "0 9 * * *"));
 }
 
 TEST(Export, AModelWrittenIsTheModelThatWasRead) {

@@ -1,6 +1,6 @@
 // HorizontalPodAutoscaler (autoscaling/v2), one a variant, over External metrics.
 
-#include <fmt/format.h>
+#include <cmath>
 
 #include "core/spec/options.h"
 #include "exchange/behavior.h"
@@ -12,8 +12,7 @@ namespace {
 
 /// A number as a Kubernetes quantity: whole, else in thousandths.
 std::string quantity(double value) {
-  double thousandths = value * 1000;
-  auto whole = static_cast<std::int64_t>(thousandths + 0.5);
+  std::int64_t whole = std::llround(value * 1000);
   return whole % 1000 == 0 ? std::to_string(whole / 1000) : std::to_string(whole) + "m";
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "exchange/cron_trigger.h"
 #include "exchange/import_parts.h"
 
 namespace tidegate::exchange {
@@ -49,6 +50,24 @@ void read_prometheus(Fields metadata, spec::MetricTarget type, spec::Model& mode
   add_metric(asked, model, notes);
 }
 
+void read_cron(Fields metadata, spec::Model& model) {
+  spec::ScheduleWindow window;
+  window.time_zone = metadata.text("timezone").value_or("UTC");
+  window.cron = metadata.text("start").value_or("");
+  auto lasts = cron_duration(window.cron, metadata.text("end").value_or(""));
+  auto least = metadata.integer("desiredReplicas");
+  metadata.rest();
+  if (!lasts || !least || *least < 0) {
+    metadata.notes().add(metadata.at(),
+                         "a cron trigger whose end does not follow from its start; write it as "
+                         "scaling.schedule {cron, timeZone, duration, minReplicas}");
+    return;
+  }
+  window.duration = *lasts;
+  window.min_replicas = Replicas(*least);
+  model.scaling.schedule.push_back(std::move(window));
+}
+
 void read_trigger(const Node& item, std::size_t index, spec::Model& model, Notes& notes,
                   bool& wakes) {
   Fields trigger(&item, fmt::format("spec.triggers[{}]", index), notes);
@@ -71,9 +90,7 @@ void read_trigger(const Node& item, std::size_t index, spec::Model& model, Notes
               fmt::format("a {} trigger says nothing of an engine on a GPU; left out", kind));
   } else if (kind == "cron") {
     wakes = true;
-    notes.add(trigger.at(),
-              "a cron trigger: write it as scaling.schedule {cron, timeZone, "
-              "duration, minReplicas}");
+    read_cron(std::move(metadata), model);
   } else {
     notes.add(trigger.at(),
               fmt::format("a trigger of type \"{}\" has no counterpart; left out", kind));
@@ -107,7 +124,6 @@ void read_bounds(Fields& spec, spec::Model& model) {
 }  // namespace
 
 std::vector<spec::Model> import_keda(const Node& root, Notes& notes) {
-  Fields object(&root, "", notes);
   Fields metadata(root.find("metadata"), "metadata", notes);
   Fields spec(root.find("spec"), "spec", notes);
   spec::Model model;

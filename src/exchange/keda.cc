@@ -1,9 +1,8 @@
 // ScaledObject (keda.sh/v1alpha1), one a variant: with Prometheus triggers, or following Tidegate.
 
-#include <fmt/format.h>
-
 #include "core/spec/options.h"
 #include "exchange/behavior.h"
+#include "exchange/cron_trigger.h"
 #include "exchange/names.h"
 #include "exchange/queries.h"
 
@@ -14,7 +13,7 @@ constexpr int kPollingIntervalSeconds = 30;  // as policy keda has it
 constexpr int kCooldownPeriodSeconds = 300;
 constexpr int kFollowSeconds = 5;  // Tidegate has waited for scaleDownDelay already
 
-Result<Yaml> prometheus_triggers(const Export& what, const spec::Variant& variant) {
+Result<Yaml> own_triggers(const Export& what, const spec::Variant& variant) {
   const spec::Model& law = what.law.model;
   Yaml out = Yaml::list();
   for (std::size_t i = 0; i < law.scaling.metrics.size(); ++i) {
@@ -29,6 +28,15 @@ Result<Yaml> prometheus_triggers(const Export& what, const spec::Variant& varian
                        {"name", short_name(metric, i + 1)},
                        {"metricType", is_ratio(metric) ? "Value" : "AverageValue"},
                        {"metadata", std::move(metadata)}}));
+  }
+  for (const spec::ScheduleWindow& window : law.scaling.schedule) {
+    auto span = cron_span(window);
+    if (!span || !window.min_replicas) continue;
+    Yaml metadata = Yaml::map({{"timezone", window.time_zone}});
+    metadata.put("start", span->start);
+    metadata.put("end", span->end);
+    metadata.put("desiredReplicas", Yaml(std::to_string(window.min_replicas->value())));
+    out.add(Yaml::map({{"type", "cron"}, {"metadata", std::move(metadata)}}));
   }
   return out;
 }
@@ -66,7 +74,7 @@ Result<Yaml> spec_of(const Export& what, const spec::Variant& variant, const Pla
     out.put("triggers", follow_trigger(what, variant));
     return out;
   }
-  auto triggers = prometheus_triggers(what, variant);
+  auto triggers = own_triggers(what, variant);
   if (!triggers) return fail(triggers.error());
   out.put("fallback", Yaml::map({{"failureThreshold", 3},
                                  {"replicas", std::max<std::int64_t>(least, 1)},

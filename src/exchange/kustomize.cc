@@ -3,8 +3,6 @@
 //
 // Fields are those of kustomize 2.0 (Debian's kubectl 1.20) and later alike.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 

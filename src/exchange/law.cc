@@ -8,6 +8,7 @@
 #include "core/policy/mix.h"
 #include "core/spec/options.h"
 #include "core/spec/validate.h"
+#include "exchange/cron_trigger.h"
 #include "exchange/export.h"
 #include "exchange/queries.h"
 
@@ -122,6 +123,33 @@ void choose_bounds(spec::Model& model, ExportKind kind, std::vector<std::string>
   }
 }
 
+/// What neither can say is not simulated either.
+void leave_out(spec::Model& model, ExportKind kind, std::vector<std::string>& notes) {
+  spec::Scaling& scaling = model.scaling;
+  auto said = [&](const spec::ScheduleWindow& window) {
+    return kind == ExportKind::kKeda && window.min_replicas && !window.max_replicas &&
+           cron_span(window);
+  };
+  auto gone = std::remove_if(scaling.schedule.begin(), scaling.schedule.end(),
+                             [&](const spec::ScheduleWindow& w) { return !said(w); });
+  if (gone != scaling.schedule.end()) {
+    scaling.schedule.erase(gone, scaling.schedule.end());
+    notes.push_back(kind == ExportKind::kKeda
+                        ? "Left out: windows of scaling.schedule that no cron trigger can say (a "
+                          "maxReplicas, a start without a fixed hour and minute, an end beyond its "
+                          "day)."
+                        : "Left out: scaling.schedule. An HPA has no clock; KEDA has.");
+  }
+  if (scaling.prewarm) notes.push_back("Left out: scaling.prewarm.");
+  scaling.prewarm.reset();
+  bool sleepers = false;
+  for (spec::Variant& v : model.variants) {
+    sleepers = sleepers || v.warm_pool.max_replicas > Replicas(0);
+    v.warm_pool = {};
+  }
+  if (sleepers) notes.push_back("Left out: warmPool. Neither puts engines to sleep.");
+}
+
 /// CloudWatch is told the queue and Tidegate's own number, no more.
 void choose_asg(spec::Model& model, std::vector<std::string>& notes) {
   model.scaling.policy = PolicyKind::kTargetTracking;
@@ -160,6 +188,7 @@ Law exported_law(const spec::Model& model, const ExportOptions& options) {
     law.policy = keda ? "keda" : "hpa";
     law.label = law.policy + ", as exported";
     if (!keda && options.tolerance && !scaling.scale_up.tolerance) scaling.scale_up.tolerance = 0;
+    leave_out(law.model, keda ? ExportKind::kKeda : ExportKind::kHpa, law.notes);
     choose_bounds(law.model, keda ? ExportKind::kKeda : ExportKind::kHpa, law.notes);
     if (model.variants.size() > 1) {
       law.notes.push_back(

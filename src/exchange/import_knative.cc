@@ -15,6 +15,7 @@ using format::Node;
 constexpr std::int64_t kDefaultTarget = 100;  // config-autoscaler
 constexpr std::int64_t kUnlimited = 100;      // max-scale 0
 constexpr Duration kDefaultDeadline = seconds(600);
+constexpr std::int64_t kMostOfProbe = 10'000;  // seconds, or times
 constexpr std::string_view kPrefix = "autoscaling.knative.dev/";
 
 /// Annotations of the autoscaler, under both spellings.
@@ -30,7 +31,7 @@ class Annotations {
     auto found = text(key, old);
     auto value = found ? quantity(*found) : std::nullopt;
     if (!value) return std::nullopt;
-    return static_cast<std::int64_t>(*value);
+    return static_cast<std::int64_t>(std::clamp(*value, -1e15, 1e15));
   }
   std::optional<Duration> duration(std::string_view key) {
     auto found = text(key);
@@ -116,9 +117,11 @@ void read_scale(Annotations& from, std::int64_t hard_limit, spec::Model& model, 
 std::optional<Duration> startup_allowed(Fields container) {
   Fields probe = container.map("startupProbe");
   if (!probe.present()) return std::nullopt;
-  std::int64_t each = probe.integer("periodSeconds").value_or(10);
-  std::int64_t times = probe.integer("failureThreshold").value_or(3);
-  return seconds(probe.integer("initialDelaySeconds").value_or(0) + each * times);
+  auto within = [&](std::string_view key, std::int64_t otherwise) {
+    return std::clamp<std::int64_t>(probe.integer(key).value_or(otherwise), 0, kMostOfProbe);
+  };
+  return seconds(within("initialDelaySeconds", 0) +
+                 within("periodSeconds", 10) * within("failureThreshold", 3));
 }
 
 void judge_deadline(Fields& service, Fields& revision, std::optional<Duration> allowed,

@@ -7,6 +7,7 @@
 #include "core/spec/validate.h"
 #include "format/spec_reader.h"
 #include "format/spec_yaml.h"
+#include "format/yaml_of_for_test.h"
 
 namespace tidegate::format {
 namespace {
@@ -15,28 +16,6 @@ using spec::Kind;
 using spec::Option;
 using spec::Section;
 using spec::Value;
-
-/// Writes what the table holds of an owner as flow-style YAML.
-std::string yaml_of(const Section& section, const void* owner) {
-  std::string out;
-  auto add = [&](const Option& row, const std::string& text) {
-    out += (out.empty() ? "" : ", ") + std::string(row.key) + ": " + text;
-  };
-  for (const Option& row : section.options) {
-    if (row.kind == Kind::kObject) {
-      if (const void* child = row.bind.view(owner)) add(row, yaml_of(*row.section, child));
-    } else if (row.kind == Kind::kObjectList) {
-      std::string items;
-      for (std::size_t i = 0; i < row.bind.size(owner); ++i) {
-        items += (i == 0 ? "" : ", ") + yaml_of(*row.section, row.bind.item(owner, i));
-      }
-      if (!items.empty()) add(row, "[" + items + "]");
-    } else if (Value value = row.bind.get(owner); value != spec::default_value(section, row)) {
-      add(row, value_text(row, value));
-    }
-  }
-  return "{" + out + "}";
-}
 
 TEST(Value, AModelWithNoDefaultReadsBackFromItsText) {
   const spec::Model from = spec::full_model();

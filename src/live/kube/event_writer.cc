@@ -169,7 +169,7 @@ void EventWriter::answered(const std::string& key, const ApiResult<json>& answer
       // Whether it was created nobody knows; another name is the safe way.
       if (series->second.count == 1) series->second.name.clear();
     }
-    Duration wait = seconds(1);
+    Duration wait = options_.first_wait;
     for (int i = 0; i < failures_ && wait < kLongestWait; ++i) wait *= 2;
     ++failures_;
     timer_ = client_->loop().after(std::min(wait, kLongestWait), [this] {

@@ -7,10 +7,11 @@
 //
 // The same words about the same object within kSeriesLasts are one Event with a count (series). An
 // object has kBurst Events at once, then one each kRefill; what is left out is counted in the note
-// of the next. One call at a time, in order; without an answer it is tried again (1 s, doubled, at
-// most kLongestWait) while at most kMaxQueue wait, the oldest dropped first. Without the right to
-// write Events it says so once in the log and is silent from then on. Wall time. Rights: create
-// and patch on events.events.k8s.io. Thread-safety: the loop's thread. Source: KEP-383.
+// of the next. One call at a time, in order; without an answer it is tried again
+// (first_wait, doubled, at most kLongestWait) while at most kMaxQueue wait, the oldest dropped
+// first. Without the right to write Events it says so once in the log and is silent from then on.
+// Wall time. Rights: create and patch on events.events.k8s.io. Thread-safety: the loop's thread.
+// Source: KEP-383.
 
 #include <cstdint>
 #include <deque>
@@ -37,6 +38,7 @@ struct EventWords {
 struct EventOptions {
   std::string controller;  ///< DOMAIN/NAME
   std::string instance;    ///< of this process: the pod
+  Duration first_wait = seconds(1);
 };
 
 class EventWriter {

@@ -96,9 +96,9 @@ void ClusterModels::trouble(const std::string& ns, const kube::ApiError& error) 
     said +=
         "; is the CustomResourceDefinition installed? tidegate schema --crd | kubectl apply -f -";
   }
-  std::string& before = troubles_[ns];
-  if (before == said) return;
-  before = said;
+  // The words hold the query, which differs each time.
+  const std::string kind = std::to_string(error.code) + error.reason;
+  if (std::exchange(troubles_[ns], kind) == kind) return;
   net::log(Level::kWarn, "Models cannot be followed; those in force stay",
            {{"namespace", ns.empty() ? "all" : ns}, {"error", said}});
 }

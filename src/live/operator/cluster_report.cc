@@ -5,10 +5,10 @@
 namespace tidegate::live {
 
 ClusterReport::ClusterReport(std::shared_ptr<kube::KubeClient> client, const ClusterModels& models,
-                             std::string instance)
+                             std::string instance, StatusRates rates)
     : client_(client),
       models_(models),
-      status_(client),
+      status_(client, rates),
       events_(client, {.controller = kReportingController, .instance = std::move(instance)}) {}
 
 kube::ObjectReference ClusterReport::reference(const ModelObject& model) {

@@ -31,7 +31,7 @@ class ClusterReport {
 
   /// `models` must outlive it.
   ClusterReport(std::shared_ptr<kube::KubeClient> client, const ClusterModels& models,
-                std::string instance);
+                std::string instance, StatusRates rates = {});
 
   void look(const SightOf& sight_of);
   void announced(const std::string& model, const control::Announce& announce);

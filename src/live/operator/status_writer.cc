@@ -41,8 +41,8 @@ void StatusWriter::show(const ModelId& model, const json& status, const std::str
 void StatusWriter::write(const ModelId& model, Told& told, json status, Instant now) {
   add_transitions(status, told.status, net::WorldClock::wall_now());
   told.in_flight = true;
-  told.next = now + kLeastPeriod;
-  told.next_numbers = now + kNumbersPeriod;
+  told.next = now + rates_.least;
+  told.next_numbers = now + rates_.numbers;
   ++in_flight_;
   ++writes_;
   const json body = {
@@ -71,7 +71,7 @@ void StatusWriter::answered(const ModelId& model, json status,
     said_.clear();
     return;
   }
-  Duration wait = kLeastPeriod;
+  Duration wait = rates_.least;
   for (int i = 0; i < told.failures && wait < kLongestWait; ++i) wait *= 2;
   ++told.failures;
   told.next = client_->loop().now() + std::min(wait, kLongestWait);

@@ -5,9 +5,9 @@
 //   writer.show({"serve", "m", uid}, status);     // each second, changed or not
 //
 // Server-side apply onto /status as field manager `tidegate`: what others write there stays theirs.
-// A change of what matters is written at once, then at most every kLeastPeriod; the queue and the
-// TTFT alone every kNumbersPeriod. At most kMaxInFlight writes at a time. What fails is tried again
-// with the newest status, after kLeastPeriod, doubled up to kLongestWait: so after an API server
+// A change of what matters is written at once, then at most every rates.least; the queue and the
+// TTFT alone every rates.numbers. At most kMaxInFlight writes at a time. What fails is tried again
+// with the newest status, after rates.least, doubled up to kLongestWait: so after an API server
 // was gone, the next one tells all. Needs no timer: show() is the clock. Wall time. Rights: patch
 // models/status. Thread-safety: the loop's thread.
 
@@ -25,14 +25,18 @@ struct ModelId {
   std::string key() const { return ns + "/" + name; }
 };
 
+struct StatusRates {
+  Duration least = seconds(3);  ///< between two writes of one Model
+  Duration numbers = seconds(30);
+};
+
 class StatusWriter {
  public:
-  static constexpr Duration kLeastPeriod = seconds(5);
-  static constexpr Duration kNumbersPeriod = seconds(30);
   static constexpr Duration kLongestWait = seconds(60);
   static constexpr int kMaxInFlight = 8;
 
-  explicit StatusWriter(std::shared_ptr<kube::KubeClient> client) : client_(std::move(client)) {}
+  explicit StatusWriter(std::shared_ptr<kube::KubeClient> client, StatusRates rates = {})
+      : client_(std::move(client)), rates_(rates) {}
 
   /// `stored` is the status the object had when it was first seen: its times are kept.
   void show(const ModelId& model, const nlohmann::json& status, const std::string& stored,
@@ -53,6 +57,7 @@ class StatusWriter {
                 const kube::ApiResult<nlohmann::json>& answer);
 
   std::shared_ptr<kube::KubeClient> client_;
+  StatusRates rates_;
   std::map<std::string, Told> told_;
   int in_flight_ = 0;
   std::size_t writes_ = 0;

@@ -63,7 +63,7 @@ class Kustomize(unittest.TestCase):
                 self.assertIn("apiVersion:", self.build(folder))
 
     def test_pods_have_no_rights_they_do_not_need(self):
-        for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost"):
+        for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost", "overlays/namespaced"):
             text = self.build(DEPLOY / overlay)
             for needed in ("runAsNonRoot: true", "readOnlyRootFilesystem: true",
                            "allowPrivilegeEscalation: false", "path: /healthz", "path: /readyz",
@@ -73,6 +73,12 @@ class Kustomize(unittest.TestCase):
             with self.subTest(overlay + ": no wildcard, no secrets"):
                 self.assertNotIn("'*'", text)
                 self.assertNotRegex(text, r"(?m)^  - secrets")
+
+    def test_one_namespace_has_no_right_outside_it(self):
+        text = self.build(DEPLOY / "overlays/namespaced")
+        self.assertNotIn("kind: ClusterRoleBinding", text)
+        self.assertNotIn("--all-namespaces", text)
+        self.assertRegex(text, r"kind: RoleBinding\nmetadata:\n(  .*\n)*  namespace: serve\n")
 
     def test_the_overlays_are_what_they_say(self):
         for overlay, needed in [("ha", "--leader-elect"), ("ha", "replicas: 2"),

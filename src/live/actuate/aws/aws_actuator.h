@@ -74,6 +74,7 @@ class AwsActuator final : public Actuator {
   void wake(ReplicaId) override {}
   void reload(const spec::Model& model, const spec::Variant& variant) override;
   std::vector<ReplicaInfo> replicas() const override;
+  bool in_step() const override { return !adopting_; }
   void shutdown(std::function<void()> done) override;
 
  private:
@@ -138,7 +139,7 @@ class AwsActuator final : public Actuator {
   void recall(std::int64_t count);
   void answer();
   void rest();
-  void write(const char* what, std::function<void(aws::Told<aws::None>)> call,
+  void write(const char* what, const std::function<void(aws::Told<aws::None>)>& call,
              std::function<void()> then);
   std::int64_t awake_goal() const;
   std::int64_t leaving() const;
@@ -159,6 +160,7 @@ class AwsActuator final : public Actuator {
   void report(Member& member, control::ReplicaState state);
   void end(Member& member);
   void reconcile_orders();
+  std::int64_t not_there() const;
   std::int64_t missing() const;
   Member* find(ReplicaId id);
   Member* find(const std::string& instance);

@@ -206,13 +206,19 @@ void AwsActuator::end(Member& member) {
   report(member, ReplicaState::kGone);
 }
 
-/// Desired, and neither there nor about to be woken.
+/// Desired, and not running.
+std::int64_t AwsActuator::not_there() const {
+  const auto there = std::count_if(members_.begin(), members_.end(),
+                                   [](const auto& entry) { return entry.second.counts(); });
+  return std::max<std::int64_t>(0, group_.desired - there);
+}
+
+/// Desired, and neither running nor about to be woken.
 std::int64_t AwsActuator::missing() const {
-  std::int64_t there = 0;
-  for (const auto& [id, member] : members_) {
-    there += member.counts() || member.phase == Phase::kAsleep ? 1 : 0;
-  }
-  return std::clamp<std::int64_t>(group_.desired - there, 0, kMaxOrdered);
+  const auto asleep = std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
+    return entry.second.phase == Phase::kAsleep;
+  });
+  return std::clamp<std::int64_t>(not_there() - asleep, 0, kMaxOrdered);
 }
 
 /// As many replicas ordered as are missing: the youngest are taken back, new ones are added.

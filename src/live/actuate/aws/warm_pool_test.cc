@@ -90,6 +90,22 @@ TEST_F(AwsWarmPool, who_is_put_to_sleep_drains_and_goes_back_to_the_pool) {
   EXPECT_EQ(world.last.size(), 3u) << "nobody was launched into its place meanwhile";
 }
 
+TEST_F(AwsWarmPool, who_was_to_wake_is_called_off_before_anybody_goes) {
+  auto actuator = site.make(variant);
+  actuator->adopt();
+  apply(*actuator, 1, 1);
+  ASSERT_TRUE(settled(*actuator, 1, 1));
+  const ReplicaInfo awake = in(*actuator, ReplicaState::kReady);
+  site.group->hold_warm = true;
+  apply(*actuator, 2, 0);
+  ASSERT_TRUE(world.until([&] { return site.group->desired == 2; }));
+  apply(*actuator, 1, 1);
+  ASSERT_TRUE(world.until([&] { return site.group->desired == 1; }));
+  EXPECT_TRUE(settled(*actuator, 1, 1));
+  EXPECT_FALSE(world.was(awake.id, ReplicaState::kDraining));
+  EXPECT_EQ(site.aws.count("TerminateInstanceInAutoScalingGroup"), 0);
+}
+
 TEST_F(AwsWarmPool, fewer_sleepers_are_a_smaller_pool_and_who_goes_is_not_ours_to_say) {
   auto actuator = site.make(variant);
   actuator->adopt();

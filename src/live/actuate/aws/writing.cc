@@ -47,9 +47,8 @@ bool AwsActuator::write_number() {
     return lacks > 0;
   }
   if (lacks == 0) return false;
-  std::int64_t ordered = std::min(missing(), -lacks);
-  if (ordered > 0) {
-    set_desired(group_.desired - ordered);
+  if (const std::int64_t unborn = std::min(not_there(), -lacks); unborn > 0) {
+    set_desired(group_.desired - unborn);
     return true;
   }
   shrink(-lacks);
@@ -225,7 +224,7 @@ void AwsActuator::answer() {
 }
 
 /// `then` where it was done.
-void AwsActuator::write(const char* what, std::function<void(aws::Told<aws::None>)> call,
+void AwsActuator::write(const char* what, const std::function<void(aws::Told<aws::None>)>& call,
                         std::function<void()> then) {
   busy_ = true;
   call([this, what, then = std::move(then), alive = std::weak_ptr(alive_)](const Done& done) {

@@ -91,6 +91,7 @@ void FakeGroup::fill() {
     auto warm = std::find_if(instances.begin(), instances.end(), [&](const FakeInstance& one) {
       return one.lifecycle == "Warmed:" + pool_state;
     });
+    if (hold_warm) return;
     if (warm != instances.end()) {
       warm->lifecycle = "Pending";
     } else if (launches) {

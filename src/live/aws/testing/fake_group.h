@@ -33,6 +33,7 @@ class FakeGroup {
   std::int64_t min = 0, max = 100, desired = 0;
   std::int64_t capacity = 1'000;       ///< machines that can be had at all
   bool hold_pending = false;           ///< what is Pending stays so
+  bool hold_warm = false;              ///< nobody of the pool wakes yet
   bool launch_hook = false;            ///< passes by Pending:Wait
   bool termination_hook = false;       ///< waits in Terminating:Wait
   std::vector<std::string> suspended;  ///< processes

@@ -1,5 +1,6 @@
 #include "live/run/gpus.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,6 +65,14 @@ Holders holders_of(const std::vector<std::unique_ptr<ModelRun>>& models) {
   return out;
 }
 
+std::string on_node_of(const ReplicaInfo& replica, std::string page) {
+  const auto at = page.find(kHost);
+  if (at == std::string::npos) return page;
+  const std::string& host = replica.node.empty() ? replica.address.host : replica.node;
+  const bool v6 = host.find(':') != std::string::npos;
+  return page.replace(at, kHost.size(), v6 ? fmt::format("[{}]", host) : host);
+}
+
 /// One family; each device once, whoever shares it.
 template <class Value>
 void family(ExpositionWriter& writer, const char* name, const char* help,
@@ -86,20 +95,17 @@ void family(ExpositionWriter& writer, const char* name, const char* help,
 std::set<std::string> gpu_pages(const std::vector<std::unique_ptr<ModelRun>>& models) {
   std::set<std::string> out;
   for (const auto& model : models) {
+    std::map<std::string, const std::vector<std::string>*> of_each;  // pages by variant
     for (const spec::Variant& variant : model->model().variants) {
+      of_each[variant.name] = &variant.sense.gpu_metrics;
       for (const std::string& page : variant.sense.gpu_metrics) {
-        const auto at = page.find(kHost);
-        if (at == std::string::npos) out.insert(page);
-        for (const auto& [id, replica] : model->replicas()) {
-          if (at == std::string::npos || replica.variant != variant.name ||
-              replica.state != control::ReplicaState::kReady) {
-            continue;
-          }
-          std::string host = replica.node.empty() ? replica.address.host : replica.node;
-          if (host.find(':') != std::string::npos) host = "[" + host + "]";
-          out.insert(std::string(page).replace(at, kHost.size(), host));
-        }
+        if (page.find(kHost) == std::string::npos) out.insert(page);
       }
+    }
+    for (const auto& [id, replica] : model->replicas()) {
+      auto pages = of_each.find(replica.variant);
+      if (pages == of_each.end() || replica.state != control::ReplicaState::kReady) continue;
+      for (const std::string& page : *pages->second) out.insert(on_node_of(replica, page));
     }
   }
   return out;

@@ -41,10 +41,11 @@ void Senses::set_model(const spec::Model& model) {
           std::make_unique<PrometheusSource>(parts_.loop, parts_.outside, parts_.clock, model,
                                              PrometheusOptions{.seed = parts_.seed}, heard_);
     }
-    for (const auto& [id, info] : std::exchange(known_, {})) {
+    for (const auto& entry : std::exchange(known_, {})) {
+      const ReplicaInfo& info = entry.second;
       auto own = std::find_if(model.variants.begin(), model.variants.end(),
                               [&](const auto& variant) { return variant.name == info.variant; });
-      parts_.scraper.remove(id);
+      parts_.scraper.remove(info.id);
       if (own != model.variants.end()) add(info, *own);
     }
   }

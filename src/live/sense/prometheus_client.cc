@@ -127,8 +127,8 @@ PrometheusClient::CallId PrometheusClient::ask(const std::string& promql, Done d
     request.tls = std::move(tls);
   }
   return client_.fetch(std::move(request), [url = spec_.url, asked = net::WorldClock::wall_now(),
-                                            trouble = std::move(trouble),
-                                            done = std::move(done)](Result<net::Response> r) {
+                                            trouble = std::move(trouble), done = std::move(done)](
+                                               const Result<net::Response>& r) {
     auto reply = read(url, r, asked);
     // A token that is missing is why it was refused: both are said.
     if (!reply && !trouble.empty()) reply = fail(reply.error().message + "; " + trouble);

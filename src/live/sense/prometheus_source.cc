@@ -1,5 +1,7 @@
 #include "live/sense/prometheus_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -12,7 +14,7 @@ namespace tidegate::live {
 namespace {
 
 std::string seconds_text(Duration d) {
-  return std::to_string(static_cast<std::int64_t>(to_seconds(d) + 0.5)) + " s";
+  return std::to_string((d + millis(500)) / seconds(1)) + " s";
 }
 
 }  // namespace
@@ -222,8 +224,9 @@ std::vector<PrometheusSource::Trouble> PrometheusSource::troubles(Instant now) c
   for (const auto& question : questions_) {
     std::string why = question->trouble;
     if (question->value && rule_.of(question->at, now) == signal::Freshness::kAbsent) {
-      why = "its samples are " + seconds_text(now - question->at) + " old, maxAge is " +
-            seconds_text(rule_.absent_after) + (why.empty() ? "" : "; " + why);
+      why =
+          fmt::format("its samples are {} old, maxAge is {}{}{}", seconds_text(now - question->at),
+                      seconds_text(rule_.absent_after), why.empty() ? "" : "; ", why);
     }
     if (!why.empty()) out.push_back({question->what, std::move(why)});
   }

@@ -207,6 +207,119 @@ class Kubernetes(OnCluster):
             run.kill()
 
 
+class ClusterRun(Run):
+    """A run that takes its Models from the cluster."""
+
+    def start(self):
+        state = self.dir / "state"
+        with open(self.dir / "run.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [e2e_test.BINARY, "run", "--models-from-cluster", "--listen", "127.0.0.1:0", "--admin",
+                 "127.0.0.1:0", "--state", str(state), "--time-scale", str(self.scale), *self.flags],
+                cwd=self.dir, stdout=log, stderr=log)
+        self.info = until(lambda: self._info(state), "run.json", alive=self.process)
+        return self
+
+
+class Operator(OnCluster):
+    MODELS = "/apis/tidegate.dev/v1alpha1/namespaces/serve/models"
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("kubectl"):
+            self.skipTest("kubectl writes the definition and the Models")
+        crd = subprocess.run([e2e_test.BINARY, "schema", "--crd"], capture_output=True, check=True, text=True)
+        self.kubectl("apply", "--validate=false", "-f", "-", text=crd.stdout)
+        until(lambda: self.kubectl("get", "models", check=False).returncode == 0, "the kind is served")
+
+    def kubectl(self, *args, text=None, check=True):
+        done = subprocess.run(["kubectl", *args], input=text, capture_output=True, text=True, timeout=e2e_test.WAIT)
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {args}: {done.stderr}")
+        return done
+
+    def apply(self, text, check=True):
+        return self.kubectl("apply", "--validate=false", "-f", "-", text=text, check=check)
+
+    def model(self):
+        return json.loads(self.kubectl("get", "model", "m", "-o", "json").stdout)
+
+    def condition(self, name):
+        found = [c for c in self.model().get("status", {}).get("conditions", []) if c["type"] == name]
+        return (found[0]["status"], found[0]["reason"]) if found else None
+
+    def events(self):
+        listed = json.loads(self.kubectl("get", "events.events.k8s.io", "-o", "json").stdout)["items"]
+        return {e["reason"]: e for e in listed if e["regarding"]["kind"] == "Model"}
+
+    def own(self, **changes):
+        """The Model, its target in its own namespace."""
+        text = spec(self.port).replace("namespace: serve, ", "")
+        for key, value in changes.items():
+            text = re.sub(rf"{key}: \S+", f"{key}: {value}", text)
+        return text
+
+    def run_it(self, *flags):
+        run = ClusterRun(self.dir, "", flags=flags)
+        self.runs.append(run)
+        return run.start()
+
+    def test_a_model_is_run_changed_refused_paused_and_let_go(self):
+        run = self.run_it()
+        self.apply(self.own(minReplicas=1))
+        run.ready(1)
+        self.assertEqual(self.ask(run), 200, run.tail())
+        until(lambda: self.condition("Ready") == ("True", "AsDesired"), "ready, says the status")
+        self.assertEqual(self.model()["status"]["replicas"], "1/1")
+        until(lambda: "ScaleUp" in {e["action"] for e in self.events().values()}, "an Event of it")
+
+        refused = self.apply(self.own(minReplicas=9), check=False)
+        self.assertIn("minReplicas is above maxReplicas", refused.stderr)
+        self.apply(self.own(minReplicas=2))
+        run.ready(2)
+        self.assertEqual(self.scale(), 2)
+
+        self.apply(self.own(minReplicas=1).replace("name: m, port", "namespace: other, name: m, port"))
+        until(lambda: self.condition("SpecValid") == ("False", "Invalid"), "what the API cannot see is said")
+        self.assertEqual(self.events()["Invalid"]["type"], "Warning")
+        self.assertEqual(self.scale(), 2, "the spec before is in force")
+        self.apply(self.own(minReplicas=2))
+        until(lambda: self.condition("SpecValid") == ("True", "Accepted"), "mended")
+
+        self.kubectl("annotate", "model", "m", "tidegate.dev/paused=true")
+        until(lambda: self.condition("Paused") == ("True", "Paused"), "paused")
+        self.scale(3)
+        until(lambda: "ForeignWrite" in self.events(), "another writer is an Event")
+        self.assertEqual(self.scale(), 3, "paused: theirs stands")
+
+        self.kubectl("delete", "model", "m")
+        until(lambda: not self.all_models(run), "not run any more")
+        self.assertEqual(self.scale(), 3, "the fleet is left as it was")
+        run.process.send_signal(signal.SIGTERM)
+        self.assertEqual(run.process.wait(e2e_test.WAIT), 0)
+
+    def all_models(self, run):
+        return e2e_test.get(f"http://{run.info['admin']}/api/v1/status")["results"]
+
+    def test_who_does_not_lead_writes_nothing_and_takes_over_when_the_leader_ends(self):
+        self.apply(self.own(minReplicas=1))
+        first = self.run_it("--leader-elect")
+        until(lambda: self.scale() == 1, "the leader applies")
+        (self.dir / "second").mkdir()
+        second = ClusterRun(self.dir / "second", "", flags=["--leader-elect"])
+        self.runs.append(second)
+        second.start()
+        second.ready(1)
+        self.apply(self.own(minReplicas=2))
+        until(lambda: self.scale() == 2, "the leader goes on")
+        self.assertNotIn("this process leads", second.tail())
+        first.process.send_signal(signal.SIGTERM)
+        self.assertEqual(first.process.wait(e2e_test.WAIT), 0)
+        until(lambda: "this process leads" in second.tail(), "the Lease was given back", alive=second.process)
+        self.apply(self.own(minReplicas=3))
+        until(lambda: self.scale() == 3, "the other one applies now")
+
+
 if __name__ == "__main__":
     e2e_test.BINARY, STUB = (str(pathlib.Path(arg).resolve()) for arg in sys.argv[1:3])
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

@@ -99,6 +99,12 @@ void add_run(CLI::App& app, int& code) {
   sub->add_option("--listen", o.listen, "gateway address")
       ->envname("TIDEGATE_LISTEN")
       ->capture_default_str();
+  auto* cert =
+      sub->add_option("--tls-cert", o.tls_cert,
+                      "the gateway speaks HTTPS with this certificate (PEM, chain included)");
+  auto* key = sub->add_option("--tls-key", o.tls_key, "the certificate's key (PEM)");
+  cert->needs(key);
+  key->needs(cert);
   sub->add_option("--admin", o.admin, "admin address")
       ->envname("TIDEGATE_ADMIN")
       ->capture_default_str();

@@ -73,6 +73,8 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
   auto listen = net::parse_address(flags.listen, "0.0.0.0");
   if (!listen) return fail(listen.error().within("--listen"));
   o.gateway = *listen;
+  o.gateway_certificate = flags.tls_cert;
+  o.gateway_key = flags.tls_key;
   auto admin = net::parse_address(flags.admin);
   if (!admin) return fail(admin.error().within("--admin"));
   o.admin = *admin;

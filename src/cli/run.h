@@ -17,6 +17,7 @@ struct RunFlags {
   std::string lease = "tidegate";        // --lease NAME
   std::string lease_namespace;           // --lease-namespace NS
   std::string listen = "0.0.0.0:8080";   // --listen, $TIDEGATE_LISTEN
+  std::string tls_cert, tls_key;         // --tls-cert, --tls-key: of the gateway
   std::string admin = "127.0.0.1:8081";  // --admin, $TIDEGATE_ADMIN
   std::string probe_address;             // --probe-address
   std::string keda_address;              // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
@@ -26,15 +27,15 @@ struct RunFlags {
   std::string external_metrics_cert, external_metrics_key;
   std::string external_metrics_service = "tidegate";  // --external-metrics-service
   bool register_external_metrics = false;             // --register-external-metrics
-  std::string state_dir = ".tidegate";   // --state
-  double time_scale = 1;                 // --time-scale
-  std::uint64_t seed = 1;                // --seed
-  std::string tape;                      // --tape FILE
-  bool leave = false;                    // --leave
-  bool spot_notice = false;              // --spot-notice
-  bool dry_run = false;                  // --dry-run
-  std::string log_level = "info";        // --log-level debug|info|warn|error
-  std::string log_format = "text";       // --log-format text|json
+  std::string state_dir = ".tidegate";                // --state
+  double time_scale = 1;                              // --time-scale
+  std::uint64_t seed = 1;                             // --seed
+  std::string tape;                                   // --tape FILE
+  bool leave = false;                                 // --leave
+  bool spot_notice = false;                           // --spot-notice
+  bool dry_run = false;                               // --dry-run
+  std::string log_level = "info";                     // --log-level debug|info|warn|error
+  std::string log_format = "text";                    // --log-format text|json
 };
 /// 0 after a clean stop; 1 where it could not start; with --dry-run 0: nothing would change, 3:
 /// would.

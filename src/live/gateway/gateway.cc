@@ -102,7 +102,8 @@ void Gateway::set_models(std::vector<spec::Model> models) {
   s.lanes = std::move(next);
 }
 
-Result<net::Address> Gateway::listen(const net::Address& address) {
+Result<net::Address> Gateway::listen(const net::Address& address,
+                                     std::shared_ptr<net::TlsServer> tls) {
   net::Limits limits = state_->parts->options.limits;
   for (const auto& lane : state_->lanes) {
     limits.max_body_bytes = std::max(
@@ -113,7 +114,7 @@ Result<net::Address> Gateway::listen(const net::Address& address) {
       state_->parts->loop, limits, [weak = std::weak_ptr(state_)](net::ExchangePtr exchange) {
         if (auto state = weak.lock()) state->handle(exchange);
       });
-  return state_->server->listen(address);
+  return state_->server->listen(address, std::move(tls));
 }
 
 // ---- replicas ----

@@ -61,7 +61,9 @@ class Gateway {
   /// left answers its queue with 503, finishes what runs and is a 404 to newcomers. Keys are read
   /// from the environment here.
   void set_models(std::vector<spec::Model> models);
-  Result<net::Address> listen(const net::Address& address);
+  /// With `tls`, HTTPS alone.
+  Result<net::Address> listen(const net::Address& address,
+                              std::shared_ptr<net::TlsServer> tls = nullptr);
 
   // ---- replicas; unknown models are ignored ----
   void replica_up(const std::string& model, const route::ReplicaUp& up,

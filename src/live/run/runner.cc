@@ -14,6 +14,7 @@
 #include "live/aws/client.h"
 #include "live/kube/clusters.h"
 #include "live/net/log.h"
+#include "live/net/tls/tls_server.h"
 #include "live/run/cloud_metrics.h"
 #include "live/run/decisions.h"
 #include "live/run/status.h"
@@ -88,7 +89,14 @@ Result<void> Runner::open() {
   if (auto done = open_leadership(); !done) return done;
   if (auto done = open_models(); !done) return done;
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
-  auto bound = gateway_->listen(options_.gateway);
+  std::shared_ptr<net::TlsServer> tls;
+  if (!options_.gateway_certificate.empty()) {
+    auto made = net::TlsServer::create({.certificate_file = options_.gateway_certificate,
+                                        .key_file = options_.gateway_key});
+    if (!made) return fail(made.error().within("gateway"));
+    tls = std::move(*made);
+  }
+  auto bound = gateway_->listen(options_.gateway, std::move(tls));
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
   cloud_ = std::make_unique<CloudMetrics>(

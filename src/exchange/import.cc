@@ -40,8 +40,9 @@ std::vector<const Node*> objects(const std::vector<format::Document>& documents)
 
 std::string document_text(const spec::Model& model, const std::vector<format::Diagnostic>& found) {
   std::string head = comment_lines(
-      "Imported; mode observe recommends and touches nothing. What to "
-      "know before it is switched to auto:");
+      "Imported in mode observe: it recommends and touches nothing. What no such file says, and a "
+      "simulation\nneeds: slo, and of each variant costPerHour, coldStart and engine.profile.");
+  if (!found.empty()) head += comment_lines("What to know before it acts:");
   for (const auto& d : found) {
     std::string place = d.line > 0 ? fmt::format("line {}: ", d.line) : "";
     head += comment_lines("- " + place + d.message);

@@ -30,7 +30,8 @@ void put_row(const Section& of, const Option& row, const void* owner, Yaml& out)
   }
   spec::Value value = row.bind.get(owner);
   std::string text = format::value_text(row, value);
-  bool as_default = !row.required && value == spec::default_value(of, row);
+  const bool whole = of.name == "policy";  // a rate is read as a whole: 100 Percent in 60 s
+  bool as_default = !whole && !row.required && value == spec::default_value(of, row);
   if (text.empty() || text == "[]" || text == "{}" || as_default) return;
   out.put(key, Yaml::verbatim(std::move(text)));
 }

@@ -41,7 +41,9 @@ CloudMetrics::CloudMetrics(net::Loop& loop, aws::Accounts& accounts, Models mode
 void CloudMetrics::publish() {
   timer_ = loop_.after(kPeriod, [this] { publish(); });
   std::map<aws::Wish, std::vector<aws::Metric>> by_account;
-  for (const auto& run : models_()) {
+  const auto* models = models_();
+  if (models == nullptr) return;
+  for (const auto& run : *models) {
     bool first = true;  // what is of the model goes once
     for (const spec::Variant& variant : run->model().variants) {
       const auto* target = std::get_if<spec::AwsAutoScalingGroupTarget>(&variant.target);

@@ -3,7 +3,7 @@
 // with an awsAutoScalingGroup that has publishMetrics, LLMQueueDepth (queue and engines) and
 // ReadyReplicas {Model}, and DesiredReplicas {Model, Variant}.
 //
-//   CloudMetrics metrics(loop, accounts, [&]() -> const auto& { return models; });
+//   CloudMetrics metrics(loop, accounts, [&] { return &models; });
 //
 // A value that is not fresh is not published: a gap is the truth, a zero would scale in. A call
 // that fails is logged once, until one succeeds. Wall time. Thread-safety: the loop's thread.
@@ -21,7 +21,8 @@ namespace tidegate::live {
 class CloudMetrics {
  public:
   static constexpr Duration kPeriod = seconds(60);  ///< CloudWatch's own resolution
-  using Models = std::function<const std::vector<std::unique_ptr<ModelRun>>&()>;
+  /// None: another process leads, and publishes.
+  using Models = std::function<const std::vector<std::unique_ptr<ModelRun>>*()>;
 
   CloudMetrics(net::Loop& loop, aws::Accounts& accounts, Models models);
   ~CloudMetrics() { loop_.cancel(timer_); }

@@ -57,8 +57,7 @@ class CloudMetricsTest : public ::testing::Test {
 
 TEST_F(CloudMetricsTest, WhatIsKnownOfAModelIsPublishedAndWhatIsNotIsLeftOut) {
   auto runner = runner_with(", publishMetrics: true");
-  CloudMetrics metrics(
-      *loop, accounts, [&]() -> const auto& { return runner->models(); });
+  CloudMetrics metrics(*loop, accounts, [&] { return &runner->models(); });
   metrics.publish();
   ASSERT_TRUE(loop->run_until([&] { return aws.metrics.size() == 1; }, seconds(20)));
   EXPECT_EQ(aws.metrics[0]["MetricData.member.1.MetricName"], "ReadyReplicas")
@@ -80,8 +79,15 @@ TEST_F(CloudMetricsTest, WhatIsKnownOfAModelIsPublishedAndWhatIsNotIsLeftOut) {
 
 TEST_F(CloudMetricsTest, NothingIsPublishedUnasked) {
   auto runner = runner_with("");
-  CloudMetrics metrics(
-      *loop, accounts, [&]() -> const auto& { return runner->models(); });
+  CloudMetrics metrics(*loop, accounts, [&] { return &runner->models(); });
+  metrics.publish();
+  loop->run_for(millis(5));
+  EXPECT_EQ(aws.count("PutMetricData"), 0);
+}
+
+TEST_F(CloudMetricsTest, WhoDoesNotLeadPublishesNothing) {
+  CloudMetrics metrics(*loop, accounts,
+                       []() -> const std::vector<std::unique_ptr<ModelRun>>* { return nullptr; });
   metrics.publish();
   loop->run_for(millis(5));
   EXPECT_EQ(aws.count("PutMetricData"), 0);

@@ -99,8 +99,8 @@ Result<void> Runner::open() {
   auto bound = gateway_->listen(options_.gateway, std::move(tls));
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
-  cloud_ = std::make_unique<CloudMetrics>(
-      loop_, *accounts_, [this]() -> const auto& { return models_; });
+  cloud_ = std::make_unique<CloudMetrics>(loop_, *accounts_,
+                                          [this] { return leads_ ? &models_ : nullptr; });
   gpus_ = std::make_unique<GpuWatch>(loop_, *outside_, [this] { return gpu_pages(models_); });
   if (auto done = open_admin(); !done) return done;
   if (auto done = open_keda(); !done) return done;

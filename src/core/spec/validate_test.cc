@@ -108,6 +108,23 @@ TEST(Validate, ContradictionsAreErrorsAtTheirKey) {
          m.variants[0].target = ProcessTarget{.command = {"x"}, .health_path = "health"};
        },
        "spec.variants[0].target.process.healthPath", "must begin with /"},
+      {"a group's health path without a slash",
+       [](Model& m) {
+         m.variants[0].target = AwsAutoScalingGroupTarget{
+             .name = "g", .region = "eu-central-1", .health_path = "health"};
+       },
+       "spec.variants[0].target.awsAutoScalingGroup.healthPath", "must begin with /"},
+      {"a region that is none",
+       [](Model& m) {
+         m.variants[0].target = AwsAutoScalingGroupTarget{.name = "g", .region = "Frankfurt"};
+       },
+       "spec.variants[0].target.awsAutoScalingGroup.region", "write eu-central-1"},
+      {"an endpoint that is no URL",
+       [](Model& m) {
+         m.variants[0].target = AwsAutoScalingGroupTarget{
+             .name = "g", .region = "eu-central-1", .endpoint = "localhost:4566"};
+       },
+       "spec.variants[0].target.awsAutoScalingGroup.endpoint", "is not a URL"},
       {"an environment name with =",
        [](Model& m) {
          m.variants[0].target = ProcessTarget{.command = {"x"}, .env = {{"A=B", "c"}}};

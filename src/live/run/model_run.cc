@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/control/observe.h"
 #include "format/codec.h"
@@ -375,8 +376,14 @@ void ModelRun::remember_start() {
     const auto& kept = controller_.cold_starts(i).kept();
     if (!kept.empty()) start.cold_starts.push_back({loaded_.model.variants[i].name, kept});
   }
+  // What was said and applied is on disk before we go on. What was only learned follows: a wait for
+  // the disk at each record of a thousand models would hold up their requests.
+  const bool wait =
+      std::tie(start.mode, start.timed_until, start.paused, start.targets, start.cold_starts) !=
+      std::tie(start_.mode, start_.timed_until, start_.paused, start_.targets, start_.cold_starts);
   start_ = std::move(start);
   if (parts_.options.dry_run) return;  // a look must not change what the next run starts from
+  if (!wait) return parts_.journal.keep_start(name(), start_);
   if (auto saved = parts_.journal.save_start(name(), start_); !saved) {
     net::log(Level::kError, "journal: cannot save",
              {{"model", name()}, {"error", saved.error().message}});

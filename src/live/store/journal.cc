@@ -1,8 +1,11 @@
 #include "live/store/journal.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <limits>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <system_error>
 
@@ -54,6 +57,7 @@ class SqliteJournal final : public Journal {
   Result<std::vector<ReplicaRecord>> replicas() override;
 
   Result<void> save_start(const std::string& model, const control::Start& start) override;
+  void keep_start(const std::string& model, const control::Start& start) override;
   Result<control::Start> load_start(const std::string& model) override;
   Instant resume_instant() override { return resume_; }
   void reached(Instant now) override {
@@ -68,6 +72,13 @@ class SqliteJournal final : public Journal {
   }
 
  private:
+  using Newest = std::shared_ptr<std::atomic<std::uint64_t>>;
+  Newest newest_start(const std::string& model) {
+    std::lock_guard lock(starts_mutex_);
+    Newest& newest = newest_starts_[model];
+    if (newest == nullptr) newest = std::make_shared<std::atomic<std::uint64_t>>(0);
+    return newest;
+  }
   void push(Job job, Instant at) {
     if (!writer_) {
       std::lock_guard gate(gate_);
@@ -88,6 +99,8 @@ class SqliteJournal final : public Journal {
   Database db_;  // synchronous = FULL: what it commits is on disk
   std::uint64_t next_id_ = 1;
   std::int64_t refused_ = 0;
+  std::mutex starts_mutex_;  // so that who keeps a start does not wait for a transaction
+  std::map<std::string, Newest> newest_starts_;  // by model: counts what was saved or kept
   Instant resume_;
   std::unique_ptr<JournalWriter> writer_;  // none: read-only. Last: it uses gate_
 };
@@ -289,10 +302,20 @@ Result<void> SqliteJournal::save_start(const std::string& model, const control::
   if (auto can = writable(); !can) return can;
   std::string body = format::to_msgpack(start);
   std::lock_guard gate(gate_);
+  ++*newest_start(model);
   return db_.execute("INSERT OR REPLACE INTO starts(model, body) VALUES (?, ?)", model, Blob{body});
 }
 
+void SqliteJournal::keep_start(const std::string& model, const control::Start& start) {
+  StartJob job{model, start, 0, nullptr};
+  Newest newest = newest_start(model);
+  job.number = ++*newest;
+  job.newest = std::move(newest);
+  push(std::move(job), Instant());
+}
+
 Result<control::Start> SqliteJournal::load_start(const std::string& model) {
+  flush();
   std::lock_guard gate(gate_);
   auto rows = db_.query("SELECT body FROM starts WHERE model = ?", model);
   if (!rows) return fail(rows.error());

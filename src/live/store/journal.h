@@ -109,6 +109,9 @@ class Journal {
 
   // -- what a restart needs --
   virtual Result<void> save_start(const std::string& model, const control::Start& start) = 0;
+  /// The same without the wait: queued as records are, and may be lost with them. Never overtakes a
+  /// later save_start().
+  virtual void keep_start(const std::string& model, const control::Start& start) = 0;
   virtual Result<control::Start> load_start(const std::string& model) = 0;  ///< defaults if none
   virtual Instant resume_instant() = 0;  ///< later than every instant written before
   /// The world is at `now` though nothing was recorded: resume_instant() of the next run is later.

@@ -150,6 +150,28 @@ TEST_F(JournalTest, outcomes_announcements_specs_and_starts_survive_a_restart) {
   EXPECT_EQ(journal->load_start("unknown").value().next_sequence, 1u);
 }
 
+TEST_F(JournalTest, AStartThatWasKeptIsThereLaterAndNeverOvertakesOneThatWasSaved) {
+  auto numbered = [](std::uint64_t sequence) {
+    control::Start start;
+    start.next_sequence = sequence;
+    return start;
+  };
+  {
+    auto journal = open();
+    for (std::uint64_t i = 1; i <= 50; ++i) {
+      journal->keep_start("m", numbered(2 * i));
+      ASSERT_TRUE(journal->save_start("m", numbered(2 * i + 1)));
+    }
+    EXPECT_EQ(journal->load_start("m").value().next_sequence, 101u);
+    journal->keep_start("m", numbered(102));
+    journal->keep_start("n", numbered(5));
+    EXPECT_EQ(journal->load_start("m").value().next_sequence, 102u);
+  }
+  auto journal = open();
+  EXPECT_EQ(journal->load_start("m").value().next_sequence, 102u);
+  EXPECT_EQ(journal->load_start("n").value().next_sequence, 5u);
+}
+
 TEST_F(JournalTest, a_replica_row_is_kept_through_its_life_and_deleted_when_gone) {
   auto journal = open();
   ASSERT_TRUE(journal->intent(replica(1)));

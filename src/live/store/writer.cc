@@ -175,6 +175,13 @@ Result<void> JournalWriter::write_one(const ReplicaIdJob& job) {
                      static_cast<std::int64_t>(job.id));
 }
 
+Result<void> JournalWriter::write_one(const StartJob& job) {
+  if (job.number != job.newest->load()) return {};
+  std::string body = format::to_msgpack(job.start);
+  return db_.execute("INSERT OR REPLACE INTO starts(model, body) VALUES (?, ?)", job.model,
+                     Blob{body});
+}
+
 Result<void> JournalWriter::shrink() {
   std::lock_guard gate(gate_);
   auto page = db_.number("PRAGMA page_size");

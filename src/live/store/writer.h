@@ -5,9 +5,11 @@
 //
 // Thread-safety: every public member may be called from any thread.
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -42,7 +44,14 @@ struct SpecJob {
 struct ReplicaIdJob {
   std::uint64_t id = 0;
 };
-using Job = std::variant<DecisionJob, OutcomeJob, AnnounceJob, SpecJob, ReplicaIdJob>;
+/// Passed over where `*newest` has moved on: a newer start is written or queued.
+struct StartJob {
+  std::string model;
+  control::Start start;
+  std::uint64_t number = 0;
+  std::shared_ptr<const std::atomic<std::uint64_t>> newest;
+};
+using Job = std::variant<DecisionJob, OutcomeJob, AnnounceJob, SpecJob, ReplicaIdJob, StartJob>;
 
 class JournalWriter {
  public:
@@ -68,6 +77,7 @@ class JournalWriter {
   Result<void> write_one(const AnnounceJob& job);
   Result<void> write_one(const SpecJob& job);
   Result<void> write_one(const ReplicaIdJob& job);
+  Result<void> write_one(const StartJob& job);
   Result<void> shrink();
 
   Database db_;

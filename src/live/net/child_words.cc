@@ -21,7 +21,11 @@ std::vector<std::string> environment_with(
   for (const auto& name : without) all.erase(name);
   for (const auto& [name, value] : set) all[name] = value;
   std::vector<std::string> out;
-  for (const auto& [name, value] : all) out.push_back(name + "=" + value);
+  for (const auto& [name, value] : all) {
+    std::string& word = out.emplace_back(name);
+    word += '=';
+    word += value;
+  }
   return out;
 }
 

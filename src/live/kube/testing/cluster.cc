@@ -30,7 +30,7 @@ std::int64_t cost_of(const json& pod) {
 
 }  // namespace
 
-Cluster::Cluster(net::Loop& loop, ApiServer& server, Options options)
+Cluster::Cluster(net::Loop& loop, ApiServer& server, const Options& options)
     : loop_(loop),
       objects_(std::make_unique<StoredObjects>(server)),
       gpus_(options.gpus),
@@ -38,7 +38,7 @@ Cluster::Cluster(net::Loop& loop, ApiServer& server, Options options)
   server.on_change = [this](const Change&) { soon(); };
 }
 
-Cluster::Cluster(net::Loop& loop, const Access& access, Options options)
+Cluster::Cluster(net::Loop& loop, const Access& access, const Options& options)
     : loop_(loop),
       objects_(std::make_unique<RemoteObjects>(access)),
       client_(std::make_unique<KubeClient>(loop, access)),

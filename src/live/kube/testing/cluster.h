@@ -26,8 +26,8 @@ class Cluster {
     std::int64_t gpus = 100;
     std::string ns = "";  ///< works there alone; empty: everywhere
   };
-  Cluster(net::Loop& loop, ApiServer& server, Options options);
-  Cluster(net::Loop& loop, const Access& access, Options options);
+  Cluster(net::Loop& loop, ApiServer& server, const Options& options);
+  Cluster(net::Loop& loop, const Access& access, const Options& options);
 
   Objects& objects() { return *objects_; }
 

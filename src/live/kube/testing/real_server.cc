@@ -139,7 +139,7 @@ Result<void> RealServer::start_server(const std::string& program) {
   return wait_for("kube-apiserver", access_, "/readyz");
 }
 
-Result<void> RealServer::run(const std::string& name, std::vector<std::string> words) {
+Result<void> RealServer::run(const std::string& name, const std::vector<std::string>& words) {
   auto arguments = net::pointers_to(words);
   int log = ::open((folder_ + "/" + name + ".log").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   int self = ::getpid();

@@ -42,7 +42,7 @@ class RealServer {
   explicit RealServer(std::string folder) : folder_(std::move(folder)) {}
   Result<void> start_etcd(const std::string& program);
   Result<void> start_server(const std::string& program);
-  Result<void> run(const std::string& name, std::vector<std::string> words);
+  Result<void> run(const std::string& name, const std::vector<std::string>& words);
   Result<void> wait_for(const std::string& name, const Access& access, const std::string& path);
   std::string last_words(const std::string& name) const;
 

@@ -100,8 +100,10 @@ std::pair<bool, std::string> run_again(const control::Decision& d, const std::st
                               d.version, control::kDecisionVersion)};
   }
   auto file = format::load_recorded_spec(yaml, "journal");
-  for (const auto& loaded : file.models) {
-    if (loaded.model.name != d.observation.model) continue;
+  for (auto& loaded : file.models) {
+    const std::string& name = d.observation.model;  // NAMESPACE/NAME where there are several
+    if (loaded.model.name != name && !name.ends_with("/" + loaded.model.name)) continue;
+    loaded.model.name = name;
     auto [recommendation, plan] = control::rerun(loaded.model, d);
     if (recommendation == d.recommendation && plan == d.plan) return {true, "the same answer"};
     return {false, "ANOTHER ANSWER than the record's: please report this with the journal"};

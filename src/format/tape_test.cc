@@ -21,15 +21,16 @@ spec:
 Instant at(double s) { return Instant::from_nanos(0) + seconds_f(s); }
 
 /// A small life of one model, taped as live does it.
-std::vector<std::string> record() {
+std::vector<std::string> record(const std::string& name = "m") {
   std::vector<std::string> lines;
   TapeWriter tape(
       [&](std::string_view line) { lines.emplace_back(line.substr(0, line.size() - 1)); });
   auto loaded = load_recorded_spec(kSpec, "t.yaml").models.at(0);
+  loaded.model.name = name;
   control::Controller controller(loaded.model, loaded.hash, {});
   route::Options options;
   route::Router router(options);
-  tape.model("m", loaded.yaml, loaded.hash, {}, options);
+  tape.model(name, loaded.yaml, loaded.hash, {}, options);
   for (int i = 0; i < 40; ++i) {
     const Instant now = at(i);
     std::vector<route::Action> routed;
@@ -37,9 +38,9 @@ std::vector<std::string> record() {
                                           .prompt = Tokens(100 + i),
                                           .bytes = 400};
     router.handle(arrived, now, routed);
-    tape.route("m", arrived, now, routed);
+    tape.route(name, arrived, now, routed);
     control::Observed seen;
-    seen.observation.model = "m";
+    seen.observation.model = name;
     seen.observation.at = now;
     seen.observation.gateway = {1, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
     seen.observation.demand = router.demand(now);
@@ -47,7 +48,7 @@ std::vector<std::string> record() {
     std::vector<control::Action> decided;
     control::Event event = seen;
     controller.handle(event, now, decided);
-    tape.control("m", event, now, decided);
+    tape.control(name, event, now, decided);
   }
   return lines;
 }
@@ -69,6 +70,13 @@ TEST(Tape, ReplayedThroughTheCoreItGivesTheSameActions) {
   EXPECT_EQ(report->events, 80u);
   EXPECT_GT(report->actions, 0u);
   EXPECT_FALSE(report->cut_short);
+}
+
+TEST(Tape, AModelOfOneOfSeveralNamespacesIsReplayedUnderItsName) {
+  auto report = play(record("serve/m"));
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->difference, "");
+  EXPECT_GT(report->actions, 0u);
 }
 
 TEST(Tape, AnActionThatDiffersIsFoundWithItsLine) {

@@ -146,6 +146,10 @@ struct AdminServer::State {
     }
     auto parts = split_path(std::string_view(request.path).substr(kApi.size()));
     if (parts.size() == 1 && parts[0] == "status") return answer_json(x, api.status_json());
+    if (parts.size() == 4) {  // a model of one of several namespaces: NAMESPACE/NAME
+      parts[1] += "/" + parts[2];
+      parts.erase(parts.begin() + 2);
+    }
     if (parts.size() == 3 && parts[0] == "models" && parts[2] == "decisions") {
       return decisions(x, parts[1]);
     }

@@ -37,7 +37,7 @@ class Admin : public ::testing::Test {
     api.ready = [this] { return ready; };
     api.decisions_json = [this](const std::string& model, std::size_t limit,
                                 std::optional<WallTime> until) -> Result<std::string> {
-      if (model != "m") return fail("no model \"" + model + "\"");
+      if (model != "m" && model != "serve/m") return fail("no model \"" + model + "\"");
       last_limit = limit;
       last_until = until;
       return std::string("[]");
@@ -151,6 +151,8 @@ TEST_F(Admin, NonsenseIsRefusedAndSaysWhy) {
 
 TEST_F(Admin, DecisionsTakeALimitAndATime) {
   start("");
+  EXPECT_EQ(ask("GET", "/api/v1/models/serve/m/decisions").status, 200)
+      << "of one of several namespaces";
   EXPECT_EQ(ask("GET", "/api/v1/models/m/decisions?limit=5&until=2026-11-22T06:30:00Z").status,
             200);
   EXPECT_EQ(last_limit, 5u);

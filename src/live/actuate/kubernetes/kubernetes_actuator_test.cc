@@ -211,6 +211,35 @@ TEST_F(KubernetesTest, pods_without_a_node_are_a_lack_of_capacity_in_the_schedul
   EXPECT_TRUE(ready(3));
 }
 
+TEST_F(KubernetesTest, a_rollouts_surge_without_a_node_is_no_lack_of_capacity) {
+  if (site.given.real != nullptr) GTEST_SKIP() << "the surge is written behind the server's back";
+  site.cluster.set_gpus(2);
+  spec::Variant variant = site.variant();
+  std::get<spec::KubernetesTarget>(variant.target).pending_timeout = Duration(0);
+  auto actuator = site.make(variant);
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(2), {}});
+  ASSERT_TRUE(ready(2));
+  json surge = site.cluster.pods(site.ns).front();
+  surge["metadata"] = {{"name", "m-next"},
+                       {"namespace", site.ns},
+                       {"labels", {{"app", "m"}, {"pod-template-hash", "next"}}}};
+  surge["spec"].erase("nodeName");
+  surge["status"] = json::object();
+  site.server.put("v1", "pods", surge);
+  ASSERT_TRUE(world.until([&] {
+    auto replicas = actuator->replicas();
+    return std::any_of(replicas.begin(), replicas.end(), [](const auto& info) {
+      return info.detail.find("Unschedulable") != std::string::npos;
+    });
+  }));
+  world.settle();
+  EXPECT_TRUE(world.capacity_failed.empty()) << world.capacity_failed[0].detail;
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(world.until([&] { return !world.capacity_failed.empty(); })) << "three are asked for";
+  EXPECT_EQ(world.capacity_failed[0].limit, 2);
+}
+
 TEST_F(KubernetesTest, a_pod_that_crashes_fails_with_the_kubelets_words_and_may_recover) {
   site.cluster.hold_start = true;
   auto actuator = site.make();

@@ -132,6 +132,8 @@ void KubernetesActuator::check_capacity() {
     ++stuck;
     if (first == nullptr) first = &view;
   }
+  // As many as were asked for have their place: what waits beside them is a rollout's surge.
+  if (in_force_ >= 0 && held >= in_force_) first = nullptr;
   capacity_told_ = first != nullptr;
   if (first != nullptr) {
     reporter_.capacity_failed(

@@ -49,8 +49,10 @@ class Stream:
 
 
 class Keda(kube_e2e_test.OnCluster):
-    def run_it(self, mode="observe", time_scale=20):
-        run = Run(self.dir, spec(self.port, mode), time_scale, ["--keda-address", "127.0.0.1:0"])
+    def run_it(self, mode="observe", time_scale=20, name=".", flags=()):
+        home = self.dir / name
+        home.mkdir(exist_ok=True)
+        run = Run(home, spec(self.port, mode), time_scale, ["--keda-address", "127.0.0.1:0", *flags])
         self.runs.append(run)
         return run.start()
 
@@ -114,6 +116,17 @@ class Keda(kube_e2e_test.OnCluster):
         self.assertEqual(first, [3], "nobody has asked for less for scaleDownDelay")
         run.kill()
         self.assertEqual(self.call(run, "active", "m").returncode, UNAVAILABLE)
+
+    def test_of_two_only_the_leader_listens_and_the_other_takes_over(self):
+        first = self.run_it(name="a", flags=["--leader-elect"])
+        until(lambda: self.replicas(first) == 0, "the first leads")
+        second = self.run_it(name="b", flags=["--leader-elect"])
+        until(lambda: "connect" in self.call(second, "active", "m").stderr, "the second does not listen")
+        stream = self.stream(first)
+        until(lambda: stream.history() == [False], "the state on connect")
+        first.process.send_signal(signal.SIGTERM)
+        self.assertEqual(stream.end(), 0, "ended cleanly")
+        until(lambda: self.replicas(second) == 0, "the second leads")
 
     def test_a_target_that_is_written_by_tidegate_and_a_model_nobody_knows_are_refused(self):
         run = self.run_it(mode="auto")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
@@ -43,8 +44,7 @@ std::int64_t count_nvidia_devices() {
 }
 
 std::int64_t share_of(const DevicePool::Ask& ask) {
-  auto share =
-      static_cast<std::int64_t>(ask.fraction * static_cast<double>(DevicePool::kWhole) + 0.5);
+  const std::int64_t share = std::llround(ask.fraction * static_cast<double>(DevicePool::kWhole));
   return std::clamp<std::int64_t>(share, 1, DevicePool::kWhole);
 }
 

@@ -76,9 +76,10 @@ TEST(Election, a_dead_leaders_lease_is_taken_within_its_duration_and_two_looks) 
     Server server;
     auto a = elector("a"), b = elector("b");
     double now = 0;
-    for (; now < died; now += 0.1) {
+    while (now < died) {
       live(a, server, now, now + 0.1);
       live(b, server, now, now + 0.1);
+      now += 0.1;
     }
     while (!b.leading(at(now)) && now < 100) {
       live(b, server, now, now + 0.1);
@@ -196,9 +197,9 @@ TEST(Election, labels_that_somebody_writes_are_no_renewal) {
   Server server;
   auto a = elector("a"), b = elector("b");
   settle(a, server, at(0));
-  for (double now = 0; now < 20; now += 0.5) {
+  for (int half = 0; half < 40; ++half) {
     server.lease->version = std::to_string(++server.version);  // a's own renewals are not running
-    live(b, server, now, now + 0.5);
+    live(b, server, half * 0.5, half * 0.5 + 0.5);
   }
   EXPECT_TRUE(b.leading(at(20)));
 }

@@ -7,7 +7,6 @@ namespace tidegate::exchange {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 std::string said(const Imported& imported) {
   std::string out;

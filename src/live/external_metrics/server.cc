@@ -56,7 +56,7 @@ std::string bearer(const net::Headers& headers) {
 
 }  // namespace
 
-Server::Server(net::Loop& loop, std::shared_ptr<kube::KubeClient> client, Source source)
+Server::Server(net::Loop& loop, const std::shared_ptr<kube::KubeClient>& client, Source source)
     : loop_(loop),
       source_(std::move(source)),
       trust_(client),
@@ -94,7 +94,7 @@ void Server::handle(const net::ExchangePtr& exchange) {
   });
 }
 
-void Server::authenticate(const net::ExchangePtr& exchange, Reviews::Known known) {
+void Server::authenticate(const net::ExchangePtr& exchange, const Reviews::Known& known) {
   const net::Headers& headers = exchange->request().headers;
   const auto& chain = exchange->client_certificates();
   std::string why = "no client certificate and no bearer token";

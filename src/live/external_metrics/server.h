@@ -34,7 +34,7 @@ class Server {
   static constexpr std::size_t kMaxBody = 4 << 10;  ///< nobody has anything to send
   static constexpr Duration kTellAgain = seconds(60);
 
-  Server(net::Loop& loop, std::shared_ptr<kube::KubeClient> client, Source source);
+  Server(net::Loop& loop, const std::shared_ptr<kube::KubeClient>& client, Source source);
   Result<net::Address> listen(const net::Address& address, std::shared_ptr<net::TlsServer> tls);
   void drain() { http_.drain(); }
   /// Callers can be told apart.
@@ -43,7 +43,7 @@ class Server {
  private:
   void handle(const net::ExchangePtr& exchange);
   bool probe(const net::ExchangePtr& exchange) const;
-  void authenticate(const net::ExchangePtr& exchange, Reviews::Known known);
+  void authenticate(const net::ExchangePtr& exchange, const Reviews::Known& known);
   void serve(const net::ExchangePtr& exchange, const Asked& asked) const;
   void values(const net::ExchangePtr& exchange, const Asked& asked) const;
   void refuse(const net::ExchangePtr& exchange, const Status& status);

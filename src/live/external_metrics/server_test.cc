@@ -11,9 +11,9 @@ namespace {
 
 using net::Headers;
 
-Headers headers_of(std::vector<std::pair<std::string, std::string>> fields) {
+Headers headers_of(const std::vector<std::pair<std::string, std::string>>& fields) {
   Headers out;
-  for (auto& [name, value] : fields) out.add(name, value);
+  for (const auto& [name, value] : fields) out.add(name, value);
   return out;
 }
 

@@ -140,7 +140,7 @@ TEST_F(InformerTest, while_the_server_is_gone_nothing_is_removed_and_then_it_cat
 
 TEST_F(InformerTest, whatever_the_server_answers_nothing_is_removed_and_then_it_catches_up) {
   ONLY_IN_THIS_PROCESS(given);
-  auto always = [](Answer answer) {
+  auto always = [](const Answer& answer) {
     return [answer](const net::Request&) -> std::optional<Answer> { return answer; };
   };
   Answer asked_back = failure(429, "TooManyRequests", "busy");

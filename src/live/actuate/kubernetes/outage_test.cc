@@ -64,7 +64,7 @@ TEST_F(OutageTest, for_five_minutes_nobody_is_written_off_no_number_falls_and_th
     std::function<std::optional<Answer>(const net::Request&)> fault;
     const char* says;
   };
-  auto always = [](Answer answer) {
+  auto always = [](const Answer& answer) {
     return [answer](const net::Request&) -> std::optional<Answer> { return answer; };
   };
   Answer busy = failure(429, "TooManyRequests", "too many requests");

@@ -149,7 +149,7 @@ void KeyChain::from_instance() {
     if (!address) return fetched(fail(address.error()));
     metadata_ = std::make_unique<Metadata>(loop_, http_, *address);
   }
-  metadata_->get(kRolePath, [this](Result<net::Response> answer) {
+  metadata_->get(kRolePath, [this](const Result<net::Response>& answer) {
     if (!answer) {
       return fetched(
           fail("no AWS credentials in the environment, in ~/.aws or from a container; then " +

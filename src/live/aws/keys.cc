@@ -1,5 +1,7 @@
 #include "live/aws/keys.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -96,8 +98,10 @@ Result<Source> from_profile(const std::string& name, const Shared& shared) {
   if (auto keys = static_keys(profile)) return Source{*keys, what};
   for (const char* key : {"sso_session", "sso_start_url", "credential_process"}) {
     if (!profile.contains(key)) continue;
-    return fail(what + ": " + key + " is not followed; run `aws configure export-credentials " +
-                "--profile " + name + " --format env` and give what it prints");
+    return fail(fmt::format(
+        "{}: {} is not followed; run `aws configure export-credentials --profile {} --format env` "
+        "and give what it prints",
+        what, key, name));
   }
   return fail(what + ": holds no aws_access_key_id and aws_secret_access_key");
 }

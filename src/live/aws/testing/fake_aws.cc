@@ -61,7 +61,7 @@ std::string worded(const std::map<std::string, std::string>& form) {
 
 }  // namespace
 
-FakeAws::FakeAws(net::Loop& loop, net::Address listen)
+FakeAws::FakeAws(net::Loop& loop, const net::Address& listen)
     : server_(loop, net::Limits{}, [this](const net::ExchangePtr& x) { handle(x); }) {
   address_ = server_.listen(listen).value();
 }

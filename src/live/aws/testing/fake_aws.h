@@ -30,7 +30,7 @@ class FakeAws {
   static constexpr const char* kKey = "AKIATEST";
   static constexpr const char* kSecret = "secret/of+test";
 
-  explicit FakeAws(net::Loop& loop, net::Address listen = {"127.0.0.1", 0});
+  explicit FakeAws(net::Loop& loop, const net::Address& listen = {"127.0.0.1", 0});
   std::string url() const { return "http://" + address_.text(); }
   FakeGroup& add_group(const std::string& name);
   FakeGroup& group(const std::string& name) { return *groups_.at(name); }

@@ -59,10 +59,10 @@ Result<std::shared_ptr<net::TlsServer>> open_tls(const em::Options& options,
 
 }  // namespace
 
-Result<std::unique_ptr<ExternalMetrics>> ExternalMetrics::open(ExternalMetricsWorld world,
+Result<std::unique_ptr<ExternalMetrics>> ExternalMetrics::open(const ExternalMetricsWorld& world,
                                                                const em::Options& options,
                                                                const std::string& state_dir) {
-  std::unique_ptr<ExternalMetrics> out(new ExternalMetrics(std::move(world)));
+  std::unique_ptr<ExternalMetrics> out(new ExternalMetrics(world));
   if (auto done = out->start(options, state_dir); !done) {
     return fail(done.error().within("external metrics"));
   }

@@ -36,7 +36,7 @@ struct ExternalMetricsWorld {
 class ExternalMetrics {
  public:
   /// An error says what is missing: a cluster, a certificate, the address.
-  static Result<std::unique_ptr<ExternalMetrics>> open(ExternalMetricsWorld world,
+  static Result<std::unique_ptr<ExternalMetrics>> open(const ExternalMetricsWorld& world,
                                                        const external_metrics::Options& options,
                                                        const std::string& state_dir);
   net::Address address() const { return address_; }
@@ -45,7 +45,7 @@ class ExternalMetrics {
   void drain() { server_->drain(); }
 
  private:
-  explicit ExternalMetrics(ExternalMetricsWorld world) : world_(std::move(world)) {}
+  explicit ExternalMetrics(const ExternalMetricsWorld& world) : world_(world) {}
   Result<void> start(const external_metrics::Options& options, const std::string& state_dir);
   external_metrics::Samples samples(std::string_view metric, std::string_view ns) const;
   const std::string& namespace_of(const spec::Variant& variant) const;

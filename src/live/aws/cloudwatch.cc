@@ -30,7 +30,7 @@ Params batch(WallTime at, const Metric* first, std::size_t count) {
   return out;
 }
 
-void put_from(Client& client, WallTime at, std::shared_ptr<std::vector<Metric>> metrics,
+void put_from(Client& client, WallTime at, const std::shared_ptr<std::vector<Metric>>& metrics,
               std::size_t from, Told<None> told) {
   const std::size_t count = std::min(metrics->size() - from, kMaxMetricsOfCall);
   client.call(kCloudWatch, "PutMetricData", batch(at, metrics->data() + from, count),
@@ -47,7 +47,7 @@ void put_metrics(Client& client, WallTime at, const std::vector<Metric>& metrics
   auto known = std::make_shared<std::vector<Metric>>(metrics);
   std::erase_if(*known, [](const Metric& metric) { return !std::isfinite(metric.value); });
   if (known->empty()) return;
-  put_from(client, at, std::move(known), 0, std::move(told));
+  put_from(client, at, known, 0, std::move(told));
 }
 
 Params tracking_policy(const std::string& group, const std::string& model, double per_replica) {

@@ -4,8 +4,8 @@
 
 namespace tidegate::live {
 
-ClusterReport::ClusterReport(std::shared_ptr<kube::KubeClient> client, const ClusterModels& models,
-                             std::string instance, StatusRates rates)
+ClusterReport::ClusterReport(const std::shared_ptr<kube::KubeClient>& client,
+                             const ClusterModels& models, std::string instance, StatusRates rates)
     : client_(client),
       models_(models),
       status_(client, rates),

@@ -30,7 +30,7 @@ class ClusterReport {
   using SightOf = std::function<std::optional<ModelSight>(const std::string& model)>;
 
   /// `models` must outlive it.
-  ClusterReport(std::shared_ptr<kube::KubeClient> client, const ClusterModels& models,
+  ClusterReport(const std::shared_ptr<kube::KubeClient>& client, const ClusterModels& models,
                 std::string instance, StatusRates rates = {});
 
   void look(const SightOf& sight_of);

@@ -31,9 +31,9 @@ struct LeaderWish {
 struct RunOptions {
   std::vector<std::string> files;  ///< -f, at least one where no cluster is followed
   std::optional<FollowCluster> cluster;
+  std::optional<LeaderWish> leader;
   net::Address gateway{"0.0.0.0", 8080};
   std::string gateway_certificate, gateway_key;  ///< --tls-cert, --tls-key; empty: plain HTTP
-  std::optional<LeaderWish> leader;
   net::Address admin{"127.0.0.1", 8081};
   std::optional<net::Address> probes;       ///< --probe-address
   std::optional<keda::ScalerOptions> keda;  ///< --keda-address and its TLS; none: off

@@ -20,9 +20,10 @@ void warn(const SimInput& input, const sim::SimulateResult& result) {
   for (const spec::Model& model : input.models) {
     for (const spec::MetricSpec& metric : model.scaling.metrics) {
       if (metric.promql.empty()) continue;
-      line(fmt::format("model {}: there is no Prometheus in a simulation: \"{}\" says nothing, and "
-                       "a policy that reads it never goes down",
-                       model.name, metric.promql));
+      line(
+          fmt::format("model {}: there is no Prometheus in a simulation: \"{}\" says nothing, and "
+                      "a policy that reads it never goes down",
+                      model.name, metric.promql));
     }
   }
   if (result.other_models > 0) {

@@ -84,8 +84,8 @@ void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) 
     actions.push_back(announce(ReasonCode::kAdopted, event.variant, active - 1, active,
                                "replica " + std::to_string(event.id.value())));
     // Found after recommendations were made without it: nobody has asked for less yet.
-    bool unforeseen = shadow_ && *variant < memory_.variants.size() &&
-                      memory_.variants[*variant].target < active;
+    bool unforeseen =
+        shadow_ && *variant < memory_.variants.size() && memory_.variants[*variant].target < active;
     if (unforeseen) plan::override_target(memory_.variants[*variant], active, now);
   } else if (ours && ((appeared && ledger_.too_many(*variant, active, surge_)) ||
                       (leaves && ledger_.too_few(*variant, active)))) {

@@ -91,8 +91,8 @@ Result<void> Runner::open() {
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
   std::shared_ptr<net::TlsServer> tls;
   if (!options_.gateway_certificate.empty()) {
-    auto made = net::TlsServer::create({.certificate_file = options_.gateway_certificate,
-                                        .key_file = options_.gateway_key});
+    auto made = net::TlsServer::create(
+        {.certificate_file = options_.gateway_certificate, .key_file = options_.gateway_key});
     if (!made) return fail(made.error().within("gateway"));
     tls = std::move(*made);
   }

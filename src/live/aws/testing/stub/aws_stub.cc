@@ -1,6 +1,6 @@
 // An AWS with one auto scaling group, until it is killed. GET /state says how the group is, and
-// POST /desired writes it as somebody else would, POST /spot gives the instance's notice (all without
-// a signature).
+// POST /desired writes it as somebody else would, POST /spot gives the instance's notice (all
+// without a signature).
 //   aws_stub URL_FILE GROUP MACHINES     writes its URL to URL_FILE once it listens
 #include <cstdio>
 #include <cstdlib>

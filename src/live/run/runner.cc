@@ -22,7 +22,6 @@
 namespace tidegate::live {
 namespace {
 
-using net::Level;
 using Json = nlohmann::ordered_json;
 constexpr Duration kWatchPeriod = seconds(1);
 

@@ -120,7 +120,7 @@ Result<exchange::Simulated> simulate_export(const spec::Model& model, const exch
     if (flags.kind == "asg" && own != "tide") {
       auto followed = play(model, own, traffic, flags.seed);
       if (!followed) return fail(followed.error());
-      out.outcomes.push_back(row(own + ", which it follows" + where, *followed));
+      out.outcomes.push_back(row(fmt::format("{}, which it follows{}", own, where), *followed));
     }
     if (law.policy == "tide") continue;
     auto tide = play(model, "tide", traffic, flags.seed);

@@ -128,13 +128,13 @@ int dry_run_verdict(live::Runner& runner) {
 
 /// The instance we and our engines run on is about to be taken.
 struct SpotStop {
-  static std::unique_ptr<SpotStop> create(net::Loop& loop, std::function<void()> stop) {
+  static std::unique_ptr<SpotStop> create(net::Loop& loop, const std::function<void()>& stop) {
     auto metadata = live::aws::Metadata::address(live::kube::process_environment());
-    if (metadata) return std::make_unique<SpotStop>(loop, *metadata, std::move(stop));
+    if (metadata) return std::make_unique<SpotStop>(loop, *metadata, stop);
     report(metadata.error());
     return nullptr;
   }
-  SpotStop(net::Loop& loop, const net::Address& metadata, std::function<void()> stop)
+  SpotStop(net::Loop& loop, const net::Address& metadata, const std::function<void()>& stop)
       : client(loop), notice(loop, client, metadata, [stop](const std::string& words) {
           net::log(net::Level::kWarn, "spot notice: this instance is taken; draining and stopping",
                    {{"notice", words}});

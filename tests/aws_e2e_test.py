@@ -8,14 +8,13 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import unittest
 import urllib.request
 
 import e2e_test
-from e2e_test import Case, Run, post, until
+from e2e_test import Beside, Run, post, until
 
 STUB = None
 MACHINES = ["127.1.0.2", "127.1.0.3", "127.1.0.4"]  # as aws_stub gives them out
@@ -40,34 +39,20 @@ spec:
 """
 
 
-class Aws(Case):
+class Aws(Beside):
     def setUp(self):
         super().setUp()
-        self.processes = []
         url = self.dir / "url"
         self.start([STUB, str(url), "g", str(len(MACHINES))])
         until(url.exists, "the stub's URL", alive=self.processes[0])
         self.url = url.read_text()
         os.environ.update(KEYS)
-        with socket.socket() as free:
-            free.bind((MACHINES[0], 0))
-            self.port = free.getsockname()[1]
-        for host in MACHINES:
-            self.start([e2e_test.BINARY, "engine", "m", "--host", host, "--port", str(self.port)])
-            until(lambda: socket.create_connection((host, self.port)).close() or True, "engine",
-                  alive=self.processes[-1])
+        self.port = self.start_engines(MACHINES)
 
     def tearDown(self):
         super().tearDown()
-        for process in self.processes:
-            process.kill()
-            process.wait()
         for key in KEYS:
             os.environ.pop(key, None)
-
-    def start(self, command):
-        with open(self.dir / "stub.log", "ab") as log:
-            self.processes.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log))
 
     def run_it(self, **keys):
         run = Run(self.dir, spec(self.port, self.url), **keys)

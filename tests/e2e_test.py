@@ -209,6 +209,35 @@ class Case(unittest.TestCase):
         return run.start()
 
 
+class Beside(Case):
+    """A case with programs of its own beside Tidegate: stubs, engines, a Prometheus."""
+
+    def setUp(self):
+        super().setUp()
+        self.processes = []
+
+    def tearDown(self):
+        super().tearDown()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def start(self, command):
+        with open(self.dir / "stub.log", "ab") as log:
+            self.processes.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log))
+        return self.processes[-1]
+
+    def start_engines(self, hosts):
+        """An emulated engine on each, all on the one port that is answered."""
+        with socket.socket() as free:
+            free.bind((hosts[0], 0))
+            port = free.getsockname()[1]
+        for host in hosts:
+            engine = self.start([BINARY, "engine", "m", "--host", host, "--port", str(port)])
+            until(lambda: socket.create_connection((host, port)).close() or True, "engine", alive=engine)
+        return port
+
+
 class Spine(Case):
     def test_the_fleet_follows_the_load_and_every_decision_can_be_explained(self):
         tape = self.dir / "tape.jsonl"

@@ -21,7 +21,7 @@ import unittest
 import urllib.request
 
 import e2e_test
-from e2e_test import Case, Run, post, until
+from e2e_test import Beside, Run, post, until
 
 STUB = None
 REAL = bool(os.environ.get("KUBEBUILDER_ASSETS"))
@@ -97,10 +97,9 @@ class TlsFront:
         to.close()
 
 
-class OnCluster(Case):
+class OnCluster(Beside):
     def setUp(self):
         super().setUp()
-        self.processes = []
         self.kubeconfig = self.dir / "kubeconfig"
         self.start([STUB, str(self.kubeconfig), "serve", "m", "3"])
         until(self.kubeconfig.exists, "kubeconfig", alive=self.processes[0])
@@ -112,24 +111,11 @@ class OnCluster(Case):
             self.trust = ssl.create_default_context(cadata=base64.b64decode(authority).decode())
             self.token = re.search(r"token: (\w+)", config).group(1)
         os.environ["KUBECONFIG"] = str(self.kubeconfig)
-        with socket.socket() as free:
-            free.bind((PODS[0], 0))
-            self.port = free.getsockname()[1]
-        for host in PODS:
-            self.start([e2e_test.BINARY, "engine", "m", "--host", host, "--port", str(self.port)])
-            until(lambda: socket.create_connection((host, self.port)).close() or True, "engine",
-                  alive=self.processes[-1])
+        self.port = self.start_engines(PODS)
 
     def tearDown(self):
         super().tearDown()
-        for process in self.processes:
-            process.kill()
-            process.wait()
         del os.environ["KUBECONFIG"]
-
-    def start(self, command):
-        with open(self.dir / "stub.log", "ab") as log:
-            self.processes.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log))
 
     def run_it(self):
         run = Run(self.dir, spec(self.port))

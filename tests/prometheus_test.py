@@ -15,7 +15,7 @@ import unittest
 import urllib.parse
 
 import e2e_test
-from e2e_test import Case, Run, get, until
+from e2e_test import Beside, Run, get, until
 
 PROMETHEUS = shutil.which("prometheus")
 SCALE = 10
@@ -50,10 +50,9 @@ def free_port():
 
 
 @unittest.skipUnless(PROMETHEUS, "needs a prometheus binary")
-class Source(Case):
+class Source(Beside):
     def setUp(self):
         super().setUp()
-        self.processes = []
         self.requests = []
         self.ports = [free_port(), free_port()]
         for port in self.ports:
@@ -77,14 +76,6 @@ scrape_configs:
         for request in self.requests:
             request.close()
         super().tearDown()
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-    def start(self, command):
-        with open(self.dir / "others.log", "ab") as log:
-            self.processes.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log))
-        return self.processes[-1]
 
     def start_prometheus(self, *flags):
         process = self.start([PROMETHEUS, f"--config.file={self.dir}/prometheus.yml",

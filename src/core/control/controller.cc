@@ -70,6 +70,13 @@ void Controller::on(const Observed& event, Instant now, Actions&) {
 
 void Controller::on(const Tick&, Instant, Actions&) {}
 
+/// The rates of now come again with the next observations; what took days to learn does not.
+void Controller::on(const Taught& event, Instant, Actions&) {
+  if (event.learned.tide && model_.scaling.policy == spec::PolicyKind::kTide) {
+    policy_.tide = policy::carried_over(event.learned).tide;
+  }
+}
+
 void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) {
   std::optional<ReplicaState> before = replicas_.change(event, now);
   std::optional<std::size_t> variant = find(event.variant);

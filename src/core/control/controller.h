@@ -47,9 +47,9 @@ class Controller {
   Instant next_wake() const;
   View view() const;
   const spec::Model& model() const { return model_; }
-  /// What was measured of each variant of the model, in its order.
   /// What the policy learned that outlives a restart.
   policy::State learned() const { return policy::carried_over(policy_); }
+  /// What was measured of each variant of the model, in its order.
   const ColdStarts& cold_starts(std::size_t variant) const {
     return replicas_.cold_starts(variant);
   }
@@ -64,6 +64,7 @@ class Controller {
   void on(const LeadershipChanged& event, Instant now, Actions& actions);
   void on(const Applied& event, Instant now, Actions& actions);
   void on(const Tick& event, Instant now, Actions& actions);
+  void on(const Taught& event, Instant now, Actions& actions);
 
   void scale(const OperatorSaid& said, Instant now, Actions& actions);
   /// `replicas` are all the actuator has been told to keep, by somebody else.

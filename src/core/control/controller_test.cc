@@ -317,5 +317,34 @@ TEST(Controller, DownNamesItsVictims) {
   EXPECT_THAT(last.victims, ElementsAre(ReplicaId(3), ReplicaId(2), ReplicaId(1)));
 }
 
+TEST(Controller, WhatAnotherLeaderLearnedIsGoneOnFromByTideAloneAndWithoutItsRates) {
+  policy::TideState theirs;
+  theirs.season.assign(policy::kTideSeasonSlots, 1'500);
+  theirs.output_tokens = 321;
+  theirs.last = 40;
+  policy::State learned;
+  learned.tide = theirs;
+  for (const auto policy : {spec::PolicyKind::kTide, spec::PolicyKind::kConcurrency}) {
+    spec::Model model = model_with(1, 20);
+    model.scaling.policy = policy;
+    Bench bench(model);
+    bench.observe(0, 0, 0);
+    const policy::State before = bench.controller.learned();
+    bench.send(Taught{}, 1);
+    EXPECT_EQ(bench.controller.learned(), before) << "a state that says nothing teaches nothing";
+    bench.send(Taught{learned}, 2);
+    bench.observe(4, 0, 0);
+    const policy::State after = bench.controller.learned();
+    if (policy != spec::PolicyKind::kTide) {
+      EXPECT_FALSE(after.tide) << "no other policy takes it";
+      continue;
+    }
+    ASSERT_TRUE(after.tide);
+    EXPECT_EQ(after.tide->season, theirs.season);
+    EXPECT_EQ(after.tide->output_tokens, 321);
+    EXPECT_EQ(bench.last_record().policy_before.tide->last, 0) << "a rate is of its own time";
+  }
+}
+
 }  // namespace
 }  // namespace tidegate::control

@@ -136,8 +136,16 @@ struct Tick {
   static constexpr auto fields() { return std::tuple<>(); }
   bool operator==(const Tick&) const = default;
 };
+/// What a run before, or the leader before, had learned: policy::carried_over() of it. A tide goes
+/// on from there; a state without one teaches nothing.
+struct Taught {
+  static constexpr std::string_view kType = "Taught";
+  policy::State learned;
+  static constexpr auto fields() { return std::tuple(Field{"learned", &Taught::learned}); }
+  bool operator==(const Taught&) const = default;
+};
 using Event = std::variant<Observed, ReplicaChanged, CapacityFailed, SpecChanged, OperatorSaid,
-                           LeadershipChanged, Applied, Tick>;
+                           LeadershipChanged, Applied, Tick, Taught>;
 
 // ---- actions ----
 /// Make the variant have this many replicas, those asleep included. Idempotent: a second Apply

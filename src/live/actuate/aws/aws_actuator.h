@@ -191,6 +191,7 @@ class AwsActuator final : public Actuator {
   int failures_ = 0;
   net::Loop::TimerId retry_timer_ = net::Loop::TimerId::kNone;
   net::Loop::TimerId look_timer_ = net::Loop::TimerId::kNone;
+  Instant look_at_;                                        ///< when it fires
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  ///< another one: old answers are nothing
 };
 

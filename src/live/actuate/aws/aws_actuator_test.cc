@@ -151,6 +151,22 @@ TEST_F(AwsTest, a_victim_that_does_not_drain_goes_after_the_time_out) {
   EXPECT_TRUE(world.until([&] { return world.in_state(ReplicaState::kGone) == 1; }));
 }
 
+TEST_F(AwsTest, a_look_that_is_due_is_not_put_off_by_what_is_told_meanwhile) {
+  site.group->termination_hook = true;  // nobody's here: the instance keeps draining
+  site.period = millis(50);
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(ready(1));
+  actuator->apply({"h100", Replicas(0), {}});
+  ASSERT_TRUE(world.until([&] { return world.in_state(ReplicaState::kDraining) == 1; }));
+  const std::int64_t before = site.aws.count("DescribeAutoScalingGroups");
+  EXPECT_TRUE(world.until([&] {  // told each millisecond
+    drain_all(*actuator);
+    return site.aws.count("DescribeAutoScalingGroups") >= before + 3;
+  }));
+}
+
 TEST_F(AwsTest, a_victim_that_is_wanted_again_before_it_went_stays) {
   auto actuator = site.make();
   actuator->adopt();

@@ -31,7 +31,7 @@ struct AwsSite {
   }
   std::unique_ptr<Actuator> make(const spec::Variant& v) {
     AwsOptions options;
-    options.look_period = options.moving_period = options.first_back_off = millis(3);
+    options.look_period = options.moving_period = options.first_back_off = period;
     options.probe = {.period = millis(3), .timeout = seconds(10)};
     spec::Model model;
     model.name = "m";
@@ -46,6 +46,7 @@ struct AwsSite {
   }
 
   TestWorld& world;
+  Duration period = millis(3);  ///< between two looks
   aws::FakeAws aws;
   aws::FakeGroup* group = nullptr;
   std::map<std::string, std::string> environment = {

@@ -247,9 +247,15 @@ bool AwsActuator::moving() const {
   return !all_there || suspect_ >= 0 || missing() > 0;
 }
 
+/// Until the next look, which may be brought nearer and never put off: else whoever tells us
+/// something more often than we look would keep us blind.
 void AwsActuator::rest() {
+  const Duration wait = moving() ? options_.moving_period : options_.look_period;
+  const Instant at = world_.loop.now() + wait;
+  if (look_timer_ != net::Loop::TimerId::kNone && look_at_ <= at) return;
   world_.loop.cancel(look_timer_);
-  look_timer_ = world_.loop.after(moving() ? options_.moving_period : options_.look_period, [this] {
+  look_at_ = at;
+  look_timer_ = world_.loop.at(at, [this] {
     look_timer_ = net::Loop::TimerId::kNone;
     stale_ = true;
     turn();

@@ -18,7 +18,8 @@ Observed observe(const spec::Model& model, const GatewaySight& gateway,
   o.at = now;
   o.wall = wall;
   if (gateway.there) {
-    o.gateway = {1, now, signal::Source::kGateway, signal::Freshness::kFresh, 1};
+    o.gateway = {1, now - gateway.age, signal::Source::kGateway, gateway.freshness,
+                 gateway.coverage};
     o.demand = gateway.demand;
     o.ttft_p99_seconds = gateway.ttft_p99_seconds;
     o.itl_p99_seconds = gateway.itl_p99_seconds;

@@ -33,6 +33,10 @@ struct GatewaySight {
   signal::Demand demand;
   signal::Signal ttft_p99_seconds;  ///< absent: nothing ended within the window
   signal::Signal itl_p99_seconds;
+  /// Of several gateways: how they were heard, and the share of them that was.
+  signal::Freshness freshness = signal::Freshness::kFresh;
+  double coverage = 1;
+  Duration age{0};  ///< since the one not heard for longest was heard
 };
 
 /// `replicas` in order of id: rows come out in the same order. `rule` says how signals age; where

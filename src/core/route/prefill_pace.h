@@ -107,17 +107,19 @@ class PrefillPace {
   static constexpr double kAtOnce = 1.0 / 32;
 
   void up(const StepCost& cost) { *this = {}, cost_ = cost; }
+  /// Of the replica, what is ours, above 0: the others are taken to do in proportion.
+  void part(double part) { part_ = part; }
   bool on(const PaceLaw& law) const {
     return cost_.prefill_token > 0 && cost_.decode(1, 0) * ratio() < law.bound_seconds();
   }
   /// A prompt goes to the replica, which then decodes `sequences` of `tokens` in all.
   void charge(std::int64_t prompt, std::int64_t sequences, std::int64_t tokens, const PaceLaw& law,
               Instant now) {
-    const double takes = cost_.prefill(static_cast<double>(prompt));
+    const double takes = cost_.prefill(static_cast<double>(prompt)) / part_;
     prefill_ += takes;
     if (!on(law)) return;
     const double share =
-        law.share(cost_.decode(sequences, tokens) * ratio(), cost_.prefill_token * ratio());
+        law.share(decode(sequences, tokens) * ratio(), cost_.prefill_token * ratio());
     paid_at_ = std::max(paid_at_, now) + seconds_f(takes * ratio() / share);
   }
   /// From when on the next prompt may go.
@@ -125,12 +127,12 @@ class PrefillPace {
     return paid_at_ - seconds_f(kAhead * law.bound_seconds());
   }
   PaceMark mark(std::int64_t sequences, std::int64_t tokens, Instant now) const {
-    return {now, prefill_, cost_.decode(sequences, tokens)};
+    return {now, prefill_, decode(sequences, tokens)};
   }
   void learn(const PaceMark& began, std::int64_t output, std::int64_t sequences,
              std::int64_t tokens, Instant now) {
     if (began.at.is_never() || output < 2 || !(cost_.prefill_token > 0)) return;
-    const double step = (began.step + cost_.decode(sequences, tokens)) / 2;
+    const double step = (began.step + decode(sequences, tokens)) / 2;
     const double expected = step * static_cast<double>(output - 1) + (prefill_ - began.prefill);
     const double took = to_seconds(now - began.at);
     if (took < kAtOnce * expected) return;
@@ -144,7 +146,16 @@ class PrefillPace {
   }
 
  private:
+  /// Of all that it decodes, by our part of it.
+  double decode(std::int64_t sequences, std::int64_t tokens) const {
+    auto all = [this](std::int64_t n) {
+      return static_cast<std::int64_t>(static_cast<double>(n) / part_);
+    };
+    return cost_.decode(all(sequences), all(tokens));
+  }
+
   StepCost cost_;
+  double part_ = 1;
   Instant paid_at_;
   double prefill_ = 0;  ///< seconds charged in all, as the profile says
   double took_ = 0, expected_ = 0;

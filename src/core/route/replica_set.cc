@@ -40,8 +40,9 @@ struct ReplicaSet::PacedOrder {
 };
 
 std::int64_t ReplicaSet::Replica::limit() const {
+  if (share == 0) return 0;
   return std::max<std::int64_t>(
-      1, std::min({max_requests - foreign, cap, credit.limit(max_requests)}));
+      1, std::min({max_requests - foreign, cap, credit.limit(max_requests), share}));
 }
 
 void ReplicaSet::up(const ReplicaUp& event) {
@@ -64,6 +65,20 @@ void ReplicaSet::up(const ReplicaUp& event) {
   r.failures = 0;
   if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_, law_}, slot);
   r.pace.up(cost_of(event));
+  r.pace.part(r.prefill_share);
+  changed(slot);
+}
+
+void ReplicaSet::share(Slot slot, const ReplicaShare& event) {
+  Replica& r = replicas_[slot];
+  auto or_all = [](std::int64_t n) { return n < 0 ? kNoCap : n; };
+  r.share = or_all(event.max_requests);
+  r.kv_share = or_all(event.kv_tokens);
+  r.prefill_share =
+      event.prefill_mille < 0
+          ? 1
+          : static_cast<double>(std::clamp<std::int64_t>(event.prefill_mille, 1, 1000)) / 1000;
+  r.pace.part(r.prefill_share);
   changed(slot);
 }
 
@@ -130,7 +145,8 @@ void ReplicaSet::changed(Slot slot) {
 bool ReplicaSet::fits(const Replica& r, const Request& q) const {
   if (!(q.urgent <= now_ ? r.has_room() : r.open())) return false;
   if (r.in_flight == 0) return true;
-  if (r.kv_tokens > 0 && r.tokens + q.tokens() > r.kv_tokens - r.kv_foreign) return false;
+  const std::int64_t kv = std::min(r.kv_tokens - r.kv_foreign, r.kv_share);
+  if (r.kv_tokens > 0 && r.tokens + q.tokens() > kv) return false;
   return r.max_prefill == 0 || r.prefill == 0 || r.prefill + q.prompt <= r.max_prefill;
 }
 
@@ -348,7 +364,8 @@ std::vector<ReplicaView> ReplicaSet::views() const {
                      .in_flight = r.in_flight,
                      .in_flight_tokens = r.tokens,
                      .credit = r.limit(),
-                     .withheld = r.withheld()});
+                     .withheld = r.withheld(),
+                     .ended = r.ended});
   }
   return views;
 }

@@ -43,6 +43,8 @@ class ReplicaSet {
   /// No bound: nothing is paced.
   void pace(Duration itl) { law_.bound(itl); }
   void up(const ReplicaUp& event);
+  /// From now on; what is bound beyond it stays.
+  void share(Slot replica, const ReplicaShare& event);
   /// True if it holds nothing.
   bool drain(ReplicaId id);
   /// Forgets it. What it held is no longer in any list; its requests keep `replica`, lose
@@ -90,6 +92,8 @@ class ReplicaSet {
     std::int32_t variant = 0;
     bool draining = false;
     std::int64_t max_requests = 1, kv_tokens = 0, max_prefill = 0;
+    std::int64_t share = kNoCap, kv_share = kNoCap;  ///< of those, ours
+    double prefill_share = 1;
     std::int64_t in_flight = 0, tokens = 0, prefill = 0;
     std::uint64_t load = 0;
     std::uint64_t picked = 0;  ///< when last, by pick count

@@ -225,6 +225,11 @@ void Router::State::on(const ReplicaDown& e) {
   replicas.down(e.replica);
 }
 
+void Router::State::on(const ReplicaShare& e) {
+  Slot replica = replicas.find(e.replica);
+  if (replica != kNil) replicas.share(replica, e);
+}
+
 void Router::State::on(const ReplicaProgress& e) {
   Slot replica = replicas.find(e.replica);
   if (replica == kNil) return;

@@ -132,6 +132,20 @@ struct ReplicaDown {
   ReplicaId replica;
   static constexpr auto fields() { return std::tuple(Field{"replica", &ReplicaDown::replica}); }
 };
+/// How much of a replica is this router's, where several send to it; -1: all. Without one of these
+/// it is all. With no sequence of its own it sends nothing there.
+struct ReplicaShare {
+  static constexpr std::string_view kType = "ReplicaShare";
+  ReplicaId replica;
+  std::int64_t max_requests = -1;
+  std::int64_t kv_tokens = -1;
+  std::int64_t prefill_mille = -1;  ///< of the time it has for prompts, thousandths
+  static constexpr auto fields() {
+    using S = ReplicaShare;
+    return std::tuple(Field{"replica", &S::replica}, Field{"maxRequests", &S::max_requests},
+                      Field{"kvTokens", &S::kv_tokens}, Field{"prefillMille", &S::prefill_mille});
+  }
+};
 /// Tokens a replica has produced so far, told per replica and tick, never per token.
 struct ReplicaProgress {
   static constexpr std::string_view kType = "ReplicaProgress";
@@ -168,7 +182,7 @@ struct Shutdown {
   static constexpr auto fields() { return std::tuple(Field{"keepQueue", &Shutdown::keep_queue}); }
 };
 using Event = std::variant<Arrived, FirstByte, Finished, Failed, Gone, ReplicaUp, ReplicaDraining,
-                           ReplicaDown, ReplicaProgress, Scraped, Tick, Shutdown>;
+                           ReplicaDown, ReplicaShare, ReplicaProgress, Scraped, Tick, Shutdown>;
 
 // ---- actions ----
 struct Dispatch {
@@ -232,6 +246,7 @@ struct ReplicaView {
   std::int64_t in_flight_tokens = 0;  ///< prompt + expected output
   std::int64_t credit = 0;            ///< requests it may hold now
   std::int64_t withheld = 0;          ///< of its full credit, while its KV thrashes
+  std::int64_t ended = 0;             ///< requests bound to it and gone again, in all
 };
 
 class Router {

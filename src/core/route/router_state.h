@@ -31,6 +31,7 @@ struct Router::State {
   void on(const ReplicaUp& e) { replicas.up(e); }
   void on(const ReplicaDraining& e);
   void on(const ReplicaDown& e);
+  void on(const ReplicaShare& e);
   void on(const ReplicaProgress& e);
   void on(const Scraped& e);
   void on(const Tick&) {}

@@ -37,4 +37,14 @@ double RecentQuantile::quantile(double q, Instant now, Duration window, std::int
   return Sketch::quantile_of({recent.data(), count}, q);
 }
 
+Sketch RecentQuantile::over(Instant now, Duration window) const {
+  Sketch out;
+  if (window != window_) return out;
+  const std::int64_t turn = turn_of(now, window);
+  for (const Slot& slot : slots_) {
+    if (slot.turn >= 0 && slot.turn > turn - kSlots) out.merge(slot.sketch);
+  }
+  return out;
+}
+
 }  // namespace tidegate::workload

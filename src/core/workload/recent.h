@@ -23,6 +23,8 @@ class RecentQuantile {
   void add(double value, Instant now, Duration window);
   /// Quantile over the window; `seen` is how many values it rests on.
   double quantile(double q, Instant now, Duration window, std::int64_t& seen) const;
+  /// All that quantile() looks at, as one.
+  Sketch over(Instant now, Duration window) const;
 
  private:
   struct Slot {

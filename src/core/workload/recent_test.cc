@@ -26,6 +26,26 @@ TEST(RecentQuantile, ForgetsWhatIsOlderThanItsWindow) {
   EXPECT_EQ(seen, 0) << "all of it is too old";
 }
 
+TEST(RecentQuantile, GoesByWireBucketByBucket) {
+  Rng rng(4, "wire");
+  RecentQuantile recent;
+  for (int i = 0; i < 500; ++i) {
+    recent.add(rng.below(9) == 0 ? 0 : rng.exponential(3), at(rng.below(90)), seconds(60));
+  }
+  Sketch there;
+  for (const auto& [bucket, count] : recent.over(at(90), seconds(60)).filled()) {
+    there.fill(bucket, count);
+  }
+  there.fill(Sketch::kZeroBucket + 1, 5);  // no such bucket
+  there.fill(3, -1);
+  for (double q : {0.0, 0.1, 0.5, 0.99, 1.0}) {
+    std::int64_t seen = 0;
+    EXPECT_EQ(there.quantile(q), recent.quantile(q, at(90), seconds(60), seen)) << "q " << q;
+    EXPECT_EQ(there.count(), seen);
+  }
+  EXPECT_EQ(recent.over(at(90), seconds(61)).count(), 0) << "another window: nothing is known";
+}
+
 TEST(Sketch, QuantileOfSeveralIsThatOfAllMerged) {
   Rng rng(3, "several");
   for (int round = 0; round < 20; ++round) {

@@ -98,6 +98,26 @@ double Sketch::quantile_of(std::span<const Sketch* const> sketches, double q) {
   return exp(static_cast<double>(found) * kLogGamma) * kToMiddle * kSmallest;
 }
 
+std::vector<std::pair<std::size_t, std::int64_t>> Sketch::filled() const {
+  std::vector<std::pair<std::size_t, std::int64_t>> out;
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i] > 0) out.emplace_back(i, buckets_[i]);
+  }
+  if (zero_ > 0) out.emplace_back(kZeroBucket, zero_);
+  return out;
+}
+
+void Sketch::fill(std::size_t bucket, std::int64_t count) {
+  if (bucket > kZeroBucket || count <= 0) return;
+  count_ += count;
+  if (bucket == kZeroBucket) {
+    zero_ += count;
+    return;
+  }
+  if (bucket >= buckets_.size()) buckets_.resize(bucket + 1);
+  buckets_[bucket] += count;
+}
+
 void Sketch::clear() { *this = {}; }
 
 void Score::add(const spec::Slo& slo, const Served& served) {

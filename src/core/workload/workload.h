@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/fields.h"
@@ -53,6 +54,11 @@ class Sketch {
   /// As quantile() of all of them merged, without merging: looks only at the buckets from the
   /// nearer end to the answer.
   static double quantile_of(std::span<const Sketch* const> sketches, double q);
+  /// What is not empty, in order: bucket and count; the values too small for one under kZeroBucket.
+  static constexpr std::size_t kZeroBucket = kMaxBuckets;
+  std::vector<std::pair<std::size_t, std::int64_t>> filled() const;
+  /// As many values of that bucket; others are not there. For one that came by wire: no sum.
+  void fill(std::size_t bucket, std::int64_t count);
   std::int64_t count() const { return count_; }
   double sum() const { return sum_; }
   double mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }

@@ -170,6 +170,45 @@ TEST(RouterPace, NobodyTimesOutForIt) {
   EXPECT_EQ(desk.replica_of(2), 1u) << "three quarters of its time are over: room is enough";
 }
 
+TEST(RouterPace, ABoundThatIsTakenAwayOrWidenedByAReloadHoldsNobodyFromThenOn) {
+  struct Row {
+    const char* label;
+    Duration itl;
+    std::uint64_t goes;
+  };
+  const Row rows[] = {
+      {"none any more", Duration(0), 1},
+      {"one that nobody can keep", millis(10), 1},
+      {"one that leaves no debt", seconds(30), 1},
+      {"another, of which as much is owed", millis(61), 0},
+  };
+  for (const Row& row : rows) {
+    Paced desk;
+    desk.up(1);
+    desk.arrive(1, 1000);
+    desk.arrive(2, 1000);
+    ASSERT_EQ(desk.replica_of(2), 0u) << row.label;
+    Options options{.max_wait = seconds(100), .due = millis(1600), .itl = row.itl};
+    desk.router.set_options(std::move(options));
+    EXPECT_LE(desk.router.next_wake(), desk.now) << row.label;
+    desk.wait(Duration(0));
+    EXPECT_EQ(desk.replica_of(2), row.goes) << row.label;
+  }
+}
+
+TEST(RouterPace, ABoundThatAReloadBringsHoldsWhoOwes) {
+  Paced desk;
+  desk.up(1);
+  desk.up(2);
+  for (std::uint64_t id : {1, 2}) desk.arrive(id, 1000);
+  Options options{.max_wait = seconds(100), .due = millis(1600), .itl = Duration(0)};
+  desk.router.set_options(options);
+  options.itl = millis(60);
+  desk.router.set_options(options);
+  desk.arrive(3, 1000);
+  EXPECT_EQ(desk.replica_of(3), 0u) << "what was charged is owed again";
+}
+
 TEST(RouterPace, WithoutABoundNothingIsHeld) {
   Desk desk;
   desk.say(ReplicaUp{.replica = ReplicaId(1), .max_requests = 64, .c1_fs = 50'000'000'000});

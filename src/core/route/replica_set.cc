@@ -45,6 +45,15 @@ std::int64_t ReplicaSet::Replica::limit() const {
       1, std::min({max_requests - foreign, cap, credit.limit(max_requests), share}));
 }
 
+void ReplicaSet::pace(Duration itl) {
+  law_.bound(itl);
+  for (Slot slot : all_) {  // all shift by the same: the heap stays in order
+    repace(slot);
+    changed(slot);
+  }
+  if (!all_.empty()) wants(now_);
+}
+
 void ReplicaSet::up(const ReplicaUp& event) {
   Slot slot = find(event.replica);
   if (slot == kNil) {

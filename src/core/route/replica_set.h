@@ -9,9 +9,10 @@
 // Prompts go to one that decodes no faster than the pace of those allows (prefill_pace.h). "Busy"
 // lowers the credit to what the replica holds, restored by a tenth a second; a failure closes it
 // for a back-off that doubles; KV that thrashes lowers it too (sequence_credit.h). Pick: least
-// loaded (KV tokens over KV room, else requests over their limit), then fewest requests, then the
-// one picked longest ago: equals take turns, nobody herds. An adapter stays where it was last while
-// that replica is within kStickySlack of the least loaded.
+// loaded (KV tokens over KV room, else requests over their limit, times how slow it was seen to be
+// against its profile), then fewest requests, then the one picked longest ago: equals take turns,
+// nobody herds. An adapter stays where it was last while that replica is within kStickySlack of the
+// least loaded.
 //
 // O(log n) an event while sequences bind; a head that fits nowhere for KV or prefill is looked at
 // once over all and then only where credit came free. Thread-safety: one owner.
@@ -40,8 +41,8 @@ class ReplicaSet {
 
   explicit ReplicaSet(Slab<Request>& requests) : requests_(requests) {}
 
-  /// No bound: nothing is paced.
-  void pace(Duration itl) { law_.bound(itl); }
+  /// No bound: nothing is paced. Who waits for another bound is judged by this one at once.
+  void pace(Duration itl);
   void up(const ReplicaUp& event);
   /// From now on; what is bound beyond it stays.
   void share(Slot replica, const ReplicaShare& event);

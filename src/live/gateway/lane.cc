@@ -49,6 +49,7 @@ void Lane::set_model(spec::Model model) {
   model_ = std::move(model);
   host_.set_options(route::router_options(model_));
   read_keys();
+  arm();  // what waited for the old options may go
 }
 
 void Lane::read_keys() {

@@ -177,7 +177,7 @@ void FairQueue::push(Slot slot) {
   r.left = r.right = kNil;
   pull(slot);
   enter(slot);
-  dues_.push(DueOrder{requests_}, slot);
+  if (!r.due.is_never()) dues_.push(DueOrder{requests_}, slot);
   Class& c = classes_[r.priority];
   c.arrivals.push_back(requests_, slot);
   TenantOrder order{tenants_, requests_};
@@ -196,8 +196,10 @@ void FairQueue::push(Slot slot) {
     c.tenants.push(order, r.tenant);
     return;
   }
-  insert(tenants_[r.tenant].root, slot);
-  rekey(r.tenant);
+  Tenant& t = tenants_[r.tenant];
+  const bool leads = t.root == kNil || (!requests_[t.head].late && before(slot, t.head));
+  insert(t.root, slot);
+  if (leads) rekey(r.tenant);
 }
 
 void FairQueue::insert(Slot& root, Slot slot) {
@@ -251,7 +253,7 @@ bool FairQueue::late_is_next(const Tenant& t) const {
   return t.in_time >= kInTime || requests_[first_of(t.late)].pressing;
 }
 
-/// The head of the tenant may have changed.
+/// The head of the tenant may have changed, or where its service starts.
 void FairQueue::rekey(Slot tenant) {
   Tenant& t = tenants_[tenant];
   t.head = first_of(late_is_next(t) ? t.late : t.root);
@@ -263,12 +265,13 @@ void FairQueue::leave_tenant(Slot slot) {
   Slot tenant = requests_[slot].tenant;
   Tenant& t = tenants_[tenant];
   Slot& root = requests_[slot].late ? t.late : t.root;
+  const bool may_lead = slot == t.head || requests_[slot].late;  // a late one may hold back others
   root = erase(root, slot);
   if (waiting(t.root) + waiting(t.late) == 0) {
     classes_[t.priority].tenants.remove(TenantOrder{tenants_, requests_}, tenant);
     tenant_index_.erase(t.key);
     tenants_.give_back(tenant);
-  } else {
+  } else if (may_lead) {
     rekey(tenant);
   }
   requests_[slot].tenant = kNil;

@@ -61,11 +61,12 @@ inline ColdStart full_cold_start() {
   auto& [procurement, image, weights, engine, cached, wake1, wake2] = cold;
   procurement = spread(60, 120);
   image = spread(40, 40);
-  auto& [bytes, from, bandwidth, time] = weights;
+  auto& [bytes, from, bandwidth, time, source] = weights;
   bytes = 27'000'000'000;
   from = WeightSource::kObjectStore;
   bandwidth = 1'500'000'000;
   time = std::nullopt;  // excludes bytes; full_model's second variant has it
+  source = "hf://acme/m-8b@main";
   engine = spread(25, 40);
   cached = spread(5, 6);
   wake1 = spread(1, 2);
@@ -156,7 +157,7 @@ inline Model full_model() {
   classes = {{"interactive", 10}, {"batch", 2}};
   variants.push_back(full_variant("process", full_process()));
   variants.push_back(full_variant("endpoints", EndpointsTarget{{"http://10.0.0.7:8000"}}));
-  variants.back().cold_start.weights = {0, WeightSource::kHub, std::nullopt, spread(7, 9)};
+  variants.back().cold_start.weights = {0, WeightSource::kHub, std::nullopt, spread(7, 9), ""};
   variants.push_back(
       full_variant("exec", ExecTarget{{"./scale", "{replicas}"}, {"./list"}, seconds(5)}));
   variants.push_back(full_variant(

@@ -228,6 +228,7 @@ struct Weights {
   WeightSource from = WeightSource::kNvme;
   std::optional<std::int64_t> bandwidth_bytes_per_second;  ///< default: that of the source
   std::optional<Spread> time;                              ///< instead of bytes and bandwidth
+  std::string source;  ///< what `tidegate weights` keeps on the nodes: hf://OWNER/NAME@REV, a URL
   bool operator==(const Weights&) const = default;
 };
 

@@ -67,6 +67,11 @@ constexpr Option kWeightsRows[] = {
         .otherwise("bytes / bandwidth")
         .like("40s")
         .says("The time itself, instead of bytes and bandwidth."),
+    option<&Weights::source>("source")
+        .otherwise("not kept")
+        .like("hf://Qwen/Qwen3-32B@main")
+        .says("What `tidegate weights keep` holds ready on GPU nodes: hf://OWNER/NAME[@REVISION], "
+              "or the URL of a manifest."),
 };
 constexpr Section kWeights{"weights", "Loading the weights: bytes over a bandwidth, or a time.",
                            kWeightsRows, defaults_of<Weights>};

@@ -91,6 +91,13 @@ void check_scaling(const Scaling& scaling, Errors& errors) {
   }
 }
 
+bool is_http_url(std::string_view url) {
+  const bool http = url.starts_with("http://") || url.starts_with("https://");
+  std::string_view rest = http ? url.substr(url.find("//") + 2) : "";
+  return !rest.empty() && rest.front() != '/' && rest.front() != ':' &&
+         url.find_first_of(" \t\r\n\"<>") == std::string_view::npos;
+}
+
 void check_cold_start(const ColdStart& cold, const std::string& path, Errors& errors) {
   if (cold.weights.time && cold.weights.bytes != 0) {
     errors.add(
@@ -101,13 +108,14 @@ void check_cold_start(const ColdStart& cold, const std::string& path, Errors& er
     errors.add(path + ".weights.bandwidth",
                "a bandwidth says nothing without bytes; add bytes: 27GB");
   }
-}
-
-bool is_http_url(std::string_view url) {
-  const bool http = url.starts_with("http://") || url.starts_with("https://");
-  std::string_view rest = http ? url.substr(url.find("//") + 2) : "";
-  return !rest.empty() && rest.front() != '/' && rest.front() != ':' &&
-         url.find_first_of(" \t\r\n\"<>") == std::string_view::npos;
+  const std::string& source = cold.weights.source;
+  if (!source.empty() && !source.starts_with("hf://") && !source.starts_with("file:///") &&
+      !is_http_url(source)) {
+    errors.add(path + ".weights.source",
+               quoted(source) +
+                   " is no source of weights; write hf://OWNER/NAME@REVISION or the URL of a "
+                   "manifest");
+  }
 }
 
 void check_prometheus(const Prometheus& prometheus, Errors& errors) {

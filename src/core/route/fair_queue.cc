@@ -131,16 +131,20 @@ void FairQueue::split(Slot node, Slot key, Slot& less, Slot& rest) {
   pull(node);
 }
 
-Slot FairQueue::erase(Slot node, Slot key) {
-  if (node == key) return merge(requests_[node].left, requests_[node].right);
-  Request& r = requests_[node];
-  if (before(key, node)) {
-    r.left = erase(r.left, key);
-  } else {
-    r.right = erase(r.right, key);
+void FairQueue::erase(Slot& root, Slot slot) {
+  Slot* link = &root;
+  while (*link != slot) {
+    const Slot node = *link;
+    count_in(node, slot, -1);
+    link = before(slot, node) ? &requests_[node].left : &requests_[node].right;
   }
-  pull(node);
-  return node;
+  *link = merge(requests_[slot].left, requests_[slot].right);
+}
+
+/// What comes into the tree under `node`, or goes out of it.
+void FairQueue::count_in(Slot node, Slot slot, std::int64_t sign) {
+  requests_[node].tree_size += sign;
+  requests_[node].tree_cost += sign * requests_[slot].cost();
 }
 
 void FairQueue::account(Slot slot, std::int64_t sign) {
@@ -202,10 +206,19 @@ void FairQueue::push(Slot slot) {
   if (leads) rekey(r.tenant);
 }
 
+/// Down to the first that stands lower in the heap, whose tree then parts around it.
 void FairQueue::insert(Slot& root, Slot slot) {
-  Slot less = kNil, rest = kNil;
-  split(root, slot, less, rest);
-  root = merge(merge(less, slot), rest);
+  Request& r = requests_[slot];
+  const std::uint64_t height = shuffle(r.sequence);
+  Slot* link = &root;
+  while (*link != kNil && shuffle(requests_[*link].sequence) > height) {
+    const Slot node = *link;
+    count_in(node, slot, 1);
+    link = before(node, slot) ? &requests_[node].right : &requests_[node].left;
+  }
+  split(*link, slot, r.left, r.right);
+  pull(slot);
+  *link = slot;
 }
 
 Slot FairQueue::make_late(Instant now) {
@@ -220,10 +233,8 @@ Slot FairQueue::make_late(Instant now) {
       rekey(r.tenant);
       continue;
     }
-    t.root = erase(t.root, slot);
+    erase(t.root, slot);
     r.late = true;
-    r.left = r.right = kNil;
-    pull(slot);
     insert(t.late, slot);
     rekey(r.tenant);
     r.due = r.urgent;
@@ -266,7 +277,7 @@ void FairQueue::leave_tenant(Slot slot) {
   Tenant& t = tenants_[tenant];
   Slot& root = requests_[slot].late ? t.late : t.root;
   const bool may_lead = slot == t.head || requests_[slot].late;  // a late one may hold back others
-  root = erase(root, slot);
+  erase(root, slot);
   if (waiting(t.root) + waiting(t.late) == 0) {
     classes_[t.priority].tenants.remove(TenantOrder{tenants_, requests_}, tenant);
     tenant_index_.erase(t.key);

@@ -104,7 +104,8 @@ class FairQueue {
   void pull(Slot node);
   Slot merge(Slot a, Slot b);
   void split(Slot node, Slot key, Slot& less, Slot& rest);
-  Slot erase(Slot node, Slot key);
+  void erase(Slot& root, Slot slot);
+  void count_in(Slot node, Slot slot, std::int64_t sign);
 
   Slab<Request>& requests_;
   Slab<Tenant> tenants_;

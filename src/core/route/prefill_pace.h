@@ -139,11 +139,12 @@ class PrefillPace {
     const double kept = kMemory / (kMemory + expected);
     expected_ = (expected_ + expected) * kept;
     took_ = (took_ + took) * kept;
+    ratio_ = std::clamp((kPrior + took_) / (kPrior + expected_), kFastest, kSlowest);
   }
   /// Of the profile's time, what this replica takes.
-  double ratio() const {
-    return std::clamp((kPrior + took_) / (kPrior + expected_), kFastest, kSlowest);
-  }
+  double ratio() const { return ratio_; }
+  /// When what it was charged is paid: who opens first, whatever the law.
+  Instant paid_at() const { return paid_at_; }
 
  private:
   /// Of all that it decodes, by our part of it.
@@ -158,7 +159,7 @@ class PrefillPace {
   double part_ = 1;
   Instant paid_at_;
   double prefill_ = 0;  ///< seconds charged in all, as the profile says
-  double took_ = 0, expected_ = 0;
+  double took_ = 0, expected_ = 0, ratio_ = 1;
 };
 
 }  // namespace tidegate::route

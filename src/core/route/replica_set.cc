@@ -30,10 +30,9 @@ struct ReplicaSet::LoadOrder {
 
 struct ReplicaSet::PacedOrder {
   Slab<Replica>& replicas;
-  const PaceLaw& law;
   bool less(Slot a, Slot b) const {
     const Replica &x = replicas[a], &y = replicas[b];
-    const Instant first = x.pace.opens(law), second = y.pace.opens(law);
+    const Instant first = x.pace.paid_at(), second = y.pace.paid_at();
     return first != second ? first < second : x.id < y.id;
   }
   Slot& place(Slot slot) { return replicas[slot].paced_place; }
@@ -47,7 +46,7 @@ std::int64_t ReplicaSet::Replica::limit() const {
 
 void ReplicaSet::pace(Duration itl) {
   law_.bound(itl);
-  for (Slot slot : all_) {  // all shift by the same: the heap stays in order
+  for (Slot slot : all_) {
     repace(slot);
     changed(slot);
   }
@@ -61,6 +60,7 @@ void ReplicaSet::up(const ReplicaUp& event) {
     replicas_[slot].id = event.replica;
     index_.insert(event.replica.value(), slot);
     all_.push_back(slot);
+    if (event.shared != 0) replicas_[slot].share = 0;
   }
   Replica& r = replicas_[slot];
   r.variant = event.variant;
@@ -72,7 +72,7 @@ void ReplicaSet::up(const ReplicaUp& event) {
   r.closed_until = r.restore_at = Instant::never();
   r.cap = kNoCap;
   r.failures = 0;
-  if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_, law_}, slot);
+  if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_}, slot);
   r.pace.up(cost_of(event));
   r.pace.part(r.prefill_share);
   changed(slot);
@@ -110,7 +110,7 @@ void ReplicaSet::down(ReplicaId id) {
     --bound_;
   }
   r.draining = true;
-  if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_, law_}, slot);
+  if (r.paced_place != kNil) paced_.remove(PacedOrder{replicas_}, slot);
   changed(slot);
   all_.erase(std::find(all_.begin(), all_.end(), slot));
   std::erase(freed_, slot);
@@ -234,7 +234,7 @@ void ReplicaSet::bind(Slot request, Slot replica) {
 /// Into the heap of those that owe prefill, to its place there, or out of it.
 void ReplicaSet::repace(Slot replica) {
   Replica& r = replicas_[replica];
-  PacedOrder order{replicas_, law_};
+  PacedOrder order{replicas_};
   const bool owes = r.pace.on(law_) && r.pace.opens(law_) > now_;
   if (r.paced_place != kNil && !owes) return paced_.remove(order, replica);
   if (!owes) return;
@@ -340,7 +340,7 @@ void ReplicaSet::advance(Instant now) {
   now_ = now;
   while (!paced_.empty() && replicas_[paced_.top()].pace.opens(law_) <= now) {
     const Slot slot = paced_.top();
-    paced_.remove(PacedOrder{replicas_, law_}, slot);
+    paced_.remove(PacedOrder{replicas_}, slot);
     changed(slot);
   }
   if (now < next_change_) return;

@@ -110,13 +110,14 @@ struct ReplicaUp {
   // a decoding sequence, of a token of decoding context, of a prompt token and a token before it.
   // No c1: prompts are not paced.
   std::int64_t c0_fs = 0, c1_fs = 0, c2_fs = 0, c3_fs = 0, c4_fs = 0;
+  std::uint8_t shared = 0;  ///< 1: nothing of a new one is ours until a ReplicaShare says so
   static constexpr auto fields() {
     using R = ReplicaUp;
     return std::tuple(Field{"replica", &R::replica}, Field{"variant", &R::variant},
                       Field{"maxRequests", &R::max_requests}, Field{"kvTokens", &R::kv_tokens},
                       Field{"maxPrefillTokens", &R::max_prefill_tokens}, Field{"c0Fs", &R::c0_fs},
                       Field{"c1Fs", &R::c1_fs}, Field{"c2Fs", &R::c2_fs}, Field{"c3Fs", &R::c3_fs},
-                      Field{"c4Fs", &R::c4_fs});
+                      Field{"c4Fs", &R::c4_fs}, Field{"shared", &R::shared});
   }
 };
 /// No new requests; what it holds may finish; then Drained.

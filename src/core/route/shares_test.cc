@@ -94,6 +94,19 @@ TEST(Shares, ARouterSendsNoMoreThanItsOwn) {
   EXPECT_TRUE(desk.say(ReplicaShare{.replica = ReplicaId(9)}).empty()) << "unknown is ignored";
 }
 
+TEST(Shares, OfANewReplicaWaitForTheWord) {
+  Desk desk;
+  desk.arrive(1), desk.arrive(2);
+  ReplicaUp up{.replica = ReplicaId(1), .max_requests = 8};
+  up.shared = 1;
+  desk.say(up);
+  EXPECT_EQ(desk.in_flight(1), 0) << "what waits may be another gateway's turn";
+  desk.say(ReplicaShare{.replica = ReplicaId(1), .max_requests = 1});
+  EXPECT_EQ(desk.in_flight(1), 1);
+  desk.say(up);
+  EXPECT_EQ(desk.in_flight(1), 1) << "told of it again, the share stays";
+}
+
 TEST(Shares, OfKvLeaveRoomForOne) {
   Desk desk;
   desk.up(1, 8, 10'000);

@@ -5,18 +5,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "format/quantiles.h"
 #include "format/spec_yaml.h"
 
 namespace tidegate::live {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json quantiles(const workload::Sketch& sketch) {
-  return {{"p50", sketch.quantile(0.50)},
-          {"p95", sketch.quantile(0.95)},
-          {"p99", sketch.quantile(0.99)}};
-}
 
 double per_second(std::int64_t n, Duration over) {
   return over > Duration(0) ? static_cast<double>(n) / to_seconds(over) : 0;
@@ -53,14 +48,14 @@ nlohmann::ordered_json to_json(const LoadResult& r) {
           {"timedOut", s.timed_out},
           {"lost", s.lost},
           {"errors", errors},
-          {"ttft", quantiles(s.ttft)},
-          {"itl", quantiles(s.itl)},
-          {"e2e", quantiles(s.e2e)},
+          {"ttft", format::quantiles_json(s.ttft)},
+          {"itl", format::quantiles_json(s.itl)},
+          {"e2e", format::quantiles_json(s.e2e)},
           {"sloAttainment", s.attainment()},
           {"timeScale", r.time_scale},
           {"outputTokens", r.output_tokens},
           {"openPeak", r.open_peak},
-          {"lateness", quantiles(r.lateness)},
+          {"lateness", format::quantiles_json(r.lateness)},
           {"worldSeconds", to_seconds(r.world)},
           {"wallSeconds", to_seconds(r.wall)},
           {"requestsPerSecond", per_second(s.requests, r.wall)},

@@ -4,18 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "format/quantiles.h"
 #include "format/spec_yaml.h"
 
 namespace tidegate::sim {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json quantiles(const workload::Sketch& sketch) {
-  return {{"p50", sketch.quantile(0.50)},
-          {"p95", sketch.quantile(0.95)},
-          {"p99", sketch.quantile(0.99)}};
-}
 
 double requests_per_second(const PolicyResult& r) {
   return r.wall > Duration(0) ? static_cast<double>(r.totals.score.requests) / to_seconds(r.wall)
@@ -37,9 +32,9 @@ void put_totals(Json& out, const Totals& t) {
   out["timedOut"] = s.timed_out;
   out["lost"] = s.lost;
   out["sloAttainment"] = s.attainment();
-  out["ttft"] = quantiles(s.ttft);
-  out["itl"] = quantiles(s.itl);
-  out["e2e"] = quantiles(s.e2e);
+  out["ttft"] = format::quantiles_json(s.ttft);
+  out["itl"] = format::quantiles_json(s.itl);
+  out["e2e"] = format::quantiles_json(s.e2e);
   out["gpuHours"] = t.gpu_hours;
   out["replicaHours"] = t.replica_hours;
   out["cost"] = t.cost_dollars;

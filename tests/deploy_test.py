@@ -96,6 +96,26 @@ class Kustomize(unittest.TestCase):
                 with self.subTest(f"{manifest.name}: {flag}"):
                     self.assertIn(flag, known)
 
+    def test_the_weights_of_nodes_are_kept_with_few_rights(self):
+        text = self.build(DEPLOY / "weights")
+        for needed in ("kind: DaemonSet", "runAsNonRoot: true", "path: /healthz", "path: /readyz",
+                       "kind: NetworkPolicy", "hostPath:"):
+            with self.subTest(needed):
+                self.assertIn(needed, text)
+        self.assertNotIn("'*'", text)
+        self.assertNotRegex(text, r"(?m)^  - secrets")
+        # The one container that is root has no right but the one it is for.
+        self.assertEqual(text.count("readOnlyRootFilesystem: true"), 2)
+        self.assertEqual(text.count("allowPrivilegeEscalation: false"), 2)
+        self.assertEqual(text.count("runAsUser: 0"), 1)
+        self.assertEqual(re.findall(r"add:\n *- (\w+)", text), ["CHOWN"])
+        known = set(re.findall(r"--[a-z-]+", tidegate("weights", "keep", "--help").stdout))
+        flags = re.findall(r"- (--[a-z][a-z-]+)", text)
+        self.assertIn("--models-from-cluster", flags)
+        for flag in flags:
+            with self.subTest(flag):
+                self.assertIn(flag, known)
+
     def test_an_exported_kustomization_builds(self):
         with tempfile.TemporaryDirectory(prefix="tidegate-deploy-") as folder:
             for spec in ("docs/examples/kubernetes.yaml", "docs/examples/qwen3-32b.yaml"):

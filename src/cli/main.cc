@@ -18,6 +18,7 @@
 #include "cli/run.h"
 #include "cli/schema.h"
 #include "cli/verbs.h"
+#include "cli/weights.h"
 
 namespace {
 
@@ -339,6 +340,7 @@ int main(int argc, char** argv) {
   add_simulating_verbs(app, command, code);
   add_exchange_verbs(app, code);
   add_aws_tracking(app, code);
+  add_weights(app, code);
   add_demo(app, code);
   app.add_subcommand("completion", "Print completion for bash")->callback([&app] {
     fmt::print("{}", bash_completion(app));

@@ -1,19 +1,18 @@
 #pragma once
 // ReferenceEngine: the same laws as Engine, as slowly and plainly as possible, for tests only.
 //
-// Every step is walked, every request keeps its own state, every KV block is an object with a
-// content, and the free blocks stand in one queue. It shares no code with Engine but the request
-// and event types. One rank; requests and aborts are given up front, in order of time.
+// Every step is walked, every request keeps its own state, its KV is ReferenceKv's. It shares no
+// code with Engine but the request and event types. One rank; requests and aborts are given up
+// front, in order of time.
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "core/engine/engine.h"
+#include "core/engine/reference_test_kv.h"
 
 namespace tidegate::engine::reference {
 
@@ -25,11 +24,9 @@ struct Input {
 
 class ReferenceEngine {
  public:
-  explicit ReferenceEngine(Options options) : o_(std::move(options)) {
-    total_ = std::max<std::int64_t>(1, o_.profile.kv_tokens / o_.profile.block_size);
-    for (int i = 0; i < total_; ++i) free_.push_back(i);
-    blocks_.resize(static_cast<std::size_t>(total_));
-  }
+  explicit ReferenceEngine(Options options)
+      : o_(std::move(options)),
+        kv_(std::max<std::int64_t>(1, o_.profile.kv_tokens / o_.profile.block_size)) {}
 
   std::vector<EngineEvent> events;
   std::set<std::uint64_t> known;
@@ -43,7 +40,7 @@ class ReferenceEngine {
       return;
     }
     std::int64_t p = input.request.prompt.value(), o = input.request.output.value();
-    if (p < 1 || o < 1 || p + o > o_.profile.max_model_len || blocks_for(p + o) > total_) {
+    if (p < 1 || o < 1 || p + o > o_.profile.max_model_len || blocks_for(p + o) > kv_.total()) {
       events.push_back({EventKind::kRejected, input.request.id, Instant::from_nanos(input.at)});
       return;
     }
@@ -75,8 +72,7 @@ class ReferenceEngine {
     Stats s;
     s.running = static_cast<std::int64_t>(running_.size());
     s.waiting = static_cast<std::int64_t>(waiting_.size());
-    s.kv_usage = static_cast<double>(total_ - static_cast<std::int64_t>(free_.size())) /
-                 static_cast<double>(total_);
+    s.kv_usage = static_cast<double>(kv_.total() - kv_.free()) / static_cast<double>(kv_.total());
     s.preemptions_total = preemptions_;
     s.prompt_tokens_total = prompts_;
     s.generation_tokens_total = generations_;
@@ -109,11 +105,7 @@ class ReferenceEngine {
   bool idle() const { return !busy_ && !gathering_; }
 
  private:
-  using Prefix = std::vector<std::uint64_t>;  ///< all hashes up to and with a page, adapter first
-  struct Block {
-    int holders = 0;
-    Prefix content;  ///< empty: none
-  };
+  using Prefix = ReferenceKv::Prefix;
   struct Job {
     EngineRequest r;
     std::int64_t at = 0, order = 0;
@@ -170,31 +162,11 @@ class ReferenceEngine {
   }
   bool full() const { return static_cast<std::int64_t>(waiting_.size()) >= o_.batch_size; }
 
-  int take_block() {
-    int b = free_.front();
-    free_.pop_front();
-    Block& block = blocks_[static_cast<std::size_t>(b)];
-    if (!block.content.empty()) {
-      for (int other : cache_.at(block.content)) {
-        if (other != b) blocks_[static_cast<std::size_t>(other)].content.clear();
-      }
-      cache_.erase(block.content);
-      block.content.clear();
-    }
-    block.holders = 1;
-    return b;
-  }
-  void free_blocks(Job& j) {
-    for (auto b = j.held.rbegin(); b != j.held.rend(); ++b) {
-      if (--blocks_[static_cast<std::size_t>(*b)].holders == 0) free_.push_back(*b);
-    }
-    j.held.clear();
-  }
   /// Blocks for `tokens` more, or false and nothing changed.
   bool allocate(Job& j, std::int64_t tokens) {
     std::int64_t need = blocks_for(j.computed + tokens) - static_cast<std::int64_t>(j.held.size());
-    if (need > static_cast<std::int64_t>(free_.size())) return false;
-    for (; need > 0; --need) j.held.push_back(take_block());
+    if (need > kv_.free()) return false;
+    for (; need > 0; --need) j.held.push_back(kv_.take());
     j.chunk = tokens;
     publish(j, j.computed + tokens);
     return true;
@@ -202,14 +174,13 @@ class ReferenceEngine {
   void publish(Job& j, std::int64_t tokens) {
     while (j.publishes && j.pages < std::min(page_count(j), tokens / page())) {
       Prefix content = prefix_of(j, j.pages + 1);
-      if (cache_.count(content)) {
+      if (kv_.has(content)) {
         j.publishes = false;
         return;
       }
       std::int64_t n = page() / o_.profile.block_size;
       std::vector<int> ids(j.held.begin() + j.pages * n, j.held.begin() + (j.pages + 1) * n);
-      for (int b : ids) blocks_[static_cast<std::size_t>(b)].content = content;
-      cache_[content] = ids;
+      kv_.publish(content, ids);
       ++j.pages;
     }
   }
@@ -222,7 +193,7 @@ class ReferenceEngine {
   void schedule(std::int64_t now) {
     busy_ = gathering_ = false;
     choose(now);
-    for (Job& j : leaving_) free_blocks(j);
+    for (Job& j : leaving_) kv_.release(j.held);
     leaving_.clear();
     bool any = false;
     for (const Job& j : running_) any = any || j.chunk > 0;
@@ -274,7 +245,7 @@ class ReferenceEngine {
       job.own_pages = std::max(job.own_pages, job.computed / page());
       publish(job, job.computed);
     }
-    free_blocks(job);
+    kv_.release(job.held);
     job.computed = job.pages = job.chunk = 0;
     job.publishes = true;
     job.decodes = false;
@@ -311,9 +282,9 @@ class ReferenceEngine {
   bool try_admit(Job& j, std::int64_t& budget) {
     std::int64_t hit = 0, idle = 0;
     while (hit < std::min(page_count(j), (j.target() - 1) / page())) {
-      auto found = cache_.find(prefix_of(j, hit + 1));
-      if (found == cache_.end()) break;
-      for (int b : found->second) idle += blocks_[static_cast<std::size_t>(b)].holders == 0;
+      const Prefix content = prefix_of(j, hit + 1);
+      if (!kv_.has(content)) break;
+      idle += kv_.idle(content);
       ++hit;
     }
     std::int64_t cached = hit * page();
@@ -321,15 +292,8 @@ class ReferenceEngine {
     std::int64_t need = blocks_for(cached + tokens) - blocks_for(cached);
     std::int64_t whole = blocks_for(j.target()) - blocks_for(cached);
     if (o_.profile.reserve_full_prompt) need = whole;
-    if (need + idle > static_cast<std::int64_t>(free_.size())) return false;
-    for (std::int64_t p = 1; p <= hit; ++p) {
-      for (int b : cache_.at(prefix_of(j, p))) {
-        if (blocks_[static_cast<std::size_t>(b)].holders++ == 0) {
-          free_.erase(std::find(free_.begin(), free_.end(), b));
-        }
-        j.held.push_back(b);
-      }
-    }
+    if (need + idle > kv_.free()) return false;
+    for (std::int64_t p = 1; p <= hit; ++p) kv_.hold(prefix_of(j, p), j.held);
     j.pages = hit;
     j.computed = cached;
     if (!allocate(j, tokens)) return false;
@@ -387,14 +351,14 @@ class ReferenceEngine {
       if (ahead()) {
         leaving_.push_back(j);
       } else {
-        free_blocks(j);
+        kv_.release(j.held);
       }
       return true;
     });
     for (std::int64_t order : aborting_) {
       std::erase_if(running_, [&](Job& j) {
         if (j.order != order) return false;
-        free_blocks(j);
+        kv_.release(j.held);
         return true;
       });
     }
@@ -414,10 +378,8 @@ class ReferenceEngine {
   }
 
   Options o_;
-  std::int64_t total_ = 0, order_ = 0;
-  std::vector<Block> blocks_;
-  std::deque<int> free_;
-  std::map<Prefix, std::vector<int>> cache_;
+  ReferenceKv kv_;
+  std::int64_t order_ = 0;
   std::vector<Job> running_, waiting_;
   std::vector<Job> leaving_;  ///< finished, and free only once the next step is chosen
   std::vector<std::int64_t> aborting_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "core/spec/options.h"
 #include "exchange/yaml.h"
 
@@ -34,6 +36,19 @@ std::string outcome_rows(const std::vector<Outcome>& outcomes) {
 }
 
 }  // namespace
+
+Result<std::vector<File>> file_of_variants(const Export& what, std::string_view suffix,
+                                           std::string head,
+                                           Result<Yaml> (*object)(const Export&,
+                                                                  const spec::Variant&)) {
+  std::string_view between;
+  for (const spec::Variant& variant : what.law.model.variants) {
+    auto one = object(what, variant);
+    if (!one) return fail(one.error());
+    head.append(std::exchange(between, "---\n")).append(to_yaml(*one));
+  }
+  return std::vector<File>{{what.model.name + std::string(suffix), std::move(head)}};
+}
 
 std::string head_comment(const Export& what, std::string_view title) {
   std::string text =

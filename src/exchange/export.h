@@ -25,6 +25,8 @@
 
 namespace tidegate::exchange {
 
+class Yaml;
+
 enum class ExportKind : std::uint8_t {
   kKeda,
   kHpa,
@@ -89,6 +91,11 @@ File grafana_file();
 
 /// The comment above every file of a set.
 std::string head_comment(const Export& what, std::string_view title);
+/// A file of `head` and one object a variant. Error: the object's.
+Result<std::vector<File>> file_of_variants(const Export& what, std::string_view suffix,
+                                           std::string head,
+                                           Result<Yaml> (*object)(const Export&,
+                                                                  const spec::Variant&));
 
 // One kind a file.
 Result<std::vector<File>> export_keda(const Export& what);

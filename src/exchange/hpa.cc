@@ -87,12 +87,7 @@ Result<std::vector<File>> export_hpa(const Export& what) {
             comment_lines(
                 "Its metrics come from prometheus-adapter: `tidegate export prometheus-adapter`.");
   }
-  for (std::size_t i = 0; i < what.law.model.variants.size(); ++i) {
-    auto one = object(what, what.law.model.variants[i]);
-    if (!one) return fail(one.error());
-    text += (i == 0 ? "" : "---\n") + to_yaml(*one);
-  }
-  return std::vector<File>{{what.model.name + "-hpa.yaml", std::move(text)}};
+  return file_of_variants(what, "-hpa.yaml", std::move(text), object);
 }
 
 }  // namespace tidegate::exchange

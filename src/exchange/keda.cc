@@ -123,12 +123,7 @@ Result<std::vector<File>> export_keda(const Export& what) {
             "Empty answers are errors here, not zero (ignoreNullValues: false): then nothing goes "
             "down.");
   }
-  for (std::size_t i = 0; i < what.law.model.variants.size(); ++i) {
-    auto one = object(what, what.law.model.variants[i]);
-    if (!one) return fail(one.error());
-    text += (i == 0 ? "" : "---\n") + to_yaml(*one);
-  }
-  return std::vector<File>{{what.model.name + "-keda.yaml", std::move(text)}};
+  return file_of_variants(what, "-keda.yaml", std::move(text), object);
 }
 
 }  // namespace tidegate::exchange

@@ -9,6 +9,7 @@ import json
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,43 +194,49 @@ class Fetching(Weights):
                 self.assertEqual(done.stdout, "")
 
 
+@unittest.skipUnless(shutil.which("kubectl"), "no kubectl: nothing is written to a cluster")
 class OnNode(Weights):
     def setUp(self):
         super().setUp()
         self.kubeconfig = self.dir / "kubeconfig"
         stub = self.start([STUB, str(self.kubeconfig), "serve", "m", "1"])
         until(self.kubeconfig.exists, "kubeconfig", alive=stub)
-        self.api = re.search(r'server: "(.*?)"', self.kubeconfig.read_text()).group(1)
         crd = subprocess.run([e2e_test.BINARY, "schema", "--crd"], capture_output=True, text=True, check=True)
-        self.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd.stdout,
-                 "application/yaml")
-        self.ask("POST", "/api/v1/nodes", json.dumps(
-            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-7", "labels": {"zone": "a"}}}))
+        self.apply(crd.stdout)
+        until(lambda: self.kubectl("get", "models", check=False).returncode == 0, "the kind is served")
+        self.apply("{apiVersion: v1, kind: Node, metadata: {name: gpu-7, labels: {zone: a}}}")
 
-    def ask(self, method, path, body=None, kind="application/json"):
-        request = urllib.request.Request(self.api + path, method=method, data=body and body.encode())
-        request.add_header("Content-Type", kind)
-        with urllib.request.urlopen(request, timeout=e2e_test.WAIT) as answer:
-            return json.loads(answer.read())
+    def kubectl(self, *words, text=None, check=True):
+        done = subprocess.run(["kubectl", "--kubeconfig", str(self.kubeconfig), *words], input=text,
+                              capture_output=True, text=True, timeout=e2e_test.WAIT)
+        self.assertFalse(check and done.returncode, done.stderr)
+        return done
+
+    def apply(self, text):
+        self.kubectl("apply", "--validate=false", "-f", "-", text=text)
 
     def labels(self):
-        return self.ask("GET", "/api/v1/nodes/gpu-7")["metadata"]["labels"]
+        """Of ours; a real cluster has its own."""
+        labels = json.loads(self.kubectl("get", "node", "gpu-7", "-o", "json").stdout)["metadata"]["labels"]
+        return {key: value for key, value in labels.items() if key == "zone" or key.startswith("weights.")}
 
     def model(self, name, source):
-        return json.dumps({"apiVersion": "tidegate.dev/v1alpha1", "kind": "Model", "metadata": {"name": name},
-                           "spec": {"variants": [{"name": "v", "coldStart": {"weights": {"source": source}},
-                                                  "target": {"kubernetes": {"name": name}}}]}})
+        self.apply(json.dumps({
+            "apiVersion": "tidegate.dev/v1alpha1", "kind": "Model",
+            "metadata": {"name": name, "namespace": "serve"},
+            "spec": {"variants": [{"name": "v", "coldStart": {"weights": {"source": source}},
+                                   "target": {"kubernetes": {"name": name}}}]}}))
 
     def test_a_model_brings_its_weights_to_the_node_and_the_node_says_so(self):
-        models = "/apis/tidegate.dev/v1alpha1/namespaces/serve/models"
         self.manifest([MB, 10])
-        self.ask("POST", models, self.model("m", self.source.url("m.json")))
+        self.model("m", self.source.url("m.json"))
         keep = self.start([e2e_test.BINARY, "weights", "keep", "--to", str(self.cache), "--node", "gpu-7",
                            "--models-from-cluster", "-n", "serve", "--trust-models", "--capacity", "1100KB",
                            "--kubeconfig", str(self.kubeconfig), "--metrics-address", "127.0.0.1:0"])
-        until(lambda: self.labels().get("weights.tidegate.dev/m") == "ready", "the label", alive=keep)
+        until(lambda: self.labels() == {"zone": "a", "weights.tidegate.dev/m": "ready"}, "the label", alive=keep)
         self.assertTrue((self.cache / "m/f0").exists())
-        address = re.search(r"metrics are served.*address=(\S+)", (self.dir / "stub.log").read_text()).group(1)
+        log = (self.dir / "stub.log").read_text()
+        address = re.search(r"metrics are served.*address=(\S+)", log).group(1)
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=e2e_test.WAIT) as page:
             text = page.read().decode()
         self.assertIn('tidegate_weights_ready{set="m"} 1', text)
@@ -237,8 +244,8 @@ class OnNode(Weights):
 
         # Another Model, whose weights do not fit beside those of the first, which is deleted.
         self.source.put("other", b"o" * MB)
-        self.ask("DELETE", models + "/m")
-        self.ask("POST", models, self.model("n", self.source.url("other")))
+        self.kubectl("delete", "-n", "serve", "model", "m")
+        self.model("n", self.source.url("other"))
         until(lambda: self.labels() == {"zone": "a", "weights.tidegate.dev/other": "ready"}, "the other label",
               alive=keep)
         self.assertFalse((self.cache / "m").exists())

@@ -263,6 +263,11 @@ void advise_warm_pool(const Case& c, Warnings& warnings) {
                      "variant's maxReplicas (" +
                      std::to_string(c.variant.max_replicas.value()) + ")");
   }
+  if (std::holds_alternative<KubernetesTarget>(c.variant.target) && !pool.holds_device) {
+    warnings.add(c.path + ".warmPool.holdsDevice",
+                 "a pod keeps the accelerator it was given while it sleeps, so others run on it "
+                 "only where accelerators are shared (time-slicing, MPS); else say true");
+  }
   auto* process = std::get_if<ProcessTarget>(&c.variant.target);
   if (process == nullptr || c.variant.engine.type != EngineType::kVllm) return;
   const std::vector<std::string>& words = process->command;

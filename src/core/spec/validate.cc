@@ -183,9 +183,6 @@ std::string_view cannot_sleep(const Target& target) {
   if (std::holds_alternative<ExecTarget>(target)) {
     return "a command that is told the number cannot put a replica to sleep";
   }
-  if (std::holds_alternative<KubernetesTarget>(target)) {
-    return "replicas of this target are not put to sleep yet";
-  }
   return {};
 }
 
@@ -198,10 +195,10 @@ void check_warm_pool(const Variant& variant, const std::string& path, Errors& er
   }
   if (pool.max_replicas <= Replicas(0)) return;
   if (std::string_view why = cannot_sleep(variant.target); !why.empty()) {
-    errors.add(
-        path + ".warmPool.maxReplicas",
-        std::string(why) +
-            "; a warm pool needs target.process or target.awsAutoScalingGroup (or simulate)");
+    errors.add(path + ".warmPool.maxReplicas",
+               std::string(why) +
+                   "; a warm pool needs target.process, target.kubernetes or "
+                   "target.awsAutoScalingGroup (or simulate)");
   }
   if (!wake_time(variant)) {
     std::string level = std::to_string(pool.level);

@@ -47,8 +47,12 @@ TEST(WarmPool, IsCheckedWhereItIsWritten) {
        "spec.variants[0].warmPool.maxReplicas", "not ours to put to sleep"},
       {"a command that knows the number alone", [](Variant& v) { v.target = ExecTarget{{"x"}}; },
        true, "spec.variants[0].warmPool.maxReplicas", "cannot put a replica to sleep"},
-      {"pods", [](Variant& v) { v.target = KubernetesTarget{.name = "n"}; }, true,
-       "spec.variants[0].warmPool.maxReplicas", "not put to sleep yet"},
+      {"pods whose accelerators others are said to use",
+       [](Variant& v) {
+         v.target = KubernetesTarget{.name = "n"};
+         v.warm_pool.holds_device = false;
+       },
+       false, "spec.variants[0].warmPool.holdsDevice", "a pod keeps the accelerator"},
       {"a sleeper as dear as a replica, by default",
        [](Variant& v) { v.warm_pool.cost_per_hour_dollars.reset(); }, false,
        "spec.variants[0].warmPool.holdsDevice", "it buys nothing that one more awake would not"},

@@ -43,7 +43,8 @@ class TestDirectory {
   std::string path_;
 };
 
-/// Which state may follow which; gone ends, failed may recover only where engines are not ours.
+/// Which state may follow which; gone ends, failed may recover (perhaps asleep) only where engines
+/// are not ours.
 inline bool legal(std::optional<control::ReplicaState> before, control::ReplicaState after) {
   using S = control::ReplicaState;
   auto one_of = [&](std::initializer_list<S> states) {
@@ -62,7 +63,7 @@ inline bool legal(std::optional<control::ReplicaState> before, control::ReplicaS
     case S::kDraining:  // to sleep, unless the engine refuses
       return one_of({S::kSleeping, S::kReady, S::kFailed, S::kGone});
     case S::kFailed:
-      return one_of({S::kGone, S::kReady});
+      return one_of({S::kGone, S::kReady, S::kSleeping});
     case S::kGone:
       return false;
   }

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kKeptNotes = "controller.kubernetes.io/";
+constexpr const char* kKeptNotes[] = {"controller.kubernetes.io/", "tidegate.dev/"};
 
 /// What is told, and kept for who comes late.
 json slim(const json& object) {
@@ -30,7 +30,9 @@ json slim(const json& object) {
           continue;
         }
         for (const auto& [note, text] : field.items()) {
-          if (note.starts_with(kKeptNotes)) meta[name][note] = text;
+          const bool kept = std::any_of(std::begin(kKeptNotes), std::end(kKeptNotes),
+                                        [&](const char* of) { return note.starts_with(of); });
+          if (kept) meta[name][note] = text;
         }
       }
     } else {

@@ -11,9 +11,9 @@
 // in a large namespace does not read all of it; so have those whose selector we cannot read, and
 // all of them where the whole may not be listed (403) but parts may. Who comes late is told what is
 // there already, from a copy without what nobody here reads: managedFields, owners, the spec but
-// for its nodeName, annotations but controller.kubernetes.io/*. Work for an object grows with the
-// followers that share its rarest label, not with all. A handler may not destroy followers of the
-// same collection. Thread-safety: the loop's thread.
+// for its nodeName, annotations but controller.kubernetes.io/* and tidegate.dev/*. Work for an
+// object grows with the followers that share its rarest label, not with all. A handler may not
+// destroy followers of the same collection. Thread-safety: the loop's thread.
 
 #include <map>
 #include <memory>

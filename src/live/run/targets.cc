@@ -69,8 +69,9 @@ Result<std::unique_ptr<Actuator>> make_actuator(const RunParts& parts, const spe
   if (std::holds_alternative<spec::KubernetesTarget>(variant.target)) {
     KubernetesOptions options;
     options.informer.seed = parts.options.seed;
-    return KubernetesActuator::create({parts.loop, parts.clock, parts.journal, parts.clusters},
-                                      options, model, variant, std::move(sink));
+    return KubernetesActuator::create(
+        {parts.loop, parts.clock, parts.journal, parts.clusters, parts.client}, options, model,
+        variant, std::move(sink));
   }
   if (std::holds_alternative<spec::AwsAutoScalingGroupTarget>(variant.target)) {
     AwsOptions options;

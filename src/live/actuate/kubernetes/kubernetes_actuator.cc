@@ -116,6 +116,7 @@ void KubernetesActuator::follow(const json& scale) {
                       " names no selector; give target.kubernetes.selector");
   }
   failures_ = 0;
+  selector_ = selector;
   follower_ = world_.clusters.shared().follow(
       client_, kube::Resource{"v1", "pods", target().ns}, selector,
       kube::InformerHandler{

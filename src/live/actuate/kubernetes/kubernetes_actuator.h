@@ -15,8 +15,16 @@
 // Pods that no node takes for `pendingTimeout`, and pods that cannot start, are CapacityFailed,
 // told again each kCapacityPeriod. While the API server is gone nothing is concluded: replicas stay
 // as they were, a write is told as not applied and tried again with back-off (1 s, doubled, at most
-// 60 s of world time). The fleet is not ours to stop: shutdown() leaves it. Sleeping is the
-// engine's own business: sleep() and wake() do nothing here. Thread-safety: the loop's thread.
+// 60 s of world time). The fleet is not ours to stop: shutdown() leaves it.
+//
+// A pod that sleeps stays, Ready and on its node, and counts in the scale's number. Before it is
+// told to, it is marked in one patch: an annotation with the level (kSleepingNote), a label that
+// takes it out of Services that select awake pods (kAwakeLabel), a deletion cost that makes it go
+// before all that serve and after victims named. It is told once its engine holds nothing, whoever
+// sent it, or after kDrainLimit. Woken, it is ready at once and the marks are taken off after. The
+// mark is what was meant, the engine what is: whoever finds a mark (a run after us, a process that
+// does not lead) asks /is_sleeping before it routes there.
+// Thread-safety: the loop's thread.
 
 #include <map>
 #include <memory>
@@ -26,6 +34,7 @@
 
 #include "core/base/rng.h"
 #include "live/actuate/actuator.h"
+#include "live/actuate/engine/engine_talk.h"
 #include "live/actuate/kubernetes/pod.h"
 #include "live/actuate/reporter.h"
 #include "live/kube/clusters.h"
@@ -40,6 +49,7 @@ struct KubernetesWorld {
   const net::WorldClock& clock;
   Journal& journal;
   kube::Clusters& clusters;
+  net::HttpClient& client;  ///< to the engines
 };
 
 struct KubernetesOptions {
@@ -54,6 +64,15 @@ class KubernetesActuator final : public Actuator {
  public:
   static constexpr Duration kCapacityPeriod = seconds(30);  ///< world
   static constexpr int kMaxConflicts = 10;                  ///< in a row, before a back-off
+  // World time, of sleep.
+  static constexpr Duration kDrainLimit = seconds(120);
+  static constexpr Duration kIdleLook = millis(500);     ///< whether its engine holds nothing yet
+  static constexpr Duration kSleepRetry = seconds(300);  ///< after an engine refused to
+  static constexpr Duration kWakeRetry = seconds(30);    ///< of one whose wake-up failed
+  static constexpr Duration kMarkRetry = seconds(10);    ///< taking marks off
+  static constexpr Duration kDoubtLook = seconds(1);     ///< asking one that is marked
+  static constexpr Duration kDoubtLimit = seconds(240);  ///< marked by a process that ended
+  static constexpr Duration kMarkSeen = seconds(30);     ///< wall: until a watch tells of our mark
 
   /// Error: not a Kubernetes target, or no way to its cluster is known.
   static Result<std::unique_ptr<KubernetesActuator>> create(KubernetesWorld world,
@@ -65,19 +84,39 @@ class KubernetesActuator final : public Actuator {
 
   void adopt() override;
   void apply(const control::Apply& wanted) override;
-  void drained(ReplicaId) override {}
-  void sleep(ReplicaId, int) override {}
-  void wake(ReplicaId) override {}
+  void drained(ReplicaId id) override;
+  void sleep(ReplicaId id, int level) override;
+  void wake(ReplicaId id) override;
   void reload(const spec::Model& model, const spec::Variant& variant) override;
   std::vector<ReplicaInfo> replicas() const override;
   bool in_step() const override { return !adopting_; }
   void shutdown(std::function<void()> done) override;
 
  private:
+  /// Between serving and sleep.
+  enum class Rest : std::uint8_t {
+    kAwake,
+    kFalling,   ///< draining, by our word
+    kTold,      ///< its engine was told to sleep
+    kAsleep,    ///< its engine said so
+    kWaking,    ///< its engine was told to wake
+    kStuck,     ///< and did not
+    kDoubtful,  ///< marked by somebody else; its engine is asked
+  };
   struct Pod {
     ReplicaInfo info;
     PodView view;
     bool told = false;  ///< info.state was reported
+    Rest rest = Rest::kAwake;
+    int level = 1;
+    bool noted = false, drained = false;  ///< kFalling: marked; we hold nothing there any more
+    std::string trouble;                  ///< why it did not sleep or wake last
+    Instant since;                        ///< world; kWaking: told, kFalling, kDoubtful: it began
+    bool marked = false;                  ///< by us, last
+    bool unmarking = false;               ///< and the API server has not answered yet
+    Instant marked_until;                 ///< mono; until then a watch may tell of before
+    net::Loop::TimerId timer = net::Loop::TimerId::kNone;
+    EngineTalk::Ptr talk;
   };
   using Answer = kube::ApiResult<nlohmann::json>;
 
@@ -100,7 +139,7 @@ class KubernetesActuator final : public Actuator {
   // The number (scaling.cc).
   void work();
   void mark_victims();
-  void mark(Pod& pod, bool victim);
+  void set_cost(const Pod& pod, const std::string& cost);
   void read_scale();
   void write_scale(std::int64_t now, const std::string& version);
   void in_force(std::int64_t replicas);
@@ -119,6 +158,23 @@ class KubernetesActuator final : public Actuator {
   void end(Pod& pod);
   void check_capacity();
 
+  // Sleep (sleeping.cc).
+  Pod* find(ReplicaId id);
+  void quiet(Pod& pod);
+  void later(Pod& pod, Duration world, void (KubernetesActuator::*then)(Pod&));
+  void mark(Pod& pod, int level, std::function<void(const std::string& problem)> done);
+  void unmark(Pod& pod);
+  void look_whether_idle(Pod& pod);
+  void fall_asleep(Pod& pod);
+  void stay_awake(Pod& pod, const std::string& problem);
+  void wake_up(Pod& pod);
+  void woken(Pod& pod, const std::string& problem);
+  void doubt(Pod& pod);
+  void ask_whether_asleep(Pod& pod);
+  void serve_again(Pod& pod);
+  bool rests(Pod& pod);
+  void interrupted(Pod& pod);
+
   KubernetesWorld world_;
   KubernetesOptions options_;
   std::string model_;
@@ -131,6 +187,8 @@ class KubernetesActuator final : public Actuator {
   std::unique_ptr<kube::Follower> follower_;  ///< of the target's pods
   std::map<std::string, Pod> pods_;
   std::set<std::string> ended_;  ///< uids of pods that ended and linger
+  std::string selector_;         ///< of the target's pods
+  Instant next_sleep_;           ///< world; an engine refused to
   bool adopting_ = true, troubled_ = false;
 
   std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet

@@ -2,11 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
-
 #include "live/actuate/conformance.h"
-#include "live/kube/testing/cluster.h"
-#include "live/kube/testing/given_server.h"
+#include "live/actuate/kubernetes/test_site.h"
 
 namespace tidegate::live {
 namespace {
@@ -15,62 +12,12 @@ using control::ReplicaState;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-/// An API server with a cluster behind it, a Deployment `m`, and a kubeconfig that leads there. The
-/// server is a real one where KUBEBUILDER_ASSETS says so.
-struct Site {
-  explicit Site(TestWorld& w, std::size_t few = 0)
-      : world(w), clusters(w.loop(), kube::process_environment(), few) {
-    kubeconfig = world.state_dir() + "/kubeconfig";
-    std::ofstream(kubeconfig) << given.kubeconfig();
-    cluster.deploy(ns, "m", 0);
-  }
-  std::unique_ptr<kube::Cluster> make_cluster() {
-    kube::Cluster::Options options;
-    if (given.real == nullptr)
-      return std::make_unique<kube::Cluster>(world.loop(), server, options);
-    options.ns = ns;
-    return std::make_unique<kube::Cluster>(world.loop(), given.access(), options);
-  }
-  spec::Variant variant() const {
-    spec::Variant v;
-    v.name = "h100";
-    spec::KubernetesTarget target;
-    target.name = "m";
-    target.ns = ns;
-    target.kubeconfig = kubeconfig;
-    v.target = target;
-    return v;
-  }
-  std::unique_ptr<Actuator> make(const spec::Variant& v) {
-    KubernetesOptions options;
-    options.look_period = millis(5);
-    options.look_spacing = Duration(0);
-    options.informer.first_wait = millis(1);
-    options.informer.longest_wait = millis(4);
-    spec::Model model;
-    model.name = "m";
-    return KubernetesActuator::create({world.loop(), world.clock(), world.journal(), clusters},
-                                      options, model, v, world.sink())
-        .value();
-  }
-  std::unique_ptr<Actuator> make() { return make(variant()); }
-  std::int64_t replicas() const { return cluster.replicas(ns, "m"); }
-
-  TestWorld& world;
-  kube::GivenServer given{world.loop()};
-  kube::ApiServer& server = given.in_process;
-  const std::string& ns = given.ns;
-  std::unique_ptr<kube::Cluster> behind = make_cluster();
-  kube::Cluster& cluster = *behind;
-  kube::Clusters clusters;
-  std::string kubeconfig;
-};
-
 /// Pods followed with others', or by an informer of their own.
 template <std::size_t kFew>
 struct KubernetesHarness {
   static constexpr bool kOurs = true;
   static constexpr std::int64_t kStart = 0;
+  static constexpr bool kSleeps = true;
   std::unique_ptr<Actuator> make() { return site.make(); }
   /// What shutdown leaves is not ours: only the replicas are forgotten.
   std::int64_t outside() const { return -1; }
@@ -106,7 +53,7 @@ TEST_F(KubernetesTest, the_number_is_written_to_the_scale_and_pods_become_replic
   ASSERT_TRUE(ready(2));
   EXPECT_EQ(site.replicas(), 2);
   for (const auto& info : actuator->replicas()) {
-    EXPECT_EQ(info.address.port, 8000);
+    EXPECT_EQ(info.address.port, site.engines.port());
     EXPECT_THAT(info.address.host, HasSubstr("127.1."));
     EXPECT_FALSE(info.adopted);
     EXPECT_GE(info.stages.total, Duration(0));

@@ -39,8 +39,9 @@ class OutageTest : public ::testing::Test {
     options.look_spacing = Duration(0);
     options.informer.first_wait = millis(1);
     options.informer.longest_wait = millis(20);
-    actuator = KubernetesActuator::create({world.loop(), world.clock(), world.journal(), clusters},
-                                          options, model, variant, world.sink())
+    actuator = KubernetesActuator::create(
+                   {world.loop(), world.clock(), world.journal(), clusters, world.client()},
+                   options, model, variant, world.sink())
                    .value();
     actuator->adopt();
   }

@@ -104,7 +104,9 @@ PodView view_of(const json& pod) {
   out.uid = text(meta, "uid");
   out.created = time(meta, "creationTimestamp");
   out.deleting = part(meta, "deletionTimestamp").is_string();
-  out.marked = text(part(meta, "annotations"), kDeletionCost) == kVictimCost;
+  out.cost = text(part(meta, "annotations"), kDeletionCost);
+  const std::string level = text(part(meta, "annotations"), kSleepingNote);
+  out.sleep_level = level.empty() ? 0 : level == "1" ? 1 : 2;  // waking as after 2 is never wrong
   out.ip = text(status, "podIP");
   out.node_ip = text(status, "hostIP");
   out.scheduled = !text(part(pod, "spec"), "nodeName").empty();

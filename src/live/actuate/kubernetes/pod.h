@@ -16,6 +16,12 @@ namespace tidegate::live {
 /// Pods with the lowest cost are deleted first; ours is below everybody's default of 0.
 inline constexpr const char* kDeletionCost = "controller.kubernetes.io/pod-deletion-cost";
 inline constexpr const char* kVictimCost = "-1000";
+/// One that sleeps serves nobody: it goes before all that do, and after who is named.
+inline constexpr const char* kSleeperCost = "-500";
+/// Annotation of a pod that was told to sleep: the level. Its engine is the truth (/is_sleeping).
+inline constexpr const char* kSleepingNote = "tidegate.dev/sleeping";
+/// Label that is "false" while it sleeps: a Service that selects "true" leaves sleepers out.
+inline constexpr const char* kAwakeLabel = "tidegate.dev/awake";
 
 struct PodView {
   std::string name, uid, ip;
@@ -26,7 +32,8 @@ struct PodView {
   bool ready = false;
   bool failing = false;        ///< the kubelet cannot start it, or it crashes again and again
   bool unschedulable = false;  ///< no node takes it
-  bool marked = false;         ///< carries kVictimCost
+  std::string cost;            ///< of its deletion, as it is annotated
+  int sleep_level = 0;         ///< as it is annotated; 0: it is not
   std::string detail;          ///< the scheduler's or kubelet's words
   std::optional<WallTime> created, scheduled_at, started, ready_at;
   std::optional<WallTime> unschedulable_since;

@@ -56,7 +56,7 @@ void KubernetesActuator::removed(const std::string& key) {
 void KubernetesActuator::advance(Pod& pod) {
   const PodView& view = pod.view;
   ReplicaInfo& info = pod.info;
-  info.detail = view.detail;
+  info.detail = view.detail.empty() ? pod.trouble : view.detail;
   info.name = view.name;
   info.node = view.node_ip;
   if (!pod.told) {
@@ -65,6 +65,7 @@ void KubernetesActuator::advance(Pod& pod) {
                 : waits                    ? ReplicaState::kOrdered
                                            : ReplicaState::kStarting);
   }
+  if (view.ended || view.deleting || !view.ready) interrupted(pod);
   if (view.ended) {
     if (info.state != ReplicaState::kFailed && info.state != ReplicaState::kDraining) {
       report(pod, ReplicaState::kFailed);
@@ -82,8 +83,9 @@ void KubernetesActuator::advance(Pod& pod) {
     return;
   }
   if (info.state == ReplicaState::kOrdered && view.scheduled) report(pod, ReplicaState::kStarting);
+  if (view.ready) info.address = {view.ip, static_cast<std::uint16_t>(target().port)};
+  if (rests(pod)) return;
   if (view.ready && info.state != ReplicaState::kReady) {
-    info.address = {view.ip, static_cast<std::uint16_t>(target().port)};
     info.stages = stages_of(view);
     for (auto* stage : {&info.stages.procurement, &info.stages.image, &info.stages.weights,
                         &info.stages.engine, &info.stages.total}) {
@@ -100,6 +102,7 @@ void KubernetesActuator::report(Pod& pod, ReplicaState state) {
 }
 
 void KubernetesActuator::end(Pod& pod) {
+  quiet(pod);
   if (!pod.told) return;
   if (pod.info.state == ReplicaState::kOrdered) report(pod, ReplicaState::kDraining);
   report(pod, ReplicaState::kGone);

@@ -42,17 +42,22 @@ void KubernetesActuator::work() {
 
 void KubernetesActuator::mark_victims() {
   marks_left_ = 1;  // ours, so that the last answer cannot come too early
-  for (auto& [key, pod] : pods_) {
-    bool victim = victims_.contains(pod.info.id);
-    if (victim != pod.view.marked && !pod.view.deleting) mark(pod, victim);
+  for (const auto& [key, pod] : pods_) {
+    const bool rests = pod.rest != Rest::kAwake;
+    const std::string cost = victims_.contains(pod.info.id) ? kVictimCost
+                             : rests                        ? kSleeperCost
+                                                            : "";
+    const bool ours = pod.view.cost == kVictimCost || pod.view.cost == kSleeperCost;
+    if (cost == pod.view.cost || (cost.empty() && !ours) || pod.view.deleting) continue;
+    set_cost(pod, cost);
   }
   if (--marks_left_ == 0) read_scale();
 }
 
-void KubernetesActuator::mark(Pod& pod, bool victim) {
+void KubernetesActuator::set_cost(const Pod& pod, const std::string& cost) {
   ++marks_left_;
-  json cost = victim ? json(kVictimCost) : json(nullptr);
-  json change = {{"metadata", {{"annotations", {{kDeletionCost, cost}}}}}};
+  json value = cost.empty() ? json(nullptr) : json(cost);
+  json change = {{"metadata", {{"annotations", {{kDeletionCost, value}}}}}};
   call(kube::patch({"v1", "pods", target().ns}, pod.view.name, kube::PatchType::kMerge, change),
        [this](Answer answer) {
          if (!answer && answer.error().code != 404) {

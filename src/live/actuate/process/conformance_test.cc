@@ -9,6 +9,7 @@ namespace {
 struct ProcessHarness {
   static constexpr bool kOurs = true;
   static constexpr std::int64_t kStart = 0;
+  static constexpr bool kSleeps = true;
 
   std::unique_ptr<Actuator> make() {
     spec::Variant variant;

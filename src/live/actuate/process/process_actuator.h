@@ -41,6 +41,7 @@
 
 #include "core/control/replicas.h"
 #include "live/actuate/actuator.h"
+#include "live/actuate/engine/engine_talk.h"
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/logs.h"
 #include "live/actuate/process/ports.h"
@@ -126,7 +127,7 @@ class ProcessActuator final : public Actuator {
     bool lent = false;          ///< its lease is given back while it sleeps
     Instant told_to_wake;
     net::HttpClient::CallId probe_call = net::HttpClient::CallId::kNone;
-    net::HttpClient::CallId admin_call = net::HttpClient::CallId::kNone;
+    EngineTalk::Ptr talk;  ///< or none
     net::Loop::TimerId probe_timer = net::Loop::TimerId::kNone;
     net::Loop::TimerId deadline = net::Loop::TimerId::kNone;  ///< of the start, drain or grace
     net::Loop::TimerId gone_timer = net::Loop::TimerId::kNone;
@@ -179,11 +180,6 @@ class ProcessActuator final : public Actuator {
   void fall_asleep(Replica& r);
   void sleeps(Replica& r);
   bool has_devices(Replica& r);  ///< takes them back where they were lent
-  struct AdminStep {
-    std::string path, body;
-  };
-  void admin_steps(ReplicaId id, std::vector<AdminStep> steps,
-                   std::function<void(const std::string&)> done);
 
   const spec::ProcessTarget& target() const {
     return std::get<spec::ProcessTarget>(variant_.target);

@@ -333,10 +333,8 @@ void ProcessActuator::quiet(Replica& r) {
     world_.loop.cancel(*timer);
     *timer = net::Loop::TimerId::kNone;
   }
-  for (auto* call : {&r.probe_call, &r.admin_call}) {
-    if (*call != net::HttpClient::CallId::kNone) world_.client.cancel(*call);
-    *call = net::HttpClient::CallId::kNone;
-  }
+  world_.client.cancel(std::exchange(r.probe_call, net::HttpClient::CallId::kNone));
+  r.talk.reset();
   r.busy = false;
 }
 

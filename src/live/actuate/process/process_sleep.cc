@@ -1,5 +1,4 @@
-// Sleep and wake-up by vLLM's own routes; an engine needs VLLM_SERVER_DEV_MODE=1 and
-// --enable-sleep-mode.
+// Sleep and wake-up by vLLM's own routes (live/actuate/engine/engine_talk.h).
 
 #include <algorithm>
 
@@ -11,8 +10,6 @@ namespace {
 
 using control::ReplicaState;
 
-constexpr Duration kAdminTimeout = seconds(120);  // wall: weights move between host and device
-constexpr std::size_t kMaxAnswer = 64 << 10;
 constexpr Duration kSleepRetry = seconds(300);  // world; after an engine refused to sleep
 constexpr Duration kWakeRetry = seconds(30);    // world; where its device is taken
 
@@ -39,19 +36,19 @@ void ProcessActuator::fall_asleep(Replica& r) {
   world_.loop.cancel(r.deadline);
   r.deadline = net::Loop::TimerId::kNone;
   r.busy = true;
-  admin_steps(id, {{"/sleep?level=" + std::to_string(r.sleep_level), ""}},
-              [this, id](const std::string& problem) {
-                Replica* slept = find(id);
-                if (slept == nullptr) return;
-                slept->busy = slept->falling = false;
-                slept->info.detail = problem;
-                if (problem.empty()) return sleeps(*slept);
-                net::log(net::Level::kWarn, "replica did not go to sleep",
-                         {{"replica", std::to_string(id.value())}, {"error", problem}});
-                next_sleep_ = world_.clock.now() + kSleepRetry;
-                slept->info.stages = {};  // it serves again, and that is no start
-                report(*slept, ReplicaState::kReady);
-              });
+  r.talk = EngineTalk::sleep(
+      world_.client, r.info.address, r.sleep_level, [this, id](const std::string& problem) {
+        Replica* slept = find(id);
+        if (slept == nullptr) return;
+        slept->busy = slept->falling = false;
+        slept->info.detail = problem;
+        if (problem.empty()) return sleeps(*slept);
+        net::log(net::Level::kWarn, "replica did not go to sleep",
+                 {{"replica", std::to_string(id.value())}, {"error", problem}});
+        next_sleep_ = world_.clock.now() + kSleepRetry;
+        slept->info.stages = {};  // it serves again, and that is no start
+        report(*slept, ReplicaState::kReady);
+      });
 }
 
 void ProcessActuator::sleeps(Replica& r) {
@@ -83,80 +80,38 @@ void ProcessActuator::wake(ReplicaId id) {
   r->busy = r->waking = true;
   r->told_to_wake = world_.clock.now();
   report(*r, ReplicaState::kStarting);
-  std::vector<AdminStep> steps = {{"/wake_up", ""}};
-  if (r->sleep_level >= 2) {
-    // The weights were dropped: memory for them, the weights themselves, then memory for the cache.
-    steps = {{"/wake_up?tags=weights", ""},
-             {"/collective_rpc", R"({"method":"reload_weights"})"},
-             {"/wake_up?tags=kv_cache", ""},
-             {"/reset_prefix_cache", ""}};
-  }
-  admin_steps(id, std::move(steps), [this, id](const std::string& problem) {
-    Replica* woken = find(id);
-    if (woken == nullptr) return;
-    woken->busy = woken->waking = false;
-    // Perhaps without weights: not to be routed to.
-    if (!problem.empty()) return failed(*woken, "wake-up failed: " + problem);
-    woken->ready_at = world_.clock.now();
-    woken->info.stages = {};
-    woken->info.stages.from = control::StartFrom::kSleeping;
-    woken->info.stages.engine = woken->info.stages.total = woken->ready_at - woken->told_to_wake;
-    report(*woken, ReplicaState::kReady);
-  });
+  r->talk = EngineTalk::wake(world_.client, r->info.address, r->sleep_level,
+                             [this, id](const std::string& problem) {
+                               Replica* woken = find(id);
+                               if (woken == nullptr) return;
+                               woken->busy = woken->waking = false;
+                               // Perhaps without weights: not to be routed to.
+                               if (!problem.empty())
+                                 return failed(*woken, "wake-up failed: " + problem);
+                               woken->ready_at = world_.clock.now();
+                               woken->info.stages = {};
+                               woken->info.stages.from = control::StartFrom::kSleeping;
+                               woken->info.stages.engine = woken->info.stages.total =
+                                   woken->ready_at - woken->told_to_wake;
+                               report(*woken, ReplicaState::kReady);
+                             });
 }
 
 /// An adopted engine that slept: health says 200 in both states.
 void ProcessActuator::ask_whether_asleep(ReplicaId id) {
   Replica* r = find(id);
   if (r == nullptr) return;
-  net::ClientRequest request;
-  request.address = r->info.address;
-  request.path = "/is_sleeping";
-  request.first_byte_timeout = options_.probe_timeout;
-  request.idle_timeout = options_.probe_timeout;
-  request.max_response_bytes = kMaxAnswer;
-  r->admin_call =
-      world_.client.fetch(std::move(request), guarded([this, id](Result<net::Response> answer) {
-                            Replica* asked = find(id);
-                            if (asked == nullptr || !asked->lives()) return;
-                            asked->admin_call = net::HttpClient::CallId::kNone;
-                            asked->maybe_asleep = false;
-                            probe_in(*asked, options_.probe_period);
-                            if (!answer || answer->body.find("true") == std::string::npos)
-                              return became_ready(*asked);
-                            world_.loop.cancel(asked->deadline);
-                            asked->deadline = net::Loop::TimerId::kNone;
-                            sleeps(*asked);
-                          }));
-}
-
-/// One POST after the other; `done` gets the first problem, or nothing.
-void ProcessActuator::admin_steps(ReplicaId id, std::vector<AdminStep> steps,
-                                  std::function<void(const std::string&)> done) {
-  Replica* r = find(id);
-  if (r == nullptr) return;
-  if (steps.empty()) return done("");
-  net::ClientRequest request;
-  request.address = r->info.address;
-  request.method = "POST";
-  request.path = steps.front().path;
-  request.body = steps.front().body;
-  if (!request.body.empty()) request.headers.add("Content-Type", "application/json");
-  request.first_byte_timeout = kAdminTimeout;
-  request.idle_timeout = kAdminTimeout;
-  request.max_response_bytes = kMaxAnswer;
-  std::string path = steps.front().path;
-  steps.erase(steps.begin());
-  auto next = [this, id, path, steps = std::move(steps),
-               done = std::move(done)](Result<net::Response> answer) {
-    Replica* still = find(id);
-    if (still == nullptr) return;
-    still->admin_call = net::HttpClient::CallId::kNone;
-    if (!answer) return done(path + ": " + answer.error().message);
-    if (answer->status != 200) return done(path + " answered " + std::to_string(answer->status));
-    admin_steps(id, steps, done);
-  };
-  r->admin_call = world_.client.fetch(std::move(request), guarded(std::move(next)));
+  r->talk = EngineTalk::ask_whether_asleep(world_.client, r->info.address, options_.probe_timeout,
+                                           [this, id](const Result<bool>& says) {
+                                             Replica* asked = find(id);
+                                             if (asked == nullptr || !asked->lives()) return;
+                                             asked->maybe_asleep = false;
+                                             probe_in(*asked, options_.probe_period);
+                                             if (!says || !*says) return became_ready(*asked);
+                                             world_.loop.cancel(asked->deadline);
+                                             asked->deadline = net::Loop::TimerId::kNone;
+                                             sleeps(*asked);
+                                           });
 }
 
 }  // namespace tidegate::live

@@ -17,6 +17,14 @@ json engine() { return {{"containers", json::array({{{"name", "engine"}, {"image
 
 bool going(const json& pod) { return pod["metadata"].contains("deletionTimestamp"); }
 bool on_node(const json& pod) { return pod["spec"].contains("nodeName"); }
+/// Pods of a rollout's other ReplicaSet say so, and are not counted.
+bool carries(const json& pod, const json& labels) {
+  const json own = pod["metadata"].value("labels", json::object());
+  if (own.contains("pod-template-hash")) return false;
+  return std::all_of(labels.items().begin(), labels.items().end(), [&](const auto& label) {
+    return own.value(label.key(), json()) == label.value();
+  });
+}
 bool is_ready(const json& pod) {
   for (const json& one : pod["status"].value("conditions", json::array())) {
     if (one["type"] == "Ready") return one["status"] == "True";
@@ -122,7 +130,7 @@ void Cluster::reconcile(const json& deployment) {
   std::vector<json> own;
   std::int64_t all = 0;
   for (json& pod : pods(meta["namespace"])) {
-    if (pod["metadata"]["labels"] != deployment["spec"]["selector"]["matchLabels"]) continue;
+    if (!carries(pod, deployment["spec"]["selector"]["matchLabels"])) continue;
     std::string phase = pod["status"].value("phase", "");
     if (phase == "Failed" || phase == "Succeeded") continue;
     ++all;

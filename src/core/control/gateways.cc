@@ -29,6 +29,10 @@ void Gateways::heard(GatewayId id, const Demand& demand, Instant now) {
   part->second = {demand, now};
 }
 
+void Gateways::lost(GatewayId id) {
+  if (auto part = parts_.find(id); part != parts_.end()) part->second.lost = true;
+}
+
 void Gateways::gone(GatewayId id) { parts_.erase(id); }
 
 GatewaySight Gateways::sight(Instant now, Duration stale_after, Known known) const {
@@ -39,7 +43,7 @@ GatewaySight Gateways::sight(Instant now, Duration stale_after, Known known) con
     out.demand.oldest_wait = std::max(out.demand.oldest_wait, part.last.oldest_wait);
     const Duration age = std::max(now - part.at, Duration(0));
     out.age = std::max(out.age, age);
-    if (age <= stale_after) ++fresh;
+    if (age <= stale_after && !part.lost) ++fresh;
   }
   if (fresh < parts_.size() || parts_.empty() || known == Known::kMoreMayCome) {
     out.freshness = signal::Freshness::kStale;

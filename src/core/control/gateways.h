@@ -7,8 +7,8 @@
 //   GatewaySight sight = gateways.sight(now, kStaleAfter, Known::kAll);
 //   Observed seen = observe(model, sight, ...);   // the same road as with a router of our own
 //
-// Unknown is not zero: one that was not heard for a while still counts as it was, and makes the
-// whole stale; no gateway at all is coverage 0, never an idle model. Totals never go back: what a
+// Unknown is not zero: one that is lost, or not heard for a while, still counts as it was, and makes
+// the whole stale; no gateway at all is coverage 0, never an idle model. Totals never go back: what a
 // gateway counted before it was first heard is left out (it is nothing that came now), what one
 // that is gone had counted stays. One that counts less than before began anew.
 // Thread-safety: a value with one owner.
@@ -28,6 +28,8 @@ class Gateways {
   enum class Known : std::uint8_t { kAll, kMoreMayCome };
 
   void heard(GatewayId id, const signal::Demand& demand, Instant now);
+  /// Its stream broke: as it was, and stale, until it is heard again.
+  void lost(GatewayId id);
   void gone(GatewayId id);
   bool empty() const { return parts_.empty(); }
   /// Latencies are its caller's to fill in.
@@ -37,6 +39,7 @@ class Gateways {
   struct Part {
     signal::Demand last;
     Instant at;
+    bool lost = false;
   };
   std::map<GatewayId, Part> parts_;
   signal::Demand totals_;  ///< of all there ever were; its gauges are not used

@@ -86,6 +86,21 @@ TEST(Gateways, WhoIsNotHeardIsNotIdle) {
   }
 }
 
+TEST(Gateways, ALostStreamIsStaleAtOnceUntilItIsBack) {
+  Gateways gateways;
+  gateways.heard(kA, counted(0, 4), at(10));
+  gateways.lost(kA);
+  gateways.lost(kB);  // never heard: nothing to lose
+  GatewaySight sight = gateways.sight(at(10), kStale, Known::kAll);
+  EXPECT_EQ(sight.freshness, Freshness::kStale);
+  EXPECT_EQ(sight.coverage, 0);
+  EXPECT_EQ(sight.demand.queued_requests, 4) << "it still counts as it was";
+  gateways.heard(kA, counted(9, 1), at(11));
+  sight = gateways.sight(at(11), kStale, Known::kAll);
+  EXPECT_EQ(sight.freshness, Freshness::kFresh);
+  EXPECT_EQ(sight.demand.arrived_total, 9) << "and its totals go on";
+}
+
 TEST(Gateways, NoneIsUnknownAndNeverAnIdleModel) {
   const spec::Model model{.name = "m"};
   const GatewaySight none = Gateways().sight(at(0), kStale, Known::kAll);

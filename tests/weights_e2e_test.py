@@ -181,6 +181,8 @@ class Fetching(Weights):
             (("fetch", "--from", self.source.url("no")), "HTTP 404", 1),
             (("fetch", "--manifest", self.dir / "bad.yaml"), "would lie outside its folder", 1),
             (("fetch", "--from", "hf://a/b", "--bandwidth", "5"), "--bandwidth 5", 1),
+            (("fetch", "--from", "hf://a/b", "--bandwidth", "999KB/s"), "at least 1MB/s", 1),
+            (("fetch", "--from", "hf://a/b", "--range", "1MB"), "at least 1MiB", 1),
             (("fetch", "--from", "hf://a/b", "--capacity", "many"), "--capacity many", 1),
             (("fetch", "--from", "hf://a/b", "--connections", "0"), "from 1 to 256", 1),
             (("verify", "nobody"), "there is no nobody", 1),

@@ -14,6 +14,11 @@ namespace tidegate::cli {
 
 namespace weights = live::weights;
 
+namespace {
+/// Slower, a connection among many seems to stand still.
+constexpr std::int64_t kLeastRate = 1'000'000;
+}  // namespace
+
 Result<weights::FetchSettings> fetch_settings(const WeightsFlags& flags) {
   weights::FetchSettings out;
   auto access = weights::source_access({flags.endpoint, flags.token_file, flags.ca_file},
@@ -32,7 +37,7 @@ Result<weights::FetchSettings> fetch_settings(const WeightsFlags& flags) {
   if (!flags.bandwidth.empty()) {
     auto rate = format::parse_bandwidth(flags.bandwidth);
     if (!rate) return fail(rate.error().within("--bandwidth " + flags.bandwidth));
-    if (*rate < 1000) return fail("--bandwidth " + flags.bandwidth + ": at least 1KB/s");
+    if (*rate < kLeastRate) return fail("--bandwidth " + flags.bandwidth + ": at least 1MB/s");
     out.download.bytes_per_second = *rate;
   }
   // Hashing keeps up with some 1.5 GB/s a thread.

@@ -274,6 +274,24 @@ TEST_F(WeightsFetch, sums_manifests_and_single_files_are_sources_too) {
   EXPECT_THAT(get(cache, {source.url("/n/")}).error().message, HasSubstr("wants a SHA256SUMS"));
 }
 
+TEST_F(WeightsFetch, a_manifest_that_lists_other_files_by_now_is_not_taken_for_the_set_there) {
+  const std::string bytes = some_bytes(100, 4);
+  source.put("/w", {bytes, "1"});
+  Cache cache = open(0);
+  WantedSet wanted{.name = "m", .sources = {}, .list = {.source = "file:///m.yaml"}};
+  wanted.list.files.push_back({.path = "w", .url = source.url("/w")});
+  const auto get_it = [&] { return fetch(cache, wanted, settings, nullptr, {}); };
+  ASSERT_TRUE(get_it());
+  EXPECT_TRUE(get_it()->was_there);
+  wanted.list.files[0].digest_of = DigestOf::kSha256;
+  wanted.list.files[0].digest = sha256_of(bytes);
+  EXPECT_TRUE(get_it()->was_there) << "now it says what it was";
+  wanted.list.files[0].digest = sha256_of("others");
+  auto other = get_it();
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("with other files than file:///m.yaml lists"));
+}
+
 TEST_F(WeightsFetch, a_set_of_presigned_urls_wants_a_name) {
   source.put("/x/a", {"1", "1"});
   source.put("/x/b", {"22", "1"});

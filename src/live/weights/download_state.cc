@@ -298,11 +298,6 @@ bool DownloadState::wait(Duration wall) {
   return over_;
 }
 
-std::int64_t DownloadState::size(std::size_t index) const {
-  std::lock_guard lock(mutex_);
-  return files_[index].size;
-}
-
 Progress DownloadState::progress() const {
   std::lock_guard lock(mutex_);
   Progress out{.transferred = transferred_, .total = 0};

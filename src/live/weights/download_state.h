@@ -76,7 +76,6 @@ class DownloadState {
   Result<Downloaded> result();
   int fd(std::size_t file) const { return files_[file].fd.get(); }
   const WantedFile& wanted(std::size_t file) const { return list_.files[file]; }
-  std::int64_t size(std::size_t file) const;
   void came(std::int64_t bytes) { transferred_ += bytes; }
 
  private:

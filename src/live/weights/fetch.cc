@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "live/net/clock.h"
 #include "live/weights/names.h"
 
@@ -24,6 +27,19 @@ Result<FileList> files_of(const WantedSet& wanted, Transport& transport,
   return list;
 }
 
+/// Whether what is there is what a list read just now names; of a source the name says it.
+bool same_files(const Record& record, const FileList& list) {
+  std::map<std::string, const FetchedFile*> there;
+  for (const FetchedFile& file : record.files) there[file.path] = &file;
+  return std::all_of(list.files.begin(), list.files.end(), [&](const WantedFile& wanted) {
+    auto found = there.find(wanted.path);
+    if (found == there.end()) return false;
+    const FetchedFile& file = *found->second;
+    return (wanted.size < 0 || wanted.size == file.size) &&
+           (wanted.digest_of != DigestOf::kSha256 || wanted.digest == file.sha256);
+  });
+}
+
 }  // namespace
 
 Result<Fetched> fetch(Cache& cache, const WantedSet& wanted, const FetchSettings& settings,
@@ -31,7 +47,15 @@ Result<Fetched> fetch(Cache& cache, const WantedSet& wanted, const FetchSettings
   auto name = name_of(wanted);
   if (!name) return fail(name.error());
   if (auto there = cache.find(*name)) {
-    if (there->record.source == wanted.source()) return Fetched{.set = *there, .was_there = true};
+    FileList chosen = wanted.list;
+    choose(chosen, settings.choice);
+    if (there->record.source == wanted.source()) {
+      if (same_files(there->record, chosen)) return Fetched{.set = *there, .was_there = true};
+      return fail(
+          fmt::format("{} is there already, with other files than {} lists by now; give the "
+                      "new list another name, or evict {} first",
+                      *name, wanted.source(), *name));
+    }
     return fail(
         fmt::format("{} is there already, from {}; fetch {} under another --name, or evict "
                     "{} first",

@@ -160,6 +160,33 @@ TEST_F(WeightsKeeper, a_stop_in_the_middle_of_a_fetch_is_soon_over) {
   EXPECT_FALSE(std::filesystem::exists(folder.path("c/a")));
 }
 
+TEST_F(WeightsKeeper, a_node_has_so_many_labels_and_no_more) {
+  NodeLabels node(std::make_shared<kube::KubeClient>(*loop, server.access()), "gpu-7");
+  NodeLabels::Names names;
+  for (std::size_t i = 0; i <= kMaxLabels; ++i) {
+    names.insert("m" + std::to_string(100 + i));
+    if (i + 2 < kMaxLabels) continue;
+    bool done = false;
+    node.set(names, [&](const Result<void>& result) { done = result.has_value(); });
+    ASSERT_TRUE(wait([&] { return done; }));
+    EXPECT_EQ(labels().size(), 1 + std::min(kMaxLabels, i + 1));
+  }
+  server.requests.clear();
+  bool done = false;
+  node.set(names, [&](const Result<void>&) { done = true; });
+  ASSERT_TRUE(wait([&] { return done; }));
+  EXPECT_THAT(server.requests, ElementsAre("GET /api/v1/nodes/gpu-7")) << "nothing to write";
+}
+
+TEST_F(WeightsKeeper, a_node_that_is_not_there_is_named) {
+  NodeLabels node(std::make_shared<kube::KubeClient>(*loop, server.access()), "gpu-8");
+  std::string error;
+  node.set({"m"},
+           [&](const Result<void>& result) { error = result ? "" : result.error().message; });
+  ASSERT_TRUE(wait([&] { return !error.empty(); }));
+  EXPECT_THAT(error, HasSubstr("gpu-8"));
+}
+
 TEST(WeightsOfModels, each_source_counts_once_and_only_public_ones_unless_models_are_trusted) {
   spec::Model one{.name = "one"}, two{.name = "two"};
   one.variants.resize(3);

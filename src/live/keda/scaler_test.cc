@@ -1,4 +1,3 @@
-// A gRPC client in KEDA's part.
 #include "live/keda/scaler.h"
 
 #include <gmock/gmock.h>
@@ -6,113 +5,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
-#include <fstream>
 #include <thread>
 
-#include "externalscaler.grpc.pb.h"
-#include "live/keda/metric.h"
-#include "live/net/clock.h"
-#include "live/net/tls/test_authority.h"
+#include "live/keda/caller_for_test.h"
 
 namespace tidegate::live::keda {
 namespace {
 
-namespace wire = externalscaler;
 using grpc::StatusCode;
 using ::testing::HasSubstr;
-using Metadata = std::map<std::string, std::string>;
-
-constexpr std::chrono::seconds kPatience{30};
-
-VariantNumber decided(std::int64_t replicas, std::string variant = "h100") {
-  return {.variant = std::move(variant), .replicas = Replicas(replicas)};
-}
-
-/// One call's or stream's context, with a limit so that a failure is no hang.
-std::unique_ptr<grpc::ClientContext> context() {
-  auto out = std::make_unique<grpc::ClientContext>();
-  out->set_deadline(std::chrono::system_clock::now() + kPatience);
-  out->set_wait_for_ready(false);
-  return out;
-}
-
-/// What KEDA does: one connection, a stream and polls for each ScaledObject.
-class Caller {
- public:
-  explicit Caller(const net::Address& address,
-                  const std::shared_ptr<grpc::ChannelCredentials>& credentials =
-                      grpc::InsecureChannelCredentials()) {
-    grpc::ChannelArguments args;
-    args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    channel_ = grpc::CreateCustomChannel(address.text(), credentials, args);
-    stub_ = wire::ExternalScaler::NewStub(channel_);
-  }
-
-  struct Answer {
-    grpc::Status status;
-    double value = 0;  ///< target, total, or 1 for active
-  };
-  Answer is_active(const Metadata& metadata) {
-    wire::IsActiveResponse response;
-    auto status = stub_->IsActive(context().get(), ref(metadata), &response);
-    return {status, response.result() ? 1.0 : 0.0};
-  }
-  Answer target(const Metadata& metadata) {
-    wire::GetMetricSpecResponse response;
-    auto status = stub_->GetMetricSpec(context().get(), ref(metadata), &response);
-    if (!status.ok()) return {status};
-    EXPECT_EQ(response.metricspecs_size(), 1);
-    EXPECT_EQ(response.metricspecs(0).metricname(), kMetricName);
-    EXPECT_EQ(response.metricspecs(0).targetsize(), response.metricspecs(0).targetsizefloat());
-    return {status, response.metricspecs(0).targetsizefloat()};
-  }
-  Answer total(const Metadata& metadata, const std::string& metric = std::string(kMetricName)) {
-    wire::GetMetricsRequest request;
-    *request.mutable_scaledobjectref() = ref(metadata);
-    request.set_metricname(metric);
-    wire::GetMetricsResponse response;
-    auto status = stub_->GetMetrics(context().get(), request, &response);
-    if (!status.ok()) return {status};
-    EXPECT_EQ(response.metricvalues_size(), 1);
-    const auto& value = response.metricvalues(0);
-    EXPECT_EQ(value.metricname(), kMetricName);
-    // As KEDA chooses between the two.
-    return {status, value.metricvaluefloat() > 0 ? value.metricvaluefloat()
-                                                 : static_cast<double>(value.metricvalue())};
-  }
-
-  class Stream {
-   public:
-    Stream(wire::ExternalScaler::Stub& stub, const wire::ScaledObjectRef& ref)
-        : context_(context()), reader_(stub.StreamIsActive(context_.get(), ref)) {}
-    /// Waits for the next push; none: the stream is over.
-    std::optional<bool> next() {
-      wire::IsActiveResponse response;
-      if (!reader_->Read(&response)) return std::nullopt;
-      return response.result();
-    }
-    grpc::Status end() { return reader_->Finish(); }
-    void cancel() { context_->TryCancel(); }
-
-   private:
-    std::unique_ptr<grpc::ClientContext> context_;
-    std::unique_ptr<grpc::ClientReader<wire::IsActiveResponse>> reader_;
-  };
-  Stream stream(const Metadata& metadata) { return {*stub_, ref(metadata)}; }
-  std::shared_ptr<grpc::Channel> channel() { return channel_; }
-
- private:
-  static wire::ScaledObjectRef ref(const Metadata& metadata) {
-    wire::ScaledObjectRef out;
-    out.set_name("so");
-    out.set_namespace_("serve");
-    (*out.mutable_scalermetadata())["scalerAddress"] = "tidegate.serve:8082";  // KEDA sends all
-    for (const auto& [key, value] : metadata) (*out.mutable_scalermetadata())[key] = value;
-    return out;
-  }
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<wire::ExternalScaler::Stub> stub_;
-};
 
 class ScalerTest : public ::testing::Test {
  protected:
@@ -397,90 +298,6 @@ TEST_F(ScalerTest, an_address_that_is_taken_is_refused_with_the_reason) {
   const auto second = Scaler::create(other, options);
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().message, HasSubstr("Address already in use"));
-}
-
-// ---- TLS ----
-
-class TlsTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    net::TestAuthority ca("ca", net::WorldClock::wall_now());
-    ca_ = ca.pem();
-    server_ = ca.issue({.common_name = "tidegate", .names = "DNS:localhost,IP:127.0.0.1"});
-    client_ = ca.issue({.common_name = "keda"});
-    stranger_ =
-        net::TestAuthority("other", net::WorldClock::wall_now()).issue({.common_name = "keda"});
-    write("server.crt", server_.certificate_pem);
-    write("server.key", server_.key_pem);
-    write("ca.crt", ca_);
-    write("other.key", client_.key_pem);
-    write("empty", "");
-  }
-  std::string path(const std::string& name) const { return ::testing::TempDir() + "keda-" + name; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name), std::ios::trunc) << text;
-  }
-  Result<std::unique_ptr<Scaler>> start(const std::string& certificate, const std::string& key,
-                                        const std::string& ca) {
-    ScalerOptions options;
-    options.listen = {"127.0.0.1", 0};
-    auto full = [&](const std::string& name) { return name.empty() ? name : path(name); };
-    options.tls = {full(certificate), full(key), full(ca)};
-    return Scaler::create(board_, options);
-  }
-  grpc::Status ask(const Scaler& scaler, const net::KeyPair& own) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = ca_;
-    options.pem_private_key = own.key_pem;
-    options.pem_cert_chain = own.certificate_pem;
-    Caller caller(scaler.address(), grpc::SslCredentials(options));
-    return caller.is_active({{"model", "m"}}).status;
-  }
-
-  NumberBoard board_;
-  std::string ca_;
-  net::KeyPair server_, client_, stranger_;
-};
-
-TEST_F(TlsTest, callers_are_answered_over_tls_and_in_plain_text_refused) {
-  auto scaler = start("server.crt", "server.key", "").value();
-  board_.publish("m", {decided(1)});
-  const auto status = ask(*scaler, {});
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  EXPECT_FALSE(Caller(scaler->address()).is_active({{"model", "m"}}).status.ok());
-}
-
-TEST_F(TlsTest, with_a_client_ca_only_its_certificates_are_let_in) {
-  auto scaler = start("server.crt", "server.key", "ca.crt").value();
-  board_.publish("m", {decided(1)});
-  const auto status = ask(*scaler, client_);
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  EXPECT_FALSE(ask(*scaler, {}).ok()) << "none shown";
-  EXPECT_FALSE(ask(*scaler, stranger_).ok()) << "one of somebody else";
-}
-
-TEST_F(TlsTest, files_that_do_not_fit_are_named_at_the_start) {
-  struct Row {
-    const char* label;
-    const char* certificate;
-    const char* key;
-    const char* ca;
-    const char* says;
-  };
-  const Row rows[] = {
-      {"a certificate without a key", "server.crt", "", "", "--keda-tls-key is missing"},
-      {"a key without a certificate", "", "server.key", "", "--keda-tls-cert is missing"},
-      {"a client CA alone", "", "", "ca.crt", "needs --keda-tls-cert"},
-      {"no such file", "nowhere", "server.key", "", "keda-nowhere"},
-      {"another's key", "server.crt", "other.key", "", "other.key"},
-      {"an empty client CA", "server.crt", "server.key", "empty", "keda-empty"},
-      {"a client CA that is none", "server.crt", "server.key", "server.key", "client-ca"},
-  };
-  for (const Row& row : rows) {
-    const auto scaler = start(row.certificate, row.key, row.ca);
-    ASSERT_FALSE(scaler) << row.label;
-    EXPECT_THAT(scaler.error().message, HasSubstr(row.says)) << row.label;
-  }
 }
 
 }  // namespace

@@ -173,6 +173,22 @@ class Fetching(Weights):
         self.weights("fetch", "--from", self.source.url("e"), "--capacity", "3MB")
         self.assertEqual(sorted(self.listed()), ["e"])
 
+    def test_keep_follows_a_manifest_that_changes_and_none_that_is_bad(self):
+        manifest = self.dir / "w.yaml"
+        self.source.put("a", b"a")
+        self.source.put("b", b"b")
+        manifest.write_text("from: " + self.source.url("a"))
+        keep = self.start([e2e_test.BINARY, "weights", "keep", "--to", str(self.cache), "--manifest",
+                           str(manifest), "--every", "1s"])
+        until((self.cache / "a").exists, "the first set", alive=keep)
+        manifest.write_text("form: x")
+        log = self.dir / "stub.log"
+        until(lambda: "what was wanted stays" in log.read_text(), "a word about the bad one", alive=keep)
+        manifest.write_text("from: " + self.source.url("b"))
+        until((self.cache / "b").exists, "the second set", alive=keep)
+        keep.terminate()
+        self.assertEqual(keep.wait(e2e_test.WAIT), 0)
+
     def test_what_is_refused_says_why(self):
         (self.dir / "bad.yaml").write_text("files: [{path: ../a}]")
         for words, says, code in [

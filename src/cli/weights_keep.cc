@@ -49,7 +49,25 @@ struct Keeping {
   std::unique_ptr<weights::Keeper> keeper;
   std::unique_ptr<live::ClusterModels> models;
   std::unique_ptr<net::HttpServer> server;
+  Duration every{0};
+  std::string manifest_fault;  ///< said already
 };
+
+/// A manifest on this machine may change while it runs: a ConfigMap does. One that is bad changes
+/// nothing. Of a URL the first reading counts: asking would hold the loop up.
+void watch_manifest(Keeping& keeping, const std::string& manifest) {
+  keeping.loop->after(keeping.every, [&keeping, manifest] {
+    auto sets = wanted_of_manifest(manifest, {}, nullptr);
+    const std::string fault = sets ? "" : sets.error().message;
+    if (sets) keeping.keeper->want("manifest", std::move(*sets));
+    if (!fault.empty() && fault != keeping.manifest_fault) {
+      net::log(Level::kWarn, "the manifest is not taken; what was wanted stays",
+               {{"error", fault}});
+    }
+    keeping.manifest_fault = fault;
+    watch_manifest(keeping, manifest);
+  });
+}
 
 std::unique_ptr<live::ClusterModels> follow(Keeping& keeping, const WeightsFlags& flags,
                                             const std::shared_ptr<kube::KubeClient>& client) {
@@ -105,7 +123,11 @@ Result<void> open_keeper(Keeping& keeping, const WeightsFlags& flags) {
   }
   keeping.keeper = std::make_unique<weights::Keeper>(*keeping.loop, std::move(*cache), *settings,
                                                      options, std::move(labels));
-  if (!of_manifest.empty()) keeping.keeper->want("manifest", std::move(of_manifest));
+  keeping.every = *every;
+  if (!of_manifest.empty()) {
+    keeping.keeper->want("manifest", std::move(of_manifest));
+    if (flags.manifest.find("://") == std::string::npos) watch_manifest(keeping, flags.manifest);
+  }
   if (flags.models_from_cluster) keeping.models = follow(keeping, flags, client);
   return {};
 }

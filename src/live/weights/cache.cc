@@ -79,6 +79,7 @@ Result<CacheList> list_cache(const std::string& folder) {
     return fail(system_error("cannot read the folder " + folder));
   }
   std::sort(names.begin(), names.end());
+  std::string path;
   for (const std::string& name : names) {
     if (name == kLockFile || name.starts_with(kEvicted)) continue;
     if (name.starts_with(kPartial)) {
@@ -86,7 +87,8 @@ Result<CacheList> list_cache(const std::string& folder) {
       out.bytes += out.partial.back().bytes;
       continue;
     }
-    auto record = read_record(folder + "/" + name);
+    path.assign(folder).append("/").append(name);
+    auto record = read_record(path);
     if (!record || !check_name(name) || out.sets.size() == kMaxSets) {
       out.foreign.push_back(name);
       continue;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/calibrate_page.h"
 #include "cli/calibrate_run.h"
 #include "sim/report/html.h"
 
@@ -51,20 +52,14 @@ std::string chart(const CalibratedRun& c, const char* title, double engine::RunS
 }  // namespace
 
 std::string calibration_html(const CalibratedRun& c) {
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title>\n<style>\n"
-      "body{{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;"
-      "color:#1a2330;background:#fff}}\n"
-      "table{{border-collapse:collapse}}td,th{{padding:.15em 1em;text-align:right}}"
-      "th:first-child,td:first-child{{text-align:left}}tr+tr{{border-top:1px solid #dde3ea}}\n"
-      "svg{{width:100%;height:auto}}svg text{{font:11px system-ui,sans-serif;fill:#5b6b7c}}\n"
-      ".grid{{stroke:#e6ebf0}}polyline{{fill:none;stroke-width:1.6}}"
-      ".measured{{stroke:#5b6b7c}}.predicted{{stroke:#d9480f;stroke-dasharray:5 3}}\n"
-      "</style>\n<h1>{0}</h1>\n<p>{1}{2}{3}: {4} requests. Grey: measured. Dashed: predicted by "
-      "the fitted profile.</p>\n<table><tr><th></th><th>measured</th><th>predicted</th><th>error"
-      "</th></tr>\n",
-      sim::html_text(c.name), sim::html_text(c.run.model), c.run.engine.empty() ? "" : ", ",
-      sim::html_text(c.run.engine), c.run.requests.size());
+  std::string out = page_head(c.name,
+                              "th:first-child,td:first-child{text-align:left}"
+                              ".measured{stroke:#5b6b7c}");
+  out += fmt::format(
+      "<p>{}{}{}: {} requests. Grey: measured. Dashed: predicted by the fitted profile.</p>\n"
+      "<table><tr><th></th><th>measured</th><th>predicted</th><th>error</th></tr>\n",
+      sim::html_text(c.run.model), c.run.engine.empty() ? "" : ", ", sim::html_text(c.run.engine),
+      c.run.requests.size());
   const auto all = engine::compare(c.run.requests, c.played.requests);
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t f = 0; f < engine::Figures::kNames.size(); ++f) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/admin_client.h"
+#include "cli/calibrate_page.h"
 #include "cli/calibrate_run.h"
 #include "cli/calibrate_url.h"
 #include "format/profile.h"
@@ -151,7 +152,7 @@ std::string curve(const CalibratedUrl& c, const char* title,
         "text-anchor=\"middle\">{3}</text>\n",
         x(clients), y(points[i].*measured), kHeight - 8, clients);
   }
-  return out + fmt::format("<polyline points=\"{}\"/></svg>\n", path);
+  return out + fmt::format("<polyline class=\"predicted\" points=\"{}\"/></svg>\n", path);
 }
 
 }  // namespace
@@ -235,19 +236,12 @@ void print_calibrated(const CalibratedUrl& c, const CalibrateFlags& flags) {
 }
 
 std::string calibrated_html(const CalibratedUrl& c) {
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title>\n<style>\n"
-      "body{{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;"
-      "color:#1a2330;background:#fff}}\n"
-      "table{{border-collapse:collapse}}td,th{{padding:.15em .8em;text-align:right}}"
-      "tr+tr{{border-top:1px solid #dde3ea}}\n"
-      "svg{{width:100%;height:auto}}svg text{{font:11px system-ui,sans-serif;fill:#5b6b7c}}\n"
-      ".grid{{stroke:#e6ebf0}}polyline{{fill:none;stroke:#d9480f;stroke-width:1.6;"
-      "stroke-dasharray:5 3}}circle{{fill:#5b6b7c}}\n"
-      "</style>\n<h1>{0}</h1>\n<p>{1}</p>\n<p>{2}</p>\n"
-      "<p>Dots: measured. Dashed: the fitted profile, at {3}+{4} tokens.</p>\n",
-      sim::html_text(c.profile.name), sim::html_text(c.profile.provenance),
-      sim::html_text(recommendation_sentence(c)), c.ask.prompt, c.ask.output);
+  std::string out = page_head(c.profile.name, "circle{fill:#5b6b7c}");
+  out += fmt::format(
+      "<p>{}</p>\n<p>{}</p>\n"
+      "<p>Dots: measured. Dashed: the fitted profile, at {}+{} tokens.</p>\n",
+      sim::html_text(c.profile.provenance), sim::html_text(recommendation_sentence(c)),
+      c.ask.prompt, c.ask.output);
   out += curve(c, "ITL, ms, by clients", &engine::SweepMeasured::tpot_seconds,
                &engine::AtClients::itl_seconds, 1e3);
   out += curve(c, "TTFT, ms, by clients", &engine::SweepMeasured::ttft_seconds,

@@ -9,6 +9,7 @@
 //   down      only to what would carry the most that is expected until a replica could be back and
 //             have paid for that (two lead times), with the wobble of the mean on top, and what
 //             engines hold now. Between the two the number stays
+//   asleep    where sleepers are cheap, what only a cold start from now may need sleeps (tide_pool.h)
 //   tripwire  utilisation confirms: preemptions, KV or TTFT out of bounds on replicas that are full,
 //             nothing on its way: a tenth more, at least one, once a lead time
 //
@@ -28,8 +29,10 @@
 #include "core/policy/tide_fleet.h"
 #include "core/policy/tide_forecast.h"
 #include "core/policy/tide_mix.h"
+#include "core/policy/tide_patience.h"
 #include "core/policy/tide_pool.h"
 #include "core/policy/tide_staffing.h"
+#include "core/policy/tide_trip.h"
 #include "core/spec/cron.h"
 
 namespace tidegate::policy {
@@ -37,11 +40,6 @@ namespace tidegate::policy {
 namespace {
 /// Two deviations: the mean is that much higher one time in forty.
 constexpr double kWobbles = 2;
-/// Of the requests that arrive, preempted: recomputing more than this is thrashing.
-constexpr double kThrashing = 0.02;
-constexpr double kFullKv = 0.95;
-/// Utilisation confirms what latency says from here on.
-constexpr double kFull = 0.9;
 constexpr double kTripStep = 0.1;
 /// A profile is not expected to be nearer than this, and cheap prefill is no harm.
 constexpr double kDrift = 1.25;
@@ -56,6 +54,7 @@ struct Tide {
   std::vector<std::size_t> order;  ///< variants, the cheapest per sustained request first
   std::size_t first = 0;           ///< the one that grows next
   Duration lead{0};
+  Duration soon{0};  ///< what more is awake by then sleeps now; the lead time where none does
   double share = 0.99;
   std::vector<TideCapacity> each;
   std::vector<double> sustains;  ///< requests/s of one replica of each
@@ -166,10 +165,14 @@ Tide look(const Input& in, TideState& s) {
   s.fast_seconds = std::clamp(t.each[t.first].wait_seconds, kLeastFast, kMostFast);
   t.lead = in.model.scaling.tide_without == spec::TidePart::kLeadTime ? kLeastLead
                                                                       : lead_time(in, t.first);
+  const bool sleep =
+      dozes(in, t.first) && fleet_of(in.model, in.seen, t.first).sleeping.value() > 0;
+  t.soon = sleep ? std::min(t.lead, wake_time(in, t.first)) : t.lead;
   const std::optional<TideBin> bin = read_demand(in, t.lead, s);
   learn_capacity(in, lengths_of(s), s);
   const TideCapacity& first = t.each[t.first];
   t.share = share_of(in, first, in.model.variants[t.first].cost_per_hour_dollars);
+  watch_burst(in, s);
   play_ways(first.service_seconds, first.wait_seconds, s);
   play_credits(in, ready, first.service_seconds, first.wait_seconds, s);
   if (bin) {
@@ -213,12 +216,36 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
   }
 }
 
+/// What the next seconds need is awake; of the rest as much as there is asleep sleeps.
+void doze(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
+  if (t.soon >= t.lead) return;
+  const TideOutlook near = at_hand(in, s);
+  const double wanted =
+      std::max(staffed(t, s, near.rate, kWobbles * near.level_error, s.dispersion),
+               staffed(t, s, near.burst, 0, 1));
+  const std::vector<std::int64_t> least = fill_rate(in, t, wanted);
+  std::vector<std::int64_t> awake = draft.counts();
+  for (std::size_t i = 0; i < awake.size() && i < least.size(); ++i) {
+    if (!dozes(in, i)) continue;
+    const std::int64_t asleep = fleet_of(in.model, in.seen, i).sleeping.value();
+    awake[i] = std::min(awake[i], std::max(least[i], awake[i] - asleep));
+  }
+  if (sum(awake) >= draft.asked()) return;
+  draft.repeat(ReasonCode::kWarmPool, awake,
+               {{"rate_requests_per_second", std::max(near.rate, near.burst)},
+                {"staffed_rate_requests_per_second", wanted},
+                {"wake_seconds", to_seconds(t.soon)}});
+}
+
 void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
-  const double rate = std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
-  const double queue = backlog_at(in, t.each, rate, t.lead, s);
+  const bool wakes = t.soon < t.lead;
+  const TideOutlook near = at_hand(in, s);
+  const double rate = wakes ? std::max(near.rate, near.burst)
+                            : std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
+  const double queue = backlog_at(in, t.each, rate, t.soon, s);
   const double allowed = rate * t.each[t.first].wait_seconds;
   if (queue <= std::max(1.0, allowed)) return;
-  const double lead = to_seconds(t.lead);
+  const double lead = to_seconds(t.soon);
   const double wait = t.each[t.first].wait_seconds;
   // More capacity clears it sooner and idles longer; a request late costs share / (1 - share) times
   // what it costs to hold room for one. The sum is least at the root; never slower than a lead
@@ -237,36 +264,9 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
                 {"lead_time_seconds", lead}});
 }
 
-/// What is wrong on replicas that are full; empty where nothing is.
-std::vector<Evidence> tripped(const Input& in, const Tide& t, const TideState& s) {
-  double slots = 0, preempted = 0, kv = 0;
-  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-    const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
-    if (v == nullptr) continue;
-    slots += static_cast<double>(v->fleet.ready.value()) * t.each[i].sequences;
-    if (!v->preemptions_per_second.absent()) preempted += v->preemptions_per_second.value;
-    if (!v->kv_usage.absent()) kv = std::max(kv, v->kv_usage.value);
-  }
-  std::vector<Evidence> out;
-  const double rate = std::max(t.present.rate, s.fast);
-  if (preempted > kThrashing * rate && kv > kFull) {
-    out.push_back({"preemptions_per_second", preempted});
-  }
-  const double flight = signal::in_flight_requests(in.seen).value;
-  const bool full = flight >= kFull * slots;
-  if (full && kv > kFullKv) out.push_back({"kv_usage", kv});
-  const auto& bound = in.model.slo.ttft;
-  const signal::Signal& ttft = in.seen.ttft_p99_seconds;
-  const bool waits = signal::waiting_requests(in.seen).value > 0;
-  if (full && waits && bound && !ttft.absent() && ttft.value > to_seconds(bound->bound)) {
-    out.push_back({"ttft_p99_seconds", ttft.value});
-  }
-  return out;
-}
-
 void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
   if (in.now >= s.tripped_until && draft.active() == draft.ready() && draft.ready() > 0) {
-    if (!tripped(in, t, s).empty()) {
+    if (!tripped(in, t.each, std::max(t.present.rate, s.fast)).empty()) {
       s.tripped_floor =
           draft.active() + std::max<std::int64_t>(
                                1, whole_replicas(static_cast<double>(draft.active()) * kTripStep));
@@ -274,7 +274,7 @@ void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
     }
   }
   if (in.now < s.tripped_until) {
-    std::vector<Evidence> why = tripped(in, t, s);
+    std::vector<Evidence> why = tripped(in, t.each, std::max(t.present.rate, s.fast));
     why.push_back({"held_for_seconds", to_seconds(s.tripped_until - in.now)});
     raise(ReasonCode::kTripwire, s.tripped_floor, std::move(why), t, draft);
   }
@@ -301,16 +301,23 @@ void name_drift(const TideState& s, Draft& draft) {
   }
 }
 
-/// Beside what is asked for, replicas asleep against what nobody foresees.
-void ask_pool(const Input& in, const Tide& t, const std::vector<std::int64_t>& counts, TideState& s,
-              Recommendation& out) {
+/// Beside who is awake, what else a cold start from now may need (`wanted`: awake or asleep), and
+/// sleepers against what nobody foresees. On missing data none is stopped.
+void ask_pool(const Input& in, const Tide& t, const std::vector<std::int64_t>& wanted, bool known,
+              TideState& s, Recommendation& out) {
   double sustained = 0;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    sustained += static_cast<double>(counts[i]) * t.each[i].requests_per_second;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    sustained += static_cast<double>(wanted[i]) * t.each[i].requests_per_second;
   }
   watch_surprises(in, sustained, t.lead, s);
-  for (std::size_t i = 0; i < counts.size() && i < out.replicas.size(); ++i) {
-    out.replicas[i].asleep = Replicas(sleepers(in, i, counts[i], t.each[i], t.lead, t.share, s));
+  for (std::size_t i = 0; i < wanted.size() && i < out.replicas.size(); ++i) {
+    const spec::WarmPool& pool = in.model.variants[i].warm_pool;
+    const std::int64_t surprised = sleepers(in, i, wanted[i], t.each[i], t.lead, t.share, s);
+    const std::int64_t dozing = wanted[i] - out.replicas[i].replicas.value();
+    std::int64_t asleep =
+        std::min(surprised + dozing, std::max(surprised, pool.max_replicas.value()));
+    if (!known) asleep = std::max(asleep, fleet_of(in.model, in.seen, i).sleeping.value());
+    out.replicas[i].asleep = Replicas(asleep);
   }
 }
 
@@ -327,6 +334,7 @@ Decided decide_tide(const Input& in, State all) {
   Draft draft(in.model, in.seen);
   const Tide t = look(in, s);
   const bool known = demand_known(in);
+  std::vector<std::int64_t> wanted;  // awake or asleep
   if (!known) draft.incomplete();
   if (!known || s.bins == 0) {
     draft.hold(known ? ReasonCode::kNoChange : ReasonCode::kMissingData,
@@ -338,6 +346,17 @@ Decided decide_tide(const Input& in, State all) {
   } else {
     ask_forecast(in, t, s, draft);
     raise(ReasonCode::kReacquirePrice, 1, {}, t, draft);
+    std::int64_t there = draft.active();
+    for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
+      if (dozes(in, i)) there += fleet_of(in.model, in.seen, i).sleeping.value();
+    }
+    const std::int64_t held = patient(in.now, t.lead, there, draft.asked(), s.patience);
+    raise(ReasonCode::kReacquirePrice, held,
+          {{"not_wanted_for_seconds", to_seconds(in.now - s.patience.wanted_at)},
+           {"patience_seconds", to_seconds(s.patience.patience)}},
+          t, draft);
+    wanted = draft.counts();
+    doze(in, t, s, draft);
   }
   ask_backlog(in, t, s, draft);
   ask_schedule(in, t, draft);
@@ -345,9 +364,9 @@ Decided decide_tide(const Input& in, State all) {
   activate(in, draft);
   keep_last_without_gateway(in, draft);
   name_drift(s, draft);
-  const std::vector<std::int64_t> counts = draft.counts();
+  wanted = largest_of(draft.counts(), wanted);
   Recommendation out = std::move(draft).finish();
-  ask_pool(in, t, counts, s, out);
+  ask_pool(in, t, wanted, known, s, out);
   return {std::move(out), std::move(all)};
 }
 

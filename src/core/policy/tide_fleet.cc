@@ -40,6 +40,17 @@ double prior_seconds(const spec::ColdStart& cold) {
   return p50 + std::sqrt(beyond);
 }
 
+/// What was measured, and what the spec says: worth kPriorStarts of them.
+Duration blended(double prior_seconds, std::int64_t measured, double p90_seconds) {
+  double lead = prior_seconds;
+  if (measured > 0 && p90_seconds > 0) {
+    const auto starts = static_cast<double>(measured);
+    const double prior = lead > 0 ? kPriorStarts : 0;
+    lead = (lead * prior + p90_seconds * starts) / (prior + starts);
+  }
+  return std::clamp(seconds_f(lead), kLeastLead, kLongestLead);
+}
+
 /// The ones ordered last go first.
 void cancel(std::int64_t variant, std::int64_t replicas, TideState& s) {
   for (auto order = s.orders.end(); order != s.orders.begin() && replicas > 0;) {
@@ -52,24 +63,29 @@ void cancel(std::int64_t variant, std::int64_t replicas, TideState& s) {
 }
 
 void arrive(std::int64_t variant, std::int64_t replicas, TideState& s) {
-  for (TideOrder& order : s.orders) {
-    if (order.variant != variant || replicas <= 0) continue;
-    const std::int64_t taken = std::min(replicas, order.replicas);
-    order.replicas -= taken;
-    replicas -= taken;
+  for (const bool waking : {true, false}) {
+    for (TideOrder& order : s.orders) {
+      if (order.variant != variant || order.waking != waking || replicas <= 0) continue;
+      const std::int64_t taken = std::min(replicas, order.replicas);
+      order.replicas -= taken;
+      replicas -= taken;
+    }
   }
 }
 }  // namespace
 
 Duration lead_time(const Input& in, std::size_t variant) {
-  double lead = prior_seconds(in.model.variants[variant].cold_start);
+  const double prior = prior_seconds(in.model.variants[variant].cold_start);
   const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
-  if (v != nullptr && v->cold_starts > 0 && v->cold_start_p90_seconds > 0) {
-    const auto starts = static_cast<double>(v->cold_starts);
-    const double prior = lead > 0 ? kPriorStarts : 0;
-    lead = (lead * prior + v->cold_start_p90_seconds * starts) / (prior + starts);
-  }
-  return std::clamp(seconds_f(lead), kLeastLead, kLongestLead);
+  return v == nullptr ? blended(prior, 0, 0)
+                      : blended(prior, v->cold_starts, v->cold_start_p90_seconds);
+}
+
+Duration wake_time(const Input& in, std::size_t variant) {
+  const std::optional<spec::Spread>& said = spec::wake_time(in.model.variants[variant]);
+  const double prior = said ? of(*said).p90 : 0;
+  const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
+  return v == nullptr ? blended(prior, 0, 0) : blended(prior, v->wakes, v->wake_p90_seconds);
 }
 
 void book_orders(const Input& in, TideState& s) {
@@ -84,12 +100,20 @@ void book_orders(const Input& in, TideState& s) {
     }
     const std::int64_t more = fleet.on_the_way().value() - booked;
     if (more < 0) cancel(variant, -more, s);
-    if (more > 0) s.orders.push_back({variant, more, in.now});
+    const std::int64_t slept = s.variants[i].sleeping, sleep = fleet.sleeping.value();
+    const std::int64_t waking = std::clamp<std::int64_t>(slept - sleep, 0, std::max(more, {}));
+    if (waking > 0) s.orders.push_back({variant, waking, in.now, true});
+    if (more > waking) s.orders.push_back({variant, more - waking, in.now, false});
+    s.variants[i].sleeping = sleep;
   }
   std::erase_if(s.orders, [](const TideOrder& order) { return order.replicas <= 0; });
   while (s.orders.size() > kMostTideOrders) {
     // The two oldest become one of the later time: never expected too early.
-    s.orders[1].replicas += s.orders[1].variant == s.orders[0].variant ? s.orders[0].replicas : 0;
+    TideOrder& next = s.orders[1];
+    if (next.variant == s.orders[0].variant) {
+      next.replicas += s.orders[0].replicas;
+      next.waking = next.waking && s.orders[0].waking;
+    }
     s.orders.erase(s.orders.begin());
   }
 }
@@ -109,7 +133,7 @@ double backlog_at(const Input& in, const std::vector<TideCapacity>& each, double
   for (const TideOrder& order : s.orders) {
     const auto i = static_cast<std::size_t>(order.variant);
     if (i >= each.size()) continue;
-    const double own = to_seconds(lead_time(in, i));
+    const double own = to_seconds(order.waking ? wake_time(in, i) : lead_time(in, i));
     double at = to_seconds(order.at - in.now) + own;
     if (at < 0) at = own / 4;
     if (at < horizon) {

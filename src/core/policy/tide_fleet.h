@@ -4,8 +4,9 @@
 //
 // Lead time of a variant: the p90 of its measured cold starts once there are any, blended with the
 // spec's (a prior worth kPriorStarts starts): the sum of the stages' p50 and the root of the sum of
-// squares of what their p90 are beyond. Orders are booked when the number on its way grows, oldest
-// ready first, youngest cancelled first. One overdue is expected a quarter of a lead time from now.
+// squares of what their p90 are beyond; a wake likewise. Orders are booked when the number on its
+// way grows, as wakes where as many fewer sleep; wakes are ready first, then the oldest; the
+// youngest is cancelled first. One overdue is expected a quarter of a lead time from now.
 // Seconds, requests. Thread-safety: functions.
 
 #include "core/policy/laws.h"
@@ -19,6 +20,9 @@ inline constexpr Duration kLeastLead = seconds(5);
 
 /// order -> ready of one variant, at its p90.
 Duration lead_time(const Input& in, std::size_t variant);
+
+/// told to wake -> ready of one variant that can sleep, at its p90.
+Duration wake_time(const Input& in, std::size_t variant);
 
 /// Books what was ordered, came or was cancelled since the last decision.
 void book_orders(const Input& in, TideState& state);

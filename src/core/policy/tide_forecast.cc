@@ -197,16 +197,19 @@ void learn(const TideBin& bin, double window, TideState& s) {
   s.level = std::max(0.0, level);
 }
 
-/// The rate of the last seconds where chance does not explain it, else 0.
-double burst_rate(const Input& in, const TideState& s) {
-  const double base =
-      rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), Duration(0), in, s));
+/// The rate of the last seconds where chance on top of `base` does not explain it, else 0.
+double burst_rate(double base, const TideState& s) {
   const double noise =
       std::sqrt(std::max(base, 1 / s.fast_seconds) * s.dispersion / (2 * s.fast_seconds));
   // A few requests that happen to come together are no burst, however rare requests are.
   const double few = kFewRequests / s.fast_seconds;
   if (s.bins == 0 || s.fast < base + kBurstDeviations * noise + few) return 0;
   return s.fast - noise;
+}
+
+/// What the way in force says of now.
+double way_rate(const Input& in, const TideState& s) {
+  return rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), Duration(0), in, s));
 }
 
 void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -257,6 +260,11 @@ void play_ways(double service_seconds, double wait_seconds, TideState& s) {
   }
 }
 
+void watch_burst(const Input& in, TideState& s) {
+  if (s.errors.size() != kTidePredictors) return;
+  s.bin_burst = std::max(s.bin_burst, burst_rate(way_rate(in, s), s));
+}
+
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
                   const Sustained& sustained, TideState& s) {
   if (s.errors.size() != kTidePredictors) {
@@ -280,7 +288,8 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
   for (std::size_t k = 0; k < kTidePredictors; ++k) {
     next.rates.push_back(predict(static_cast<TidePredictor>(k), lead, in, s));
   }
-  next.burst = burst_rate(in, s);
+  next.burst = s.bin_burst;
+  s.bin_burst = 0;
   s.forecasts.push_back(std::move(next));
 }
 
@@ -297,8 +306,16 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   if (chosen == TidePredictor::kTrend) memory = 2 * window;
   if (chosen == TidePredictor::kPeak) memory = kPeakSeconds;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
-  const double burst = burst_rate(in, s);
+  const double burst = burst_rate(way_rate(in, s), s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);
+  return out;
+}
+
+TideOutlook at_hand(const Input& in, const TideState& s) {
+  TideOutlook out;
+  out.rate = s.last;
+  out.level_error = s.last * std::sqrt(counting(s.last, s.dispersion, 2 * window_of(in)));
+  out.burst = burst_rate(s.last, s);
   return out;
 }
 

@@ -51,12 +51,19 @@ bool play(double serves, const Stay& stay, const TideState& state, double& fligh
 /// `service_seconds` and may wait for `wait_seconds`.
 void play_ways(double service_seconds, double wait_seconds, TideState& state);
 
+/// Keeps the largest burst of the bin, to see how much of it is left a lead time later.
+void watch_burst(const Input& in, TideState& state);
+
 /// Learns from a closed bin and says anew what will be.
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
                   const Sustained& sustained, TideState& state);
 
 /// Of the way in force, `ahead` from now; its margin is the one for a lead time.
 TideOutlook outlook(const Input& in, Duration ahead, const TideState& state);
+
+/// What is there to be served now and in the next seconds: the mean of about `window` and how much
+/// it wobbles, and all of a burst under way.
+TideOutlook at_hand(const Input& in, const TideState& state);
 
 TidePredictor predictor_of(const TideState& state);
 

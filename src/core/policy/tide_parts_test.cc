@@ -168,7 +168,7 @@ TEST(TidePool, ItGrowsWithTheSurprisesSeenUpToTheirSize) {
     c.state.surprises[i] = 6;
   }
   c.state.surprise_hours = 24;
-  EXPECT_EQ(c.asleep(5), 7) << "2.5 times five were seen six times in a day";
+  EXPECT_EQ(c.asleep(5), 8) << "2.5 times five were seen six times in a day";
   c.state.surprise_hours = 24 * 30;
   EXPECT_EQ(c.asleep(5), 0) << "six times in a month are not worth it";
 }

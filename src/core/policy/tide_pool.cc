@@ -11,6 +11,9 @@ constexpr double kPriorEvents = 0.5, kPriorHours = 24;
 /// Surprises are rare: what happened a month ago still counts by a third.
 constexpr double kMemoryHours = 30 * 24;
 
+/// A sleeper at more than this share of the price of one awake is better awake: it serves at once.
+constexpr double kDozePrice = 0.5;
+
 double hours(Duration d) { return to_seconds(d) / 3'600; }
 
 /// Surprises an hour that exceed `times` the capacity ordered.
@@ -48,6 +51,13 @@ void watch_surprises(const Input& in, double sustained, Duration lead, TideState
   s.watch_largest = 0;
 }
 
+bool dozes(const Input& in, std::size_t variant) {
+  const spec::Variant& v = in.model.variants[variant];
+  return v.warm_pool.max_replicas.value() > 0 &&
+         in.model.scaling.tide_without != spec::TidePart::kWarmPool &&
+         spec::sleeper_cost_dollars(v) <= kDozePrice * v.cost_per_hour_dollars;
+}
+
 std::int64_t sleepers(const Input& in, std::size_t variant, std::int64_t awake,
                       const TideCapacity& each, Duration lead, double share, const TideState& s) {
   const spec::Variant& v = in.model.variants[variant];
@@ -61,7 +71,8 @@ std::int64_t sleepers(const Input& in, std::size_t variant, std::int64_t awake,
   const auto there = static_cast<double>(std::max<std::int64_t>(1, awake));
   std::int64_t count = 0;
   while (count < most) {
-    const double times = (there + static_cast<double>(count) + 1) / there;
+    // Of use whenever more comes than those before it serve.
+    const double times = (there + static_cast<double>(count)) / there;
     if (frequency(times, s) * rescued * miss < price) break;
     ++count;
   }

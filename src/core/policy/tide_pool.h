@@ -8,8 +8,12 @@
 // size a day is assumed (Gamma prior of 1/2 and 24 h, so a pool of little cost is there for the
 // first one). The k-th sleeper serves for a lead time, as often as a surprise is so large, requests
 // that would be late otherwise; one late costs the room for 1 / (1 - share) requests, or
-// slo.missCost. As many sleep as earn their price (spec::sleeper_cost_dollars). Hours, requests a
-// second. Thread-safety: functions.
+// slo.missCost. As many sleep as earn their price (spec::sleeper_cost_dollars).
+//
+// Where a sleeper is cheap beside a replica awake, what a cold start from now may need need not be
+// awake either: what sleeps is had within a wake time. So only what the next seconds need is awake
+// (dozing), the rest sleeps beside those against surprises. One that holds its device costs what it
+// costs awake, and stays awake. Hours, requests a second. Thread-safety: functions.
 
 #include "core/policy/laws.h"
 #include "core/policy/tide_capacity.h"
@@ -19,6 +23,9 @@ namespace tidegate::policy {
 
 /// What came since the last reading against what was ordered for: `sustained` requests/s.
 void watch_surprises(const Input& in, double sustained, Duration lead, TideState& state);
+
+/// Whether replicas of it may sleep in the place of replicas awake.
+bool dozes(const Input& in, std::size_t variant);
 
 /// Sleepers of `variant` beside `awake` replicas, within its pool's bounds.
 std::int64_t sleepers(const Input& in, std::size_t variant, std::int64_t awake,

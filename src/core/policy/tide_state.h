@@ -51,9 +51,11 @@ struct TideForecast {
 struct TideOrder {
   std::int64_t variant = 0, replicas = 0;
   Instant at;
+  bool waking = false;  ///< slept before: there after a wake, not after a start
   static constexpr auto fields() {
     return std::tuple(Field{"variant", &TideOrder::variant},
-                      Field{"replicas", &TideOrder::replicas}, Field{"at", &TideOrder::at});
+                      Field{"replicas", &TideOrder::replicas}, Field{"at", &TideOrder::at},
+                      Field{"waking", &TideOrder::waking});
   }
   bool operator==(const TideOrder&) const = default;
 };
@@ -67,15 +69,32 @@ struct TideVariant {
   double output = 0, prompt = 0;  ///< tokens a second; prompt: computed, not found in the cache
   double hits = 0;                ///< share of prompt tokens found in the prefix cache
   double kv = 0;                  ///< tokens
-  std::int64_t ready = 0;
+  std::int64_t ready = 0, sleeping = 0;
   static constexpr auto fields() {
     using V = TideVariant;
     return std::tuple(Field{"decode", &V::decode}, Field{"prefill", &V::prefill},
                       Field{"held", &V::held}, Field{"batch", &V::batch},
                       Field{"output", &V::output}, Field{"prompt", &V::prompt},
-                      Field{"hits", &V::hits}, Field{"kv", &V::kv}, Field{"ready", &V::ready});
+                      Field{"hits", &V::hits}, Field{"kv", &V::kv}, Field{"ready", &V::ready},
+                      Field{"sleeping", &V::sleeping});
   }
   bool operator==(const TideVariant&) const = default;
+};
+
+/// See tide_patience.h.
+struct TidePatience {
+  Duration patience{0};
+  std::int64_t level = 0;  ///< held: it was let go too early; 0: none
+  std::int64_t active = 0, asked = 0, lowered_from = 0;
+  Instant lowered_at, wanted_at;
+  static constexpr auto fields() {
+    using P = TidePatience;
+    return std::tuple(Field{"patience", &P::patience}, Field{"level", &P::level},
+                      Field{"active", &P::active}, Field{"asked", &P::asked},
+                      Field{"loweredFrom", &P::lowered_from}, Field{"loweredAt", &P::lowered_at},
+                      Field{"wantedAt", &P::wanted_at});
+  }
+  bool operator==(const TidePatience&) const = default;
 };
 
 struct TideState {
@@ -96,6 +115,7 @@ struct TideState {
   // Forecast.
   double last = 0, slow = 0, level = 0, slope = 0;
   double peak = 0, bin_peak = 0;  ///< of `fast`: slowly forgotten, and of this bin
+  double bin_burst = 0;           ///< the largest burst of this bin
   std::vector<double> errors;     ///< one a predictor: variance relative to what was said
   // One a way, predictor by predictor, margin by margin: had it decided alone.
   std::vector<double> serving;  ///< requests/s that its replicas sustain now
@@ -128,6 +148,7 @@ struct TideState {
   // Fleet.
   std::vector<TideVariant> variants;
   std::vector<TideOrder> orders;  ///< oldest first
+  TidePatience patience;
   Instant tripped_until;
   std::int64_t tripped_floor = 0;
   static constexpr auto fields() {
@@ -150,9 +171,10 @@ struct TideState {
         Field{"cameSum", &S::came_sum}, Field{"cost", &S::cost}, Field{"forecasts", &S::forecasts},
         Field{"scored", &S::scored}, Field{"way", &S::way}, Field{"persistence", &S::persistence},
         Field{"bursts", &S::bursts}, Field{"peak", &S::peak}, Field{"binPeak", &S::bin_peak},
-        Field{"fastSeconds", &S::fast_seconds}, Field{"judgedTotal", &S::judged_total},
-        Field{"metTotal", &S::met_total}, Field{"binJudged", &S::bin_judged},
-        Field{"luck", &S::luck}, Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
+        Field{"binBurst", &S::bin_burst}, Field{"fastSeconds", &S::fast_seconds},
+        Field{"judgedTotal", &S::judged_total}, Field{"metTotal", &S::met_total},
+        Field{"binJudged", &S::bin_judged}, Field{"luck", &S::luck},
+        Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
         Field{"credit", &S::credit}, Field{"creditFlights", &S::credit_flights},
         Field{"creditLate", &S::credit_late}, Field{"creditError", &S::credit_error},
         Field{"surprises", &S::surprises}, Field{"surpriseHours", &S::surprise_hours},
@@ -161,8 +183,8 @@ struct TideState {
         Field{"seasonSlot", &S::season_slot}, Field{"seasonRequests", &S::season_requests},
         Field{"seasonSeconds", &S::season_seconds}, Field{"seasonCame", &S::season_came},
         Field{"seasonSaid", &S::season_said}, Field{"variants", &S::variants},
-        Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
-        Field{"trippedFloor", &S::tripped_floor});
+        Field{"orders", &S::orders}, Field{"patience", &S::patience},
+        Field{"trippedUntil", &S::tripped_until}, Field{"trippedFloor", &S::tripped_floor});
   }
   bool operator==(const TideState&) const = default;
 };

@@ -1,0 +1,17 @@
+#pragma once
+// Tripwires: what is out of bounds on replicas that are full. Internal to core/policy.
+//
+// Preemptions beside KV that is full, KV over its limit, or TTFT over its bound with requests
+// waiting; each only where utilisation confirms it. Thread-safety: a function.
+
+#include <vector>
+
+#include "core/policy/laws.h"
+#include "core/policy/tide_capacity.h"
+
+namespace tidegate::policy {
+
+/// Empty where nothing is wrong. `each`: one replica of each variant; `rate`: requests/s that come.
+std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each, double rate);
+
+}  // namespace tidegate::policy

@@ -3,6 +3,9 @@
 //
 //   build/sim_bench
 //
+// Paced is the same with a bound on TTFT and on ITL: prompts wait at the gateway for the pace of
+// those who decode (docs/routing.md).
+//
 // items_per_second is requests/s of one core, all told: arrival, routing, engine, scoring, scrapes
 // and decisions. peak_open says how much was in flight at most; the rest of memory does not grow.
 
@@ -12,6 +15,7 @@
 #include <cstdint>
 
 #include "core/base/rng.h"
+#include "core/spec/model.h"
 #include "sim/world.h"
 
 namespace tidegate::sim {
@@ -19,10 +23,11 @@ namespace {
 
 constexpr double kCapacity = 7.8;  // requests/s at which one reference replica saturates
 
-void world(benchmark::State& bench, spec::PolicyKind policy) {
+void world(benchmark::State& bench, spec::PolicyKind policy, const spec::Slo& slo = {}) {
   const std::int64_t replicas = bench.range(0);
   WorldOptions options;
   options.model.name = "m";
+  options.model.slo = slo;
   options.model.scaling.policy = policy;
   options.model.scaling.policy_knob =
       policy == spec::PolicyKind::kStatic ? static_cast<double>(replicas) : 256;
@@ -51,6 +56,14 @@ void world(benchmark::State& bench, spec::PolicyKind policy) {
 BENCHMARK_CAPTURE(world, StaticFleet, spec::PolicyKind::kStatic)
     ->ArgName("replicas")
     ->Arg(1)
+    ->Arg(9)
+    ->Arg(100)
+    ->MinTime(2);
+BENCHMARK_CAPTURE(world, Paced, spec::PolicyKind::kStatic,
+                  spec::Slo{.ttft = spec::LatencyBound{0.99, seconds(2)},
+                            .itl = spec::LatencyBound{0.95, millis(60)}})
+    ->ArgName("replicas")
+    ->Arg(9)
     ->Arg(100)
     ->MinTime(2);
 BENCHMARK_CAPTURE(world, ConcurrencyPolicy, spec::PolicyKind::kConcurrency)

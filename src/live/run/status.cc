@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/engine/cold_start.h"
+#include "format/quantiles.h"
 
 namespace tidegate::live {
 namespace {
@@ -11,7 +12,7 @@ using Json = nlohmann::ordered_json;
 
 Json quantiles(const workload::Sketch& s) {
   if (s.count() == 0) return {{"p50", nullptr}, {"p95", nullptr}, {"p99", nullptr}};
-  return {{"p50", s.quantile(0.5)}, {"p95", s.quantile(0.95)}, {"p99", s.quantile(0.99)}};
+  return format::quantiles_json(s);
 }
 
 Json number(const signal::Signal& s) { return s.absent() ? Json(nullptr) : Json(s.value); }

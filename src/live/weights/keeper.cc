@@ -121,7 +121,7 @@ const WantedSet* Keeper::next_to_fetch() const {
   int fewest = 0;
   for (const auto& [name, set] : wanted_) {
     const bool there = std::any_of(list_.sets.begin(), list_.sets.end(),
-                                   [&](const CachedSet& s) { return s.name == name; });
+                                   [&n = name](const CachedSet& s) { return s.name == n; });
     auto tried = tries_.find(name);
     const int attempts = tried == tries_.end() ? 0 : tried->second.attempts;
     if (there || (attempts > 0 && tried->second.not_before > loop_.now())) continue;

@@ -159,7 +159,7 @@ std::string clean_name(std::string_view text) {
   if (!out.empty() && out.size() <= kMaxNameBytes) return out;
   net::Digest sum(net::DigestKind::kSha256);
   sum.update(text);
-  const std::string hash = sum.hex().substr(0, kHashDigits);
+  std::string hash = sum.hex().substr(0, kHashDigits);
   if (out.empty()) return hash;
   out.resize(kMaxNameBytes - 1 - kHashDigits);
   while (!is_alnum(out.back())) out.pop_back();

@@ -135,7 +135,7 @@ NETWORK = {
     re.compile(r"^http_parser\.h$"): "live/net",
     re.compile(r"^boost/(asio|beast)"): "live/net",
     re.compile(r"^curl/"): "live/net",
-    re.compile(r"^(grpc|grpcpp)/|\.pb\.h$"): "live/keda",
+    re.compile(r"^(grpc|grpcpp)/|\.pb\.h$"): ("live/keda", "live/fleet_link"),
     re.compile(r"^openssl/"): ("live/net", "live/aws/testing"),  # the latter: the judge of signatures
     re.compile(r"^pugixml"): "live/aws",
     re.compile(r"^sqlite3\.h$"): "live/store",

@@ -63,7 +63,8 @@ class Kustomize(unittest.TestCase):
                 self.assertIn("apiVersion:", self.build(folder))
 
     def test_pods_have_no_rights_they_do_not_need(self):
-        for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost", "overlays/namespaced"):
+        for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost", "overlays/namespaced",
+                        "overlays/roles"):
             text = self.build(DEPLOY / overlay)
             for needed in ("runAsNonRoot: true", "readOnlyRootFilesystem: true",
                            "allowPrivilegeEscalation: false", "path: /healthz", "path: /readyz",
@@ -74,6 +75,17 @@ class Kustomize(unittest.TestCase):
                 self.assertNotIn("'*'", text)
                 self.assertNotRegex(text, r"(?m)^  - secrets")
 
+    def test_a_gateway_apart_may_write_nothing(self):
+        documents = self.build(DEPLOY / "overlays/roles").split("\n---\n")
+        gateway = [d for d in documents if re.search(r"(?m)^  name: tidegate-gateway$", d)]
+        kinds = {re.search(r"(?m)^kind: (\w+)$", d).group(1): d for d in gateway}
+        self.assertIn("serviceAccountName: tidegate-gateway", kinds["Deployment"])
+        verbs = set(re.findall(r"(?m)^  - (get|list|watch|create|update|patch|delete)$", kinds["ClusterRole"]))
+        self.assertLessEqual(verbs, {"get", "list", "watch"}, kinds["ClusterRole"])
+        self.assertNotIn("- pods", kinds["ClusterRole"])
+        self.assertIn("NetworkPolicy", kinds)
+        self.assertIn("PodDisruptionBudget", kinds)
+
     def test_one_namespace_has_no_right_outside_it(self):
         text = self.build(DEPLOY / "overlays/namespaced")
         self.assertNotIn("kind: ClusterRoleBinding", text)
@@ -82,13 +94,16 @@ class Kustomize(unittest.TestCase):
 
     def test_the_overlays_are_what_they_say(self):
         for overlay, needed in [("ha", "--leader-elect"), ("ha", "replicas: 2"),
-                                ("cost", "cloud.google.com/gke-spot"), ("dev", "cpu: 50m")]:
+                                ("cost", "cloud.google.com/gke-spot"), ("dev", "cpu: 50m"),
+                                ("roles", "--role=controller"), ("roles", "--role=gateway"),
+                                ("roles", "clusterIP: None")]:
             with self.subTest(overlay + ": " + needed):
                 self.assertIn(needed, self.build(DEPLOY / "overlays" / overlay))
 
     def test_flags_in_manifests_are_flags_of_run(self):
         known = set(re.findall(r"--[a-z-]+", tidegate("run", "--help").stdout))
         for manifest in [DEPLOY / "base/deployment.yaml", DEPLOY / "overlays/ha/leader.yaml",
+                         DEPLOY / "overlays/roles/controller.yaml", DEPLOY / "overlays/roles/gateway.yaml",
                          DEPLOY / "systemd/tidegate.service"]:
             text = "\n".join(line for line in manifest.read_text().splitlines()
                              if not line.lstrip().startswith("#"))

@@ -65,6 +65,23 @@ void keda_flags(CLI::App* sub, RunFlags& o) {
                   "callers must show a certificate of this CA (PEM)");
 }
 
+void role_flags(CLI::App* sub, RunFlags& o) {
+  sub->add_option("--role", o.role,
+                  "all: gateway and controller in one; controller: gateways are elsewhere; gateway: "
+                  "serves what the controller that leads tells it of")
+      ->check(CLI::IsMember({"all", "controller", "gateway"}))
+      ->capture_default_str();
+  sub->add_option("--gateway-address", o.gateways,
+                  "role controller: where gateways find it; off loopback with a token alone")
+      ->envname("TIDEGATE_GATEWAY_ADDRESS")
+      ->capture_default_str();
+  sub->add_option("--leader", o.leaders,
+                  "role gateway: HOST:PORT of a controller, repeatable; of a name with several "
+                  "addresses each is tried");
+  sub->add_option("--gateway-token-file", o.gateway_token_file,
+                  "a secret that controllers and gateways share");
+}
+
 void external_metrics_flags(CLI::App* sub, RunFlags& o) {
   auto* address = sub->add_option("--external-metrics-address", o.external_metrics_address,
                                   "serve external.metrics.k8s.io to HPAs here (HTTPS), e.g. :8443 "
@@ -93,7 +110,9 @@ void add_run(CLI::App& app, int& code) {
                      "  tidegate run -f model.yaml\n"
                      "  tidegate run -f model.yaml --dry-run     # what would change (exit 3)\n"
                      "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n"
-                     "  tidegate run --models-from-cluster --namespace serve\n",
+                     "  tidegate run --models-from-cluster --namespace serve\n"
+                     "  tidegate run -f model.yaml --role controller\n"
+                     "  tidegate run -f model.yaml --role gateway --leader localhost:8083\n",
                      run, code, o);
   sub->add_option("-f,--file", o.files, "spec file, repeatable")->check(CLI::ExistingFile);
   cluster_flags(sub, o);
@@ -111,6 +130,7 @@ void add_run(CLI::App& app, int& code) {
       ->capture_default_str();
   sub->add_option("--probe-address", o.probe_address,
                   "serve /healthz, /readyz and /metrics here too, without a token");
+  role_flags(sub, o);
   keda_flags(sub, o);
   external_metrics_flags(sub, o);
   sub->add_option("--state", o.state_dir, "journal, logs and addresses")->capture_default_str();

@@ -132,6 +132,41 @@ Result<Json> decisions(const ExplainOptions& options, std::optional<WallTime> un
 
 }  // namespace
 
+namespace {
+
+/// Of a gateway apart: what it serves, and whom it follows.
+void print_gateway(Json& answer) {
+  std::vector<std::vector<std::string>> rows = {{"MODEL", "REPLICAS", "QUEUE", "IN-FLIGHT"}};
+  for (auto& model : answer["results"]) {
+    rows.push_back({model.value("model", ""), std::to_string(model["replicas"].size()),
+                    std::to_string(model["queue"]["requests"].get<long>()),
+                    std::to_string(model["inFlight"].get<long>())});
+  }
+  print_table(rows);
+  Json& leader = answer["leader"];
+  const std::string address = leader["address"].is_string() ? leader["address"] : Json("none yet");
+  if (leader.value("connected", false)) {
+    fmt::print("leader {}\n", address);
+  } else {
+    fmt::print("leader {}: lost for {:.0f} s: {}\n", address, leader.value("sinceSeconds", 0.0),
+               leader["trouble"].is_string() ? leader["trouble"].get<std::string>() : "");
+  }
+}
+
+/// Of a controller: those it hears.
+void print_gateways(const Json& gateways) {
+  for (const auto& gateway : gateways) {
+    fmt::print(
+        "gateway {}: {}\n", gateway.value("name", ""),
+        gateway.value("connected", false)
+            ? "connected"
+            : fmt::format("lost, not heard for {:.0f} s", gateway.value("silentSeconds", 0.0)));
+  }
+  if (gateways.empty()) fmt::print("no gateway is connected: nothing is lowered\n");
+}
+
+}  // namespace
+
 int status(const StatusOptions& options) {
   auto answer = admin_get(options.admin, "/api/v1/status");
   if (!answer) return report(answer.error());
@@ -147,6 +182,7 @@ int status(const StatusOptions& options) {
     fmt::print("{}", live::waterfall_text(*answer));
     return 0;
   }
+  if (answer->contains("leader")) return print_gateway(*answer), 0;
   std::vector<std::vector<std::string>> rows = {{"MODEL", "VARIANT", "READY/DESIRED", "STARTING",
                                                  "DRAINING", "QUEUE", "IN-FLIGHT", "TTFT p99",
                                                  "SLO MET", "COST", "MODE", "WHY"}};
@@ -174,6 +210,7 @@ int status(const StatusOptions& options) {
     }
   }
   print_table(rows);
+  if (answer->contains("gateways")) print_gateways((*answer)["gateways"]);
   for (const auto& model : (*answer)["results"]) {
     if (!model.contains("prometheus")) continue;
     for (const auto& unknown : model["prometheus"]["unknown"]) {

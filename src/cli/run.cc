@@ -8,8 +8,10 @@
 #include "cli/admin_client.h"
 #include "format/spec_yaml.h"
 #include "live/aws/spot_notice.h"
+#include "live/fleet_link/token.h"
 #include "live/net/log.h"
 #include "live/net/signals.h"
+#include "live/run/gateway_runner.h"
 #include "live/run/runner.h"
 
 namespace tidegate::cli {
@@ -51,8 +53,63 @@ Result<std::optional<live::external_metrics::Options>> external_metrics_of(const
   return out;
 }
 
+/// What a process alone has no use for is refused: it would be taken for in force.
+Result<void> fits_role(const RunFlags& flags, live::Role role) {
+  using live::Role;
+  if (role == Role::kGateway && flags.leaders.empty()) {
+    return fail("--role gateway: --leader HOST:PORT is missing: where is a controller?");
+  }
+  if (role != Role::kGateway && !flags.leaders.empty()) {
+    return fail("--leader: only a gateway (--role gateway) looks for one");
+  }
+  if (role == Role::kAll && !flags.gateway_token_file.empty()) {
+    return fail("--gateway-token-file: --role controller or gateway is missing");
+  }
+  if (role != Role::kGateway) return {};
+  const std::pair<bool, const char*> controllers[] = {
+      {flags.leader_elect, "--leader-elect"},
+      {!flags.keda_address.empty(), "--keda-address"},
+      {!flags.external_metrics_address.empty(), "--external-metrics-address"},
+      {!flags.tape.empty(), "--tape"},
+      {flags.dry_run, "--dry-run"},
+      {flags.leave, "--leave"}};
+  for (const auto& [given, name] : controllers) {
+    if (given)
+      return fail(fmt::format("{}: a gateway decides nothing; give it the controller", name));
+  }
+  return {};
+}
+
+/// Who may tell us of demand or replicas must know the token, or be of this machine.
+Result<void> role_of(const RunFlags& flags, live::RunOptions& o) {
+  o.role = from_token<live::Role>(flags.role).value_or(live::Role::kAll);
+  if (auto fits = fits_role(flags, o.role); !fits) return fits;
+  for (const std::string& text : flags.leaders) {
+    auto leader = net::parse_address(text);
+    if (!leader) return fail(leader.error().within("--leader"));
+    o.leaders.push_back(*leader);
+  }
+  auto listen = net::parse_address(flags.gateways, "0.0.0.0");
+  if (!listen) return fail(listen.error().within("--gateway-address"));
+  o.gateways = *listen;
+  if (!flags.gateway_token_file.empty()) {
+    auto token = live::link::read_token(flags.gateway_token_file);
+    if (!token) return fail(token.error().within("--gateway-token-file"));
+    o.link_token = *token;
+  }
+  const bool open = o.role == live::Role::kController && !live::is_loopback(o.gateways.host);
+  if (open && o.link_token.empty()) {
+    return fail(
+        fmt::format("--gateway-address {}: off loopback a token is a must: "
+                    "--gateway-token-file FILE, the same for every gateway",
+                    o.gateways.text()));
+  }
+  return {};
+}
+
 Result<live::RunOptions> options_of(const RunFlags& flags) {
   live::RunOptions o;
+  if (auto role = role_of(flags, o); !role) return fail(role.error());
   if (flags.files.empty() && !flags.models_from_cluster) {
     return fail("nothing to run: give -f FILE, or --models-from-cluster");
   }
@@ -144,6 +201,53 @@ struct SpotStop {
   live::aws::SpotNotice notice;
 };
 
+int serve(net::Loop& loop, live::Runner& runner, const RunFlags& flags) {
+  const auto gateways = runner.gateways_address();
+  net::log(net::Level::kInfo, "serving",
+           {{"gateway", gateways ? "elsewhere, heard at " + gateways->text()
+                                 : runner.gateway_address().text()},
+            {"admin", runner.admin_address().text()},
+            {"keda", runner.keda() == nullptr ? "off" : runner.keda()->scaler().address().text()}});
+  runner.begin();
+  if (!flags.dry_run) return loop.run(), 0;
+  loop.run_for(kDryRunLook);
+  return dry_run_verdict(runner);
+}
+
+int serve_gateway(net::Loop& loop, live::GatewayRunner& runner, const RunFlags&) {
+  net::log(
+      net::Level::kInfo, "serving",
+      {{"gateway", runner.gateway_address().text()}, {"admin", runner.admin_address().text()}});
+  runner.begin();
+  loop.run();
+  return 0;
+}
+
+/// Makes it, and lets signals and a spot notice end it.
+template <class Runner, class Serve>
+int run_role(net::Loop& loop, live::RunOptions options, const RunFlags& flags, Serve serve_it) {
+  std::unique_ptr<Runner> runner;
+  auto stop = [&] {
+    if (runner != nullptr) runner->shutdown([&] { loop.stop(); });
+  };
+  auto signals = net::Signals::create(loop, [&](int number) {
+    if (runner == nullptr) return;
+    if (number == SIGHUP) return runner->reload();
+    net::log(net::Level::kInfo, "stopping: draining; a second signal stops at once");
+    stop();
+  });
+  if (!signals) return report(signals.error());
+  auto created = Runner::create(loop, std::move(options));
+  if (!created) return report(created.error());
+  runner = std::move(*created);
+  std::unique_ptr<SpotStop> spot;
+  if (flags.spot_notice) {
+    spot = SpotStop::create(loop, stop);
+    if (spot == nullptr) return 1;
+  }
+  return serve_it(loop, *runner, flags);
+}
+
 }  // namespace
 
 int run(const RunFlags& flags) {
@@ -160,34 +264,10 @@ int run(const RunFlags& flags) {
   raise_file_limit();
   auto loop = net::Loop::create();
   if (!loop) return report(loop.error());
-  std::unique_ptr<live::Runner> runner;
-  auto signals = net::Signals::create(**loop, [&](int number) {
-    if (runner == nullptr) return;
-    if (number == SIGHUP) return runner->reload();
-    net::log(net::Level::kInfo, "stopping: draining; a second signal stops at once");
-    runner->shutdown([&] { (*loop)->stop(); });
-  });
-  if (!signals) return report(signals.error());
-  auto created = live::Runner::create(**loop, std::move(*options));
-  if (!created) return report(created.error());
-  runner = std::move(*created);
-  net::log(
-      net::Level::kInfo, "serving",
-      {{"gateway", runner->gateway_address().text()},
-       {"admin", runner->admin_address().text()},
-       {"keda", runner->keda() == nullptr ? "off" : runner->keda()->scaler().address().text()}});
-  runner->begin();
-  std::unique_ptr<SpotStop> spot;
-  if (flags.spot_notice) {
-    spot = SpotStop::create(**loop, [&] { runner->shutdown([&] { (*loop)->stop(); }); });
-    if (spot == nullptr) return 1;
+  if (options->role == live::Role::kGateway) {
+    return run_role<live::GatewayRunner>(**loop, std::move(*options), flags, serve_gateway);
   }
-  if (flags.dry_run) {
-    (*loop)->run_for(kDryRunLook);
-    return dry_run_verdict(*runner);
-  }
-  (*loop)->run();
-  return 0;
+  return run_role<live::Runner>(**loop, std::move(*options), flags, serve);
 }
 
 }  // namespace tidegate::cli

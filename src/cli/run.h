@@ -7,23 +7,27 @@
 namespace tidegate::cli {
 
 struct RunFlags {
-  std::vector<std::string> files;        // -f FILE (repeatable)
-  bool models_from_cluster = false;      // --models-from-cluster
-  std::vector<std::string> namespaces;   // --namespace NS (repeatable)
-  bool all_namespaces = false;           // --all-namespaces
-  std::string kubeconfig, context;       // --kubeconfig, --context
-  bool trust_models = false;             // --trust-models
-  bool leader_elect = false;             // --leader-elect
-  std::string lease = "tidegate";        // --lease NAME
-  std::string lease_namespace;           // --lease-namespace NS
-  std::string listen = "0.0.0.0:8080";   // --listen, $TIDEGATE_LISTEN
-  std::string tls_cert, tls_key;         // --tls-cert, --tls-key: of the gateway
-  std::string admin = "127.0.0.1:8081";  // --admin, $TIDEGATE_ADMIN
-  std::string probe_address;             // --probe-address
-  std::string keda_address;              // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
-  std::string keda_cert, keda_key;       // --keda-tls-cert, --keda-tls-key
-  std::string keda_client_ca;            // --keda-tls-client-ca
-  std::string external_metrics_address;  // --external-metrics-address; empty: off
+  std::vector<std::string> files;           // -f FILE (repeatable)
+  bool models_from_cluster = false;         // --models-from-cluster
+  std::vector<std::string> namespaces;      // --namespace NS (repeatable)
+  bool all_namespaces = false;              // --all-namespaces
+  std::string kubeconfig, context;          // --kubeconfig, --context
+  bool trust_models = false;                // --trust-models
+  std::string role = "all";                 // --role all|controller|gateway
+  std::vector<std::string> leaders;         // --leader HOST:PORT (repeatable)
+  std::string gateways = "127.0.0.1:8083";  // --gateway-address
+  std::string gateway_token_file;           // --gateway-token-file
+  bool leader_elect = false;                // --leader-elect
+  std::string lease = "tidegate";           // --lease NAME
+  std::string lease_namespace;              // --lease-namespace NS
+  std::string listen = "0.0.0.0:8080";      // --listen, $TIDEGATE_LISTEN
+  std::string tls_cert, tls_key;            // --tls-cert, --tls-key: of the gateway
+  std::string admin = "127.0.0.1:8081";     // --admin, $TIDEGATE_ADMIN
+  std::string probe_address;                // --probe-address
+  std::string keda_address;                 // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
+  std::string keda_cert, keda_key;          // --keda-tls-cert, --keda-tls-key
+  std::string keda_client_ca;               // --keda-tls-client-ca
+  std::string external_metrics_address;     // --external-metrics-address; empty: off
   std::string external_metrics_cert, external_metrics_key;
   std::string external_metrics_service = "tidegate";  // --external-metrics-service
   bool register_external_metrics = false;             // --register-external-metrics

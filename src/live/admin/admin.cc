@@ -120,7 +120,9 @@ struct AdminServer::State {
       answer(x, 200, "text/plain; charset=utf-8", "ok\n");
     } else if (path == "/readyz") {
       const bool ready = api.ready();
-      answer(x, ready ? 200 : 503, "text/plain; charset=utf-8", ready ? "ok\n" : "not ready\n");
+      std::string text = ready ? "ok\n" : "not ready\n";
+      if (api.ready_detail) text += api.ready_detail() + "\n";
+      answer(x, ready ? 200 : 503, "text/plain; charset=utf-8", std::move(text));
     } else if (path == "/metrics") {
       answer(x, 200, "text/plain; version=0.0.4; charset=utf-8", api.metrics_text());
     } else {

@@ -35,6 +35,7 @@ struct AdminApi {
   std::function<std::string()> status_json;
   std::function<std::string()> metrics_text;
   std::function<bool()> ready;
+  std::function<std::string()> ready_detail = {};  ///< a line beneath "ok"; or none
   std::function<Result<std::string>(const std::string& model, std::size_t limit,
                                     std::optional<WallTime> until)>
       decisions_json;

@@ -132,22 +132,28 @@ void Gateway::replica_down(const std::string& model, ReplicaId id) {
   state_->each(model, [&](Lane& lane) { lane.replica_down(id); });
 }
 
-void Gateway::scraped(const std::string& model, ReplicaId id, const signal::ReplicaSignals& page) {
+std::optional<route::Scraped> scraped_of(ReplicaId id, const signal::ReplicaSignals& page) {
   using signal::SignalId;
-  if (!page.has(SignalId::kRunningRequests)) return;
+  if (!page.has(SignalId::kRunningRequests)) return std::nullopt;
   auto or_zero = [&](SignalId signal) { return page.has(signal) ? page.value(signal) : 0.0; };
   auto count = [&](SignalId signal) {
     return static_cast<std::int64_t>(std::clamp(or_zero(signal), 0.0, 1e9));
   };
-  state_->each(model, [&](Lane& lane) {
-    lane.say(route::Scraped{
-        .replica = id,
-        .running = count(SignalId::kRunningRequests),
-        .waiting = count(SignalId::kWaitingRequests),
-        .kv_usage = or_zero(SignalId::kKvUsage),
-        .preempted = page.has(SignalId::kPreemptions) ? count(SignalId::kPreemptions) : -1,
-        .swapped = count(SignalId::kSwappedRequests)});
-  });
+  return route::Scraped{
+      .replica = id,
+      .running = count(SignalId::kRunningRequests),
+      .waiting = count(SignalId::kWaitingRequests),
+      .kv_usage = or_zero(SignalId::kKvUsage),
+      .preempted = page.has(SignalId::kPreemptions) ? count(SignalId::kPreemptions) : -1,
+      .swapped = count(SignalId::kSwappedRequests)};
+}
+
+void Gateway::scraped(const std::string& model, ReplicaId id, const signal::ReplicaSignals& page) {
+  if (const auto event = scraped_of(id, page)) told(model, *event);
+}
+
+void Gateway::told(const std::string& model, const route::Event& event) {
+  state_->each(model, [&](Lane& lane) { lane.say(event); });
 }
 
 void Gateway::on_drained(Drained callback) { state_->parts->drained = std::move(callback); }
@@ -168,6 +174,12 @@ signal::Demand Gateway::demand(const std::string& model) const {
   demand.judged_total = lane->traffic().judged;
   demand.met_total = lane->traffic().met;
   return demand;
+}
+
+control::GatewaySight Gateway::sight(const std::string& model, Duration window) const {
+  control::GatewaySight out{.demand = demand(model)};
+  latency_signals(model, window, out.ttft_p99_seconds, out.itl_p99_seconds);
+  return out;
 }
 
 std::vector<route::ReplicaView> Gateway::replica_views(const std::string& model) const {

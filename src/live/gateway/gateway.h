@@ -32,6 +32,7 @@
 #include "core/signal/observation.h"
 #include "core/signal/replica_signals.h"
 #include "core/spec/model.h"
+#include "live/gateway/data_plane.h"
 #include "live/gateway/traffic.h"
 #include "live/net/clock.h"
 #include "live/net/http_client.h"
@@ -47,15 +48,14 @@ struct GatewayOptions {
   Duration drain_timeout = seconds(120);  ///< wall: shutdown() waits this long for what runs
 };
 
-class Gateway {
+class Gateway final : public DataPlane {
  public:
-  using Drained = std::function<void(const std::string& model, ReplicaId id)>;
   using Routed = std::function<void(const std::string& model, const route::Event& event,
                                     Instant now, const std::vector<route::Action>& actions)>;
 
   Gateway(net::Loop& loop, net::HttpClient& client, const net::WorldClock& clock,
           GatewayOptions options = {});
-  ~Gateway();
+  ~Gateway() override;
 
   /// What is served from now on. Models that stay keep their queue, replicas and counts; one that
   /// left answers its queue with 503, finishes what runs and is a 404 to newcomers. Keys are read
@@ -67,19 +67,23 @@ class Gateway {
 
   // ---- replicas; unknown models are ignored ----
   void replica_up(const std::string& model, const route::ReplicaUp& up,
-                  const net::Address& address);
+                  const net::Address& address) override;
   /// No new requests; on_drained follows when it holds nothing.
-  void replica_draining(const std::string& model, ReplicaId id);
-  void replica_down(const std::string& model, ReplicaId id);
-  void scraped(const std::string& model, ReplicaId id, const signal::ReplicaSignals& page);
+  void replica_draining(const std::string& model, ReplicaId id) override;
+  void replica_down(const std::string& model, ReplicaId id) override;
+  void scraped(const std::string& model, ReplicaId id, const signal::ReplicaSignals& page) override;
+  void all_told(const std::string&) override {}  ///< each was told as it came and went
+  /// Of gateways among several, what a leader says: ReplicaShare, Scraped.
+  void told(const std::string& model, const route::Event& event);
   void on_drained(Drained callback);
   /// Every event any router was given, with its actions: the tape.
   void on_routed(Routed callback);
 
   // ---- views ----
-  signal::Demand demand(const std::string& model) const;
-  std::vector<route::ReplicaView> replica_views(const std::string& model) const;
-  route::Options router_options(const std::string& model) const;
+  control::GatewaySight sight(const std::string& model, Duration window) const override;
+  signal::Demand demand(const std::string& model) const override;
+  std::vector<route::ReplicaView> replica_views(const std::string& model) const override;
+  route::Options router_options(const std::string& model) const override;
   /// TTFT and ITL p99 over about the last `window`; absent where no stream ended in it.
   void latency_signals(const std::string& model, Duration window, signal::Signal& ttft_p99_seconds,
                        signal::Signal& itl_p99_seconds) const;

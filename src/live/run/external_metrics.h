@@ -29,7 +29,7 @@ namespace tidegate::live {
 struct ExternalMetricsWorld {
   net::Loop& loop;
   kube::Clusters& clusters;
-  Gateway& gateway;
+  const DataPlane& gateway;
   const std::vector<std::unique_ptr<ModelRun>>& models;
 };
 

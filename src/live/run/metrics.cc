@@ -8,6 +8,7 @@
 #include "core/spec/validate.h"
 #include "format/exposition_writer.h"
 #include "live/run/status.h"
+#include "live/run/traffic_metrics.h"
 
 namespace tidegate::live {
 namespace {
@@ -17,8 +18,7 @@ using format::MetricType;
 
 class Page {
  public:
-  Page(const ModelRuns& models, Gateway& gateway, Instant now)
-      : models_(models), gateway_(gateway), now_(now), writer_(text_) {}
+  Page(const ModelRuns& models, Instant now) : models_(models), now_(now), writer_(text_) {}
 
   /// One sample a model.
   template <class Value>
@@ -40,8 +40,9 @@ class Page {
 
   void fleet();
   void desired_for_wva();
-  void demand();
-  void traffic();
+  void waiting();
+  void served(const DataPlane& plane, const Gateway* gateway);
+  void gateways(const link::Fleet& fleet);
   void decisions();
   void cold_starts();
   void prometheus();
@@ -50,9 +51,7 @@ class Page {
   std::string take() { return std::move(text_); }
 
  private:
-  void latency(const char* name, const char* help, LatencyHistogram Traffic::*member);
   const ModelRuns& models_;
-  Gateway& gateway_;
   Instant now_;
   std::string text_;
   ExpositionWriter writer_;
@@ -135,10 +134,24 @@ void Page::desired_for_wva() {
   }
 }
 
-void Page::demand() {
-  auto of = [this](const ModelRun& m) { return gateway_.demand(m.name()); };
-  per_model("tidegate_queue_requests", MetricType::kGauge, "Requests waiting at the gateway.",
-            [&](const ModelRun& m) { return of(m).queued_requests; });
+void Page::served(const DataPlane& plane, const Gateway* gateway) {
+  std::vector<const spec::Model*> specs;
+  for (const auto& model : models_) specs.push_back(&model->model());
+  write_demand_metrics(writer_, specs, plane);
+  if (gateway != nullptr) write_traffic_metrics(writer_, specs, *gateway);
+}
+
+void Page::gateways(const link::Fleet& fleet) {
+  double connected = 0, lost = 0;
+  for (const auto& gateway : fleet.gateways()) (gateway.connected ? connected : lost) += 1;
+  const char* name = "tidegate_gateways";
+  writer_.family(name, MetricType::kGauge,
+                 "Gateways elsewhere; one that is lost counts as it was for a while.");
+  writer_.sample(name, {{"state", "connected"}}, connected);
+  writer_.sample(name, {{"state", "lost"}}, lost);
+}
+
+void Page::waiting() {
   writer_.family("tidegate_waiting_requests", MetricType::kGauge,
                  "Requests waiting at the gateway and in the engines; absent while unknown.");
   for (const auto& model : models_) {
@@ -151,103 +164,6 @@ void Page::demand() {
     signal::Signal waiting = signal::waiting_requests(model->last_observation());
     if (waiting.absent()) continue;
     writer_.sample("llm_queue_depth", {{"model", model->name()}}, waiting.value);
-  }
-  per_model("tidegate_queue_tokens", MetricType::kGauge, "Prompt tokens waiting at the gateway.",
-            [&](const ModelRun& m) { return of(m).queued_tokens; });
-  per_model("tidegate_queue_output_tokens", MetricType::kGauge,
-            "Output tokens expected of what waits at the gateway.",
-            [&](const ModelRun& m) { return of(m).queued_output_tokens; });
-  per_model("tidegate_queue_bytes", MetricType::kGauge, "Bytes of bodies waiting at the gateway.",
-            [&](const ModelRun& m) { return of(m).queued_bytes; });
-  per_model("tidegate_queue_limit_requests", MetricType::kGauge, "queue.maxRequests of the spec.",
-            [](const ModelRun& m) { return m.model().queue.max_requests; });
-  per_model("tidegate_dispatched_requests", MetricType::kGauge,
-            "Requests bound to a replica and not finished.",
-            [&](const ModelRun& m) { return of(m).dispatched_requests; });
-  per_model("tidegate_credit_requests", MetricType::kGauge, "Requests that replicas may hold now.",
-            [&](const ModelRun& m) { return of(m).credit_requests; });
-  per_model("tidegate_credit_withheld_requests", MetricType::kGauge,
-            "Credit taken from replicas whose KV thrashes.",
-            [&](const ModelRun& m) { return of(m).withheld_requests; });
-  per_model("tidegate_arrivals_total", MetricType::kCounter,
-            "Requests that arrived, rejected included.",
-            [&](const ModelRun& m) { return of(m).arrived_total; });
-  per_model("tidegate_prompt_tokens_total", MetricType::kCounter, "Prompt tokens that arrived.",
-            [&](const ModelRun& m) { return of(m).prompt_tokens_total; });
-  per_model("tidegate_expected_output_tokens_total", MetricType::kCounter,
-            "Output tokens expected of the requests that arrived, as judged when they did.",
-            [&](const ModelRun& m) { return of(m).expected_output_tokens_total; });
-  per_model("tidegate_output_tokens_total", MetricType::kCounter,
-            "Output tokens of finished requests.",
-            [&](const ModelRun& m) { return of(m).output_tokens_total; });
-}
-
-void Page::latency(const char* name, const char* help, LatencyHistogram Traffic::*member) {
-  writer_.family(name, MetricType::kHistogram, help);
-  for (const auto& model : models_) {
-    const Traffic* t = gateway_.traffic(model->name());
-    if (t == nullptr) continue;
-    const LatencyHistogram& h = t->*member;
-    writer_.histogram(name, {{"model", model->name()}}, LatencyHistogram::kBounds, h.counts, h.sum);
-  }
-}
-
-void Page::traffic() {
-  writer_.family("tidegate_requests_total", MetricType::kCounter,
-                 "Requests that ended, by outcome.");
-  for (const auto& model : models_) {
-    const Traffic* t = gateway_.traffic(model->name());
-    for (std::size_t i = 0; t != nullptr && i < kOutcomes; ++i) {
-      writer_.sample(
-          "tidegate_requests_total",
-          {{"model", model->name()}, {"outcome", EnumTokens<route::Outcome>::kTokens[i]}},
-          static_cast<double>(t->by_outcome[i]));
-    }
-  }
-  per_model("tidegate_slo_attainment", MetricType::kGauge,
-            "Share of requests that met the SLO since the start.", [this](const ModelRun& m) {
-              const Traffic* t = gateway_.traffic(m.name());
-              return t == nullptr ? 1 : t->attainment();
-            });
-  per_model("tidegate_retries_total", MetricType::kCounter,
-            "Requests placed on another replica before their first byte.",
-            [this](const ModelRun& m) {
-              const Traffic* t = gateway_.traffic(m.name());
-              return t == nullptr ? 0 : t->retries;
-            });
-  latency("tidegate_ttft_seconds", "Arrival to first token.", &Traffic::ttft_seconds);
-  latency("tidegate_itl_seconds", "Mean time between tokens of a request.", &Traffic::itl_seconds);
-  latency("tidegate_e2e_seconds", "Arrival to last byte.", &Traffic::e2e_seconds);
-  latency("tidegate_queue_seconds", "Arrival to the binding to a replica.",
-          &Traffic::queue_seconds);
-  per_model("tidegate_slo_requests_total", MetricType::kCounter,
-            "Requests the SLO was held against: all but those whose client left.",
-            [this](const ModelRun& m) {
-              const Traffic* t = gateway_.traffic(m.name());
-              return t == nullptr ? 0 : t->judged;
-            });
-  per_model("tidegate_slo_met_requests_total", MetricType::kCounter, "Of those, that met it.",
-            [this](const ModelRun& m) {
-              const Traffic* t = gateway_.traffic(m.name());
-              return t == nullptr ? 0 : t->met;
-            });
-  writer_.family("tidegate_slo_objective_ratio", MetricType::kGauge,
-                 "Share of requests that must meet the SLO: its largest percentile.");
-  for (const auto& model : models_) {
-    double objective = 0;
-    const spec::Slo& slo = model->model().slo;
-    for (const auto* bound : {&slo.ttft, &slo.itl, &slo.e2e}) {
-      if (*bound) objective = std::max(objective, (*bound)->percentile);
-    }
-    if (objective > 0) {
-      writer_.sample("tidegate_slo_objective_ratio", {{"model", model->name()}}, objective);
-    }
-  }
-  writer_.family("tidegate_refused_total", MetricType::kCounter,
-                 "Requests refused before a model was found, by HTTP status.");
-  for (const auto& [status, n] : gateway_.refused()) {
-    writer_.sample("tidegate_refused_total", {{"status", std::to_string(status)}},
-                   static_cast<double>(n));
   }
 }
 
@@ -331,13 +247,15 @@ void Page::process(double time_scale, std::int64_t journal_dropped) {
 
 }  // namespace
 
-std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                         const Journal& journal, const GpuWatch* gpus) {
-  Page page(models, gateway, clock.now());
+std::string metrics_text(const ModelRuns& models, const RunFront& front,
+                         const net::WorldClock& clock, const Journal& journal,
+                         const GpuWatch* gpus) {
+  Page page(models, clock.now());
   page.fleet();
   page.desired_for_wva();
-  page.demand();
-  page.traffic();
+  page.waiting();
+  page.served(front.plane, front.gateway);
+  if (front.fleet != nullptr) page.gateways(*front.fleet);
   page.decisions();
   page.cold_starts();
   page.prometheus();

@@ -242,14 +242,14 @@ void ModelRun::observe() {
   last_ = seen.observation;
   active_replicas_ = 0;
   for (const auto& variant : last_.variants) active_replicas_ += variant.fleet.active().value();
-  if (!in_step() && parts_.loop.now() - began_ < kAdoptPatience) return;
+  const bool all_seen = in_step();
+  if (all_seen) parts_.gateway.all_told(name());
+  if (!all_seen && parts_.loop.now() - began_ < kAdoptPatience) return;
   feed(std::move(seen));
 }
 
 control::Observed ModelRun::observed(Instant now) const {
-  control::GatewaySight gateway{.demand = parts_.gateway.demand(name())};
-  parts_.gateway.latency_signals(name(), loaded_.model.scaling.window, gateway.ttft_p99_seconds,
-                                 gateway.itl_p99_seconds);
+  const control::GatewaySight gateway = parts_.gateway.sight(name(), loaded_.model.scaling.window);
   std::map<ReplicaId, route::ReplicaView> views;
   for (const auto& view : parts_.gateway.replica_views(name())) views[view.replica] = view;
   std::vector<control::ReplicaSight> sights;

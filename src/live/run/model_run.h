@@ -18,7 +18,7 @@
 #include "format/spec_yaml.h"
 #include "format/tape.h"
 #include "live/actuate/actuator.h"
-#include "live/gateway/gateway.h"
+#include "live/gateway/data_plane.h"
 #include "live/net/clock.h"
 #include "live/net/loop.h"
 #include "live/run/ledger.h"
@@ -45,7 +45,7 @@ struct RunParts {
   net::Loop& loop;
   net::HttpClient& client;
   net::WorldClock& clock;
-  Gateway& gateway;
+  DataPlane& gateway;  ///< this process's, or those elsewhere
   Scraper& scraper;
   Journal& journal;
   DevicePool& devices;

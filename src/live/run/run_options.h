@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/fields.h"
 #include "live/external_metrics/options.h"
 #include "live/keda/scaler.h"
 #include "live/net/http.h"
@@ -28,8 +29,19 @@ struct LeaderWish {
   std::string ns;  ///< empty: the context's own
 };
 
+/// --role: which parts of a run this process is.
+enum class Role : std::uint8_t {
+  kAll,         ///< gateway and controller in one
+  kController,  ///< decides and scales; gateways are elsewhere, and find it
+  kGateway,     ///< serves; whoever leads is found at RunOptions::leaders
+};
+
 struct RunOptions {
-  std::vector<std::string> files;  ///< -f, at least one where no cluster is followed
+  Role role = Role::kAll;
+  net::Address gateways{"127.0.0.1", 8083};  ///< --gateway-address: where a controller hears them
+  std::vector<net::Address> leaders;         ///< --leader, of a gateway
+  std::string link_token;                    ///< of --gateway-token-file; empty: none
+  std::vector<std::string> files;            ///< -f, at least one where no cluster is followed
   std::optional<FollowCluster> cluster;
   std::optional<LeaderWish> leader;
   net::Address gateway{"0.0.0.0", 8080};
@@ -49,3 +61,10 @@ struct RunOptions {
 };
 
 }  // namespace tidegate::live
+
+namespace tidegate {
+template <>
+struct EnumTokens<live::Role> {
+  static constexpr std::string_view kTokens[] = {"all", "controller", "gateway"};
+};
+}  // namespace tidegate

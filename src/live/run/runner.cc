@@ -17,7 +17,7 @@
 #include "live/net/tls/tls_server.h"
 #include "live/run/cloud_metrics.h"
 #include "live/run/decisions.h"
-#include "live/run/status.h"
+#include "live/run/host_name.h"
 
 namespace tidegate::live {
 namespace {
@@ -55,7 +55,6 @@ Result<void> Runner::open() {
   clusters_ = std::make_unique<kube::Clusters>(loop_);
   accounts_ = std::make_unique<aws::Accounts>(loop_, *client_);
   outside_ = std::make_unique<net::CurlClient>(loop_);
-  gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
   scraper_ =
       std::make_unique<Scraper>(loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
                                 [this](const ScrapeReport& report) {
@@ -67,27 +66,59 @@ Result<void> Runner::open() {
                                     }
                                   }
                                 });
-  gateway_->on_drained([this](const std::string& model, ReplicaId id) {
-    if (ModelRun* run = find(model); run != nullptr) run->drained(id);
-  });
   if (!options_.tape.empty()) {
     auto file = std::make_shared<std::ofstream>(options_.tape, std::ios::trunc);
     if (!*file) return fail(fmt::format("tape {}: {}", options_.tape, std::strerror(errno)));
     tape_ = std::make_unique<format::TapeWriter>([file](std::string_view line) { *file << line; });
   }
-  gateway_->on_routed([this](const std::string& model, const route::Event& event, Instant now,
-                             const std::vector<route::Action>& actions) {
-    if (tape_ != nullptr) tape_->route(model, event, now, actions);
-    if (actions.empty() && std::holds_alternative<route::Arrived>(event)) {
-      if (ModelRun* run = find(model); run != nullptr) run->waits();
-    }
-  });
+  if (auto done = open_front(); !done) return done;
   if (options_.cluster) {
     if (auto done = open_operator(); !done) return done;
   }
   if (auto done = open_leadership(); !done) return done;
   if (auto done = open_models(); !done) return done;
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
+  if (auto done = open_gateway_listening(); !done) return done;
+  cloud_ = std::make_unique<CloudMetrics>(loop_, *accounts_,
+                                          [this] { return leads_ ? &models_ : nullptr; });
+  gpus_ = std::make_unique<GpuWatch>(loop_, *outside_, [this] { return gpu_pages(models_); });
+  if (auto done = open_admin(); !done) return done;
+  if (auto done = open_keda(); !done) return done;
+  if (auto done = open_external_metrics(); !done) return done;
+  write_run_file();
+  return {};
+}
+
+/// What is in front of the replicas.
+Result<void> Runner::open_front() {
+  auto drained = [this](const std::string& model, ReplicaId id) {
+    if (ModelRun* run = find(model); run != nullptr) run->drained(id);
+  };
+  auto waits = [this](const std::string& model) {
+    if (ModelRun* run = find(model); run != nullptr) run->waits();
+  };
+  if (options_.role == Role::kController && !options_.dry_run) {
+    link::FleetOptions options;
+    options.server.listen = options_.gateways;
+    options.server.token = options_.link_token;
+    options.name = host_name();
+    auto fleet = link::Fleet::listen(loop_, *clock_, std::move(options), {drained, waits});
+    if (!fleet) return fail(fleet.error().within("--gateway-address"));
+    fleet_ = std::move(*fleet);
+    return {};
+  }
+  gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
+  gateway_->on_drained(drained);
+  gateway_->on_routed([this, waits](const std::string& model, const route::Event& event,
+                                    Instant now, const std::vector<route::Action>& actions) {
+    if (tape_ != nullptr) tape_->route(model, event, now, actions);
+    if (actions.empty() && std::holds_alternative<route::Arrived>(event)) waits(model);
+  });
+  return {};
+}
+
+Result<void> Runner::open_gateway_listening() {
+  if (gateway_ == nullptr) return {};
   std::shared_ptr<net::TlsServer> tls;
   if (!options_.gateway_certificate.empty()) {
     auto made = net::TlsServer::create(
@@ -98,14 +129,22 @@ Result<void> Runner::open() {
   auto bound = gateway_->listen(options_.gateway, std::move(tls));
   if (!bound) return fail(bound.error().within("gateway"));
   gateway_address_ = *bound;
-  cloud_ = std::make_unique<CloudMetrics>(loop_, *accounts_,
-                                          [this] { return leads_ ? &models_ : nullptr; });
-  gpus_ = std::make_unique<GpuWatch>(loop_, *outside_, [this] { return gpu_pages(models_); });
-  if (auto done = open_admin(); !done) return done;
-  if (auto done = open_keda(); !done) return done;
-  if (auto done = open_external_metrics(); !done) return done;
-  write_run_file();
   return {};
+}
+
+std::optional<net::Address> Runner::gateways_address() const {
+  if (fleet_ == nullptr) return std::nullopt;
+  return fleet_->address();
+}
+
+DataPlane& Runner::plane() {
+  if (fleet_ != nullptr) return *fleet_;
+  return *gateway_;
+}
+
+RunFront Runner::front() const {
+  if (fleet_ != nullptr) return {.plane = *fleet_, .fleet = fleet_.get()};
+  return {.plane = *gateway_, .gateway = gateway_.get()};
 }
 
 Result<void> Runner::open_state() {
@@ -122,7 +161,7 @@ Result<void> Runner::open_state() {
 }
 
 RunParts Runner::parts() {
-  RunParts out = {loop_,   *client_,   *clock_,    *gateway_, *scraper_, *journal_,  *devices_,
+  RunParts out = {loop_,   *client_,   *clock_,    plane(),   *scraper_, *journal_,  *devices_,
                   *ports_, *clusters_, *accounts_, *outside_, options_,  tape_.get()};
   out.handled = [this](const ModelRun& run) {
     if (keda_ != nullptr) keda_->handled(run);
@@ -145,6 +184,11 @@ Result<void> Runner::open_models() {
 void Runner::hand_models_to_gateway() {
   std::vector<spec::Model> specs;
   for (const auto& model : models_) specs.push_back(model->model());
+  hand_models_to_gateway(std::move(specs));
+}
+
+void Runner::hand_models_to_gateway(std::vector<spec::Model> specs) {
+  if (fleet_ != nullptr) return fleet_->set_models(specs);
   gateway_->set_models(std::move(specs));
 }
 
@@ -193,7 +237,7 @@ void Runner::follow_keda() {
 
 Result<void> Runner::open_external_metrics() {
   if (!options_.external_metrics) return {};
-  auto opened = ExternalMetrics::open({loop_, *clusters_, *gateway_, models_},
+  auto opened = ExternalMetrics::open({loop_, *clusters_, plane(), models_},
                                       *options_.external_metrics, options_.state_dir);
   if (!opened) return fail(opened.error());
   external_metrics_ = std::move(*opened);
@@ -203,9 +247,11 @@ Result<void> Runner::open_external_metrics() {
 
 void Runner::write_run_file() {
   Json file = {{"pid", getpid()},
-               {"gateway", gateway_address_.text()},
+               {"role", std::string(token(options_.role))},
                {"admin", admin_address_.text()},
                {"timeScale", options_.time_scale}};
+  if (gateway_ != nullptr) file["gateway"] = gateway_address_.text();
+  if (fleet_ != nullptr) file["gateways"] = fleet_->address().text();
   if (keda_ != nullptr) file["keda"] = keda_->scaler().address().text();
   if (external_metrics_ != nullptr) {
     file["externalMetrics"] = external_metrics_->address().text();
@@ -216,7 +262,11 @@ void Runner::write_run_file() {
 void Runner::begin() {
   for (auto& model : models_) model->begin();
   if (cluster_models_ != nullptr) begin_operator();
-  if (election_ != nullptr) election_->start();
+  if (election_ != nullptr) {
+    election_->start();
+  } else if (fleet_ != nullptr) {
+    fleet_->lead(true, "");
+  }
   if (options_.dry_run) return;
   if (cluster_models_ == nullptr) stop_strays_once();
   watch_files();
@@ -226,6 +276,7 @@ void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
     journal_->reached(clock_->now());
     tell_cluster();
+    if (fleet_ != nullptr && !leads_) fleet_->lead(false, election_->holder());
     if (files_->changed()) {
       reload();
     } else if (look_again_) {
@@ -236,36 +287,44 @@ void Runner::watch_files() {
 }
 
 std::string Runner::status_json() {
-  return live::status_json(models_, *gateway_, *clock_, gateway_address_, keda_.get(), gpus_.get());
+  return live::status_json(models_, front(), *clock_, gateway_address_, keda_.get(), gpus_.get());
 }
 
 std::string Runner::metrics_text() {
-  return live::metrics_text(models_, *gateway_, *clock_, *journal_, gpus_.get());
+  return live::metrics_text(models_, front(), *clock_, *journal_, gpus_.get());
 }
 
 void Runner::shutdown(std::function<void()> done) {
   if (closing_) {  // the second time: at once
     for (auto& model : models_) model->shutdown([] {});
-    gateway_->shutdown([] {});
+    if (gateway_ != nullptr) gateway_->shutdown([] {});
     return;
   }
   closing_ = true;
   loop_.cancel(watch_timer_);
   if (external_metrics_ != nullptr) external_metrics_->drain();
   if (keda_ != nullptr) keda_->shutdown();  // unreachable, it makes KEDA hold what there is
-  gateway_->shutdown([this, done = std::move(done)] {
+  auto end_models = [this, done = std::move(done)] {
     auto left = std::make_shared<std::size_t>(models_.size() + 1);
     auto one_less = [this, left, done] {
-      if (--*left > 0) return;
-      journal_->flush();
-      std::error_code ignored;
-      std::filesystem::remove(options_.state_dir + "/run.json", ignored);
-      if (election_ != nullptr) return election_->release(done);
-      done();
+      if (--*left == 0) stopped(done);
     };
     for (auto& model : models_) model->shutdown(one_less);
     one_less();
-  });
+  };
+  // Gateways elsewhere serve on; they are told what drains until the end.
+  if (gateway_ == nullptr) return end_models();
+  gateway_->shutdown(end_models);
+}
+
+/// Every model has ended.
+void Runner::stopped(const std::function<void()>& done) {
+  if (fleet_ != nullptr) fleet_->shutdown();
+  journal_->flush();
+  std::error_code ignored;
+  std::filesystem::remove(options_.state_dir + "/run.json", ignored);
+  if (election_ != nullptr) return election_->release(done);
+  done();
 }
 
 }  // namespace tidegate::live

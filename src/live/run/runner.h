@@ -1,5 +1,6 @@
 #pragma once
-// Runner: `tidegate run`. Gateway, scraper, controllers, actuators, journal and admin on one loop.
+// Runner: `tidegate run`. Gateway, scraper, controllers, actuators, journal and admin on one loop;
+// with --role controller the gateways are elsewhere (live/fleet_link), gateway_runner.h is one.
 //
 //   auto runner = Runner::create(*loop, options);   // everything that can fail, fails here
 //   (*runner)->begin();
@@ -12,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@
 #include "live/run/model_run.h"
 #include "live/run/run_options.h"
 #include "live/run/spec_files.h"
+#include "live/run/status.h"
 #include "live/run/target_events.h"
 
 namespace tidegate::live {
@@ -47,7 +50,9 @@ class Runner {
   const ExternalMetrics* external_metrics() const { return external_metrics_.get(); }
   const net::WorldClock& clock() const { return *clock_; }
   const std::vector<std::unique_ptr<ModelRun>>& models() const { return models_; }
-  Gateway& gateway() { return *gateway_; }
+  Gateway& gateway() { return *gateway_; }  ///< not with --role controller
+  /// Where gateways are heard; none: the gateway is here.
+  std::optional<net::Address> gateways_address() const;
   std::string status_json();
   std::string metrics_text();
 
@@ -55,6 +60,8 @@ class Runner {
   Runner(net::Loop& loop, RunOptions options);
   Result<void> open();
   Result<void> open_state();
+  Result<void> open_front();
+  Result<void> open_gateway_listening();
   Result<void> open_models();
   Result<void> add_model(const format::LoadedModel& loaded);
   Result<void> open_operator();
@@ -69,6 +76,10 @@ class Runner {
   void follow_keda();
   RunParts parts();
   void hand_models_to_gateway();
+  void hand_models_to_gateway(std::vector<spec::Model> specs);
+  DataPlane& plane();
+  RunFront front() const;
+  void stopped(const std::function<void()>& done);
   void watch_files();
   void take_models();
   void end_models(const std::map<std::string, const format::LoadedModel*>& wanted);
@@ -90,7 +101,8 @@ class Runner {
   std::unique_ptr<net::CurlClient> outside_;
   std::unique_ptr<format::TapeWriter> tape_;
   std::unique_ptr<Scraper> scraper_;
-  std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<Gateway> gateway_;  ///< or, with --role controller:
+  std::unique_ptr<link::Fleet> fleet_;
   std::vector<std::unique_ptr<ModelRun>> models_;
   std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< not wanted any more; draining
   std::unique_ptr<SpecFiles> files_;

@@ -1,25 +1,15 @@
 // What ties a run to a cluster: the Models followed there, what it is told of them, and who leads.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "live/kube/clusters.h"
 #include "live/net/log.h"
+#include "live/run/host_name.h"
 #include "live/run/model_sight.h"
 #include "live/run/runner.h"
 
 namespace tidegate::live {
 
 using net::Level;
-
-namespace {
-
-/// In a pod: the pod's name.
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 && name[0] != 0 ? name : "tidegate";
-}
-
-}  // namespace
 
 Result<void> Runner::open_operator() {
   const FollowCluster& wish = *options_.cluster;
@@ -104,6 +94,7 @@ void Runner::lead(bool leading) {
            {{"identity", election_->identity()}});
   for (auto& model : models_) model->lead(leading);
   if (report_ != nullptr) report_->lead(leading);
+  if (fleet_ != nullptr) fleet_->lead(leading, leading ? "" : election_->holder());
 }
 
 }  // namespace tidegate::live

@@ -149,9 +149,9 @@ Json variants_json(const ModelRun& run, const KedaFeed* keda) {
   return out;
 }
 
-Json replicas_json(const ModelRun& run, Gateway& gateway, Instant now) {
+Json replicas_json(const ModelRun& run, const DataPlane& plane, Instant now) {
   std::map<ReplicaId, route::ReplicaView> views;
-  for (const auto& view : gateway.replica_views(run.name())) views[view.replica] = view;
+  for (const auto& view : plane.replica_views(run.name())) views[view.replica] = view;
   Json out = Json::array();
   for (const auto& [id, info] : run.replicas()) {
     const bool ready = info.stages.total >= Duration(0);
@@ -231,9 +231,9 @@ Json gpus_json(const std::vector<GpuSight>& gpus) {
   return out;
 }
 
-Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant now) {
+Json model_json(ModelRun& run, const RunFront& front, const KedaFeed* keda, Instant now) {
   const control::View view = run.view();
-  const signal::Demand demand = gateway.demand(run.name());
+  const signal::Demand demand = front.plane.demand(run.name());
   const signal::Signal in_flight = signal::in_flight_requests(run.last_observation());
   run.ledger().settle(now);
   Json outcomes = Json::object();
@@ -254,7 +254,8 @@ Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant n
               {"arrivedTotal", demand.arrived_total},
               {"finishedTotal", demand.finished_total},
               {"rejectedTotal", demand.rejected_total}};
-  if (const Traffic* traffic = gateway.traffic(run.name()); traffic != nullptr) {
+  const Traffic* traffic = front.gateway == nullptr ? nullptr : front.gateway->traffic(run.name());
+  if (traffic != nullptr) {
     for (std::size_t i = 0; i < kOutcomes; ++i) {
       outcomes[std::string(EnumTokens<route::Outcome>::kTokens[i])] = traffic->by_outcome[i];
     }
@@ -276,7 +277,7 @@ Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant n
   out["scaleUps"] = run.scale_ups();
   out["scaleDowns"] = run.scale_downs();
   out["variants"] = variants_json(run, keda);
-  out["replicas"] = replicas_json(run, gateway, now);
+  out["replicas"] = replicas_json(run, front.plane, now);
   if (Json asked = prometheus_json(run, now); !asked.is_null())
     out["prometheus"] = std::move(asked);
   out["notes"] = notes_json(run, now);
@@ -284,19 +285,33 @@ Json model_json(ModelRun& run, Gateway& gateway, const KedaFeed* keda, Instant n
   return out;
 }
 
+Json gateways_json(const link::Fleet& fleet) {
+  Json out = Json::array();
+  for (const auto& gateway : fleet.gateways()) {
+    out.push_back({{"name", gateway.name},
+                   {"version", gateway.version},
+                   {"connected", gateway.connected},
+                   {"silentSeconds", to_seconds(gateway.silent)},
+                   {"queuedRequests", gateway.queued},
+                   {"inFlight", gateway.in_flight}});
+  }
+  return out;
+}
+
 }  // namespace
 
-std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                        const net::Address& gateway_address, const KedaFeed* keda,
-                        const GpuWatch* gpus) {
+std::string status_json(const ModelRuns& models, const RunFront& front,
+                        const net::WorldClock& clock, const net::Address& gateway_address,
+                        const KedaFeed* keda, const GpuWatch* gpus) {
   const Instant now = clock.now();
   Json results = Json::array();
-  for (const auto& model : models) results.push_back(model_json(*model, gateway, keda, now));
+  for (const auto& model : models) results.push_back(model_json(*model, front, keda, now));
   Json out = {{"schemaVersion", 1},
               {"version", TIDEGATE_VERSION},
               {"timeScale", clock.scale()},
               {"worldSeconds", to_seconds(now - Instant::from_nanos(0))},
-              {"gateway", gateway_address.text()}};
+              {"gateway", front.gateway == nullptr ? Json(nullptr) : Json(gateway_address.text())}};
+  if (front.fleet != nullptr) out["gateways"] = gateways_json(*front.fleet);
   if (keda != nullptr) out["keda"] = keda_json(*keda);
   if (gpus != nullptr) out["gpus"] = gpus_json(gpus_of(models, *gpus));
   out["results"] = std::move(results);

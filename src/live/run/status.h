@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "live/fleet_link/fleet.h"
+#include "live/gateway/gateway.h"
 #include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
@@ -13,15 +15,23 @@ namespace tidegate::live {
 
 using ModelRuns = std::vector<std::unique_ptr<ModelRun>>;
 
+/// What is in front of the replicas: the gateway of this process, or a fleet of others.
+struct RunFront {
+  const DataPlane& plane;
+  const Gateway* gateway = nullptr;    ///< none: gateways are elsewhere
+  const link::Fleet* fleet = nullptr;  ///< those
+};
+
 /// {schemaVersion, version, timeScale, worldSeconds, gateway, results: [one per model]}; durations
-/// in seconds, unknown is null. With `keda` who calls its scaler, and what each variant's
-/// ScaledObject is told.
-std::string status_json(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                        const net::Address& gateway_address, const KedaFeed* keda = nullptr,
-                        const GpuWatch* gpus = nullptr);
+/// in seconds, unknown is null. With a fleet `gateways` has one for each. With `keda` who calls its
+/// scaler, and what each variant's ScaledObject is told.
+std::string status_json(const ModelRuns& models, const RunFront& front,
+                        const net::WorldClock& clock, const net::Address& gateway_address,
+                        const KedaFeed* keda = nullptr, const GpuWatch* gpus = nullptr);
 /// Families tidegate_*, and llm_* beside them; label sets are bounded by models, variants, outcomes
 /// and reasons.
-std::string metrics_text(const ModelRuns& models, Gateway& gateway, const net::WorldClock& clock,
-                         const Journal& journal, const GpuWatch* gpus = nullptr);
+std::string metrics_text(const ModelRuns& models, const RunFront& front,
+                         const net::WorldClock& clock, const Journal& journal,
+                         const GpuWatch* gpus = nullptr);
 
 }  // namespace tidegate::live

@@ -1,0 +1,119 @@
+#pragma once
+// One attempt of the client: a channel and its stream. A part of client.cc, with gRPC in it: nobody
+// else includes it. gRPC calls on threads of its own.
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "gateway.grpc.pb.h"
+#include "live/fleet_link/client.h"
+#include "live/fleet_link/token.h"
+#include "live/fleet_link/wire.h"
+
+namespace tidegate::live::link {
+
+class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::FromLeader>,
+                      public std::enable_shared_from_this<Attempt> {
+ public:
+  /// Called on gRPC's threads.
+  struct Hooks {
+    std::function<void(const std::shared_ptr<Attempt>&, wire::FromLeader)> read;
+    std::function<void(const std::shared_ptr<Attempt>&)> written;
+    std::function<void(const std::shared_ptr<Attempt>&, grpc::Status)> done;
+  };
+
+  Attempt(net::Address address, const std::string& token, Hooks hooks)
+      : address_(std::move(address)), hooks_(std::move(hooks)) {
+    grpc::ChannelArguments args;
+    // A pause is ours to choose, each time anew.
+    args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 5'000);
+    args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    args.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    args.SetMaxSendMessageSize(kMaxMessageBytes);
+    channel_ = grpc::CreateCustomChannel(address_.text(), grpc::InsecureChannelCredentials(), args);
+    stub_ = wire::GatewayLink::NewStub(channel_);
+    if (!token.empty()) context_.AddMetadata("authorization", authorization_of(token));
+  }
+
+  void begin(const Hello& hello) {
+    self_ = shared_from_this();  // until OnDone
+    stub_->async()->Follow(&context_, this);
+    AddHold();  // operations come from the loop's thread, too
+    writing_ = true;
+    out_ = to_wire(hello);
+    StartWrite(&out_);
+    StartRead(&in_);
+    StartCall();
+  }
+  const net::Address& address() const { return address_; }
+
+  void next() {
+    std::lock_guard lock(mutex_);
+    if (!over_) StartRead(&in_);
+  }
+  bool send(wire::FromGateway message) {
+    std::lock_guard lock(mutex_);
+    if (over_ || writing_) return false;
+    writing_ = true;
+    out_ = std::move(message);
+    StartWrite(&out_);
+    return true;
+  }
+  /// OnDone follows.
+  void end() {
+    {
+      std::lock_guard lock(mutex_);
+      if (std::exchange(over_, true)) return;
+    }
+    context_.TryCancel();
+    RemoveHold();
+  }
+  void wait_done() {
+    std::unique_lock lock(mutex_);
+    done_wake_.wait(lock, [this] { return done_; });
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return end();
+    hooks_.read(shared_from_this(), std::move(in_));
+  }
+  void OnWriteDone(bool ok) override {
+    {
+      std::lock_guard lock(mutex_);
+      writing_ = false;
+    }
+    if (!ok) return end();
+    hooks_.written(shared_from_this());
+  }
+  void OnDone(const grpc::Status& status) override {
+    hooks_.done(shared_from_this(), status);
+    auto last = std::move(self_);
+    std::lock_guard lock(mutex_);
+    done_ = true;
+    done_wake_.notify_all();
+  }
+
+ private:
+  const net::Address address_;
+  const Hooks hooks_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<wire::GatewayLink::Stub> stub_;
+  grpc::ClientContext context_;
+  wire::FromLeader in_;  ///< gRPC's between next() and OnReadDone
+  std::shared_ptr<Attempt> self_;
+  std::mutex mutex_;  ///< over what follows; out_ is gRPC's while writing_
+  std::condition_variable done_wake_;
+  bool writing_ = false, over_ = false, done_ = false;
+  wire::FromGateway out_;
+};
+
+}  // namespace tidegate::live::link

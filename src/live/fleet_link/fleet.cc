@@ -1,0 +1,353 @@
+#include "live/fleet_link/fleet.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/route/options.h"
+#include "live/net/log.h"
+
+namespace tidegate::live::link {
+
+using net::Level;
+
+Fleet::Fleet(net::Loop& loop, const net::WorldClock& clock, FleetOptions options, FleetHooks hooks)
+    : loop_(loop), clock_(clock), options_(std::move(options)), hooks_(std::move(hooks)) {}
+
+Fleet::~Fleet() {
+  loop_.cancel(timer_);
+  shutdown();
+}
+
+Result<std::unique_ptr<Fleet>> Fleet::listen(net::Loop& loop, const net::WorldClock& clock,
+                                             FleetOptions options, FleetHooks hooks) {
+  std::unique_ptr<Fleet> fleet(new Fleet(loop, clock, std::move(options), std::move(hooks)));
+  Fleet* f = fleet.get();
+  auto server = Server::create(
+      loop, fleet->options_.server,
+      {.opened = [f](PeerId peer, const Hello& hello) { f->opened(peer, hello); },
+       .report = [f](PeerId peer, const Report& report) { f->reported(peer, report); },
+       .writable =
+           [f](PeerId peer) {
+             if (Gateway* gateway = f->find(peer)) f->flush(*gateway);
+           },
+       .closed = [f](PeerId peer) { f->closed(peer); }});
+  if (!server) return fail(server.error());
+  fleet->server_ = std::move(*server);
+  fleet->tick();
+  return fleet;
+}
+
+void Fleet::shutdown() {
+  if (server_ != nullptr) server_->shutdown();
+}
+
+void Fleet::set_models(const std::vector<spec::Model>& models) {
+  std::map<std::string, Model> next;
+  for (const spec::Model& spec : models) {
+    auto before = models_.find(spec.name);
+    Model& model = next[spec.name];
+    if (before != models_.end()) model = std::move(before->second);
+    model.spec = spec;
+    if (before != models_.end()) continue;
+    for (auto& [id, gateway] : gateways_) {
+      if (auto at = gateway.models.find(spec.name); at != gateway.models.end()) {
+        model.demand.heard(id, at->second.last.demand, gateway.heard);
+      }
+    }
+  }
+  // One that left: its replicas drain; what they hold must be heard of until they are gone.
+  for (auto& [name, model] : models_) {
+    if (!next.contains(name) && !model.replicas.empty()) next[name] = std::move(model);
+  }
+  models_ = std::move(next);
+}
+
+void Fleet::lead(bool leading, const std::string& holder) {
+  if (leading) {
+    if (!leads_) began_ = loop_.now();
+    server_->lead(options_.name);
+  } else {
+    server_->follow(holder);
+    while (!gateways_.empty()) forget(gateways_.begin()->first);
+  }
+  leads_ = leading;
+}
+
+bool Fleet::settled() const { return leads_ && loop_.now() - began_ >= options_.settle; }
+
+// ---- gateways come, speak and go ----
+
+void Fleet::opened(PeerId peer, const Hello& hello) {
+  const GatewayId id(hello.incarnation);
+  // The same gateway as another process: of the one before nothing is left.
+  for (auto it = gateways_.begin(); it != gateways_.end();) {
+    const auto before = it++;
+    const bool same = before->second.hello.name == hello.name && !before->second.peer;
+    if (same && before->first != id) forget(before->first);
+  }
+  Gateway& gateway = gateways_[id];
+  if (gateway.peer) server_->close(gateway.peer, "the gateway came again");
+  gateway.hello = hello;
+  gateway.peer = peer;
+  gateway.heard = loop_.now();
+  gateway.acked = 0;
+  gateway.greeted = false;
+  for (auto& [name, model] : models_) {
+    gateway.dirty.insert(name);
+    model.demand.heard(id, gateway.models[name].last.demand, gateway.heard);
+  }
+  net::log(Level::kInfo, "a gateway came", {{"gateway", hello.name}, {"version", hello.version}});
+  for (auto& [name, model] : models_) share_soon(name);
+}
+
+void Fleet::reported(PeerId peer, const Report& report) {
+  Gateway* gateway = find(peer);
+  if (gateway == nullptr) return;
+  gateway->heard = loop_.now();
+  const bool read = report.acked > gateway->acked;
+  gateway->acked = std::max(gateway->acked, report.acked);
+  for (const ModelReport& row : report.models) take(*gateway, row);
+  const GatewayId id(gateway->hello.incarnation);
+  std::set<std::string> waiting;
+  for (auto& [name, model] : models_) {
+    AtGateway& at = gateway->models[name];
+    model.demand.heard(id, at.last.demand, gateway->heard);
+    if (read) {
+      for (auto& [replica, grant] : at.grants) grant.acked(gateway->acked);
+    }
+    if (at.last.demand.queued_requests > 0) waiting.insert(name);
+    if (waiting.contains(name) || (read && model.unread)) share_soon(name);
+    look_drained(name, model);
+  }
+  flush_soon();
+  for (const std::string& name : waiting) hooks_.waits(name);
+}
+
+void Fleet::take(Gateway& gateway, const ModelReport& report) {
+  if (!gateway.models.contains(report.model) && gateway.models.size() >= kMaxModels) return;
+  AtGateway& at = gateway.models[report.model];
+  at.last = report;
+  at.held.clear();
+  for (const Held& held : report.replicas) at.held[held.replica] = held;
+}
+
+void Fleet::closed(PeerId peer) {
+  Gateway* gateway = find(peer);
+  if (gateway == nullptr) return;
+  gateway->peer = {};
+  for (auto& [name, model] : models_) model.demand.lost(GatewayId(gateway->hello.incarnation));
+  net::log(Level::kWarn, "a gateway is lost: nothing falls until it is back or forgotten",
+           {{"gateway", gateway->hello.name}});
+}
+
+void Fleet::forget(GatewayId id) {
+  auto it = gateways_.find(id);
+  net::log(Level::kInfo, "a gateway is gone", {{"gateway", it->second.hello.name}});
+  if (it->second.peer) server_->close(it->second.peer, "not heard for too long");
+  gateways_.erase(it);
+  for (auto& [name, model] : models_) {
+    model.demand.gone(id);
+    share_soon(name);
+    look_drained(name, model);
+  }
+  flush_soon();
+}
+
+void Fleet::tick() {
+  const Instant now = loop_.now();
+  std::vector<GatewayId> over;
+  for (const auto& [id, gateway] : gateways_) {
+    if (now - gateway.heard >= options_.grace) over.push_back(id);
+  }
+  for (const GatewayId id : over) forget(id);
+  for (auto& [name, model] : models_) {
+    share_soon(name);
+    look_drained(name, model);
+  }
+  flush_soon();
+  timer_ = loop_.after(std::max(clock_.to_wall(kPeriod), kLeastPeriod), [this] { tick(); });
+}
+
+// ---- replicas ----
+
+void Fleet::replica_up(const std::string& model, const route::ReplicaUp& up,
+                       const net::Address& address) {
+  Model* m = find(model);
+  if (m == nullptr) return;
+  Replica& replica = m->replicas[up.replica];
+  if (replica.news.draining) replica.credit = {};  // it slept, or was started anew
+  replica.drained = false;
+  replica.news.up = up;
+  replica.news.address = address;
+  replica.news.draining = false;
+  touch(model);
+  share_soon(model);
+}
+
+void Fleet::replica_draining(const std::string& model, ReplicaId id) {
+  Replica* replica = find(model, id);
+  if (replica == nullptr || replica->news.draining) return;
+  replica->news.draining = true;
+  for (auto& [gateway_id, gateway] : gateways_) {
+    if (auto at = gateway.models.find(model); at != gateway.models.end()) {
+      at->second.grants[id].told_draining = 0;
+    }
+  }
+  touch(model);
+  look_drained(model, *find(model));
+}
+
+void Fleet::replica_down(const std::string& model, ReplicaId id) {
+  Model* m = find(model);
+  if (m == nullptr || m->replicas.erase(id) == 0) return;
+  for (auto& [gateway_id, gateway] : gateways_) {
+    if (auto at = gateway.models.find(model); at != gateway.models.end()) {
+      at->second.grants.erase(id);
+    }
+  }
+  touch(model);
+}
+
+void Fleet::scraped(const std::string& model, ReplicaId id, const signal::ReplicaSignals& page) {
+  Replica* replica = find(model, id);
+  const auto read = scraped_of(id, page);
+  if (replica == nullptr || !read) return;
+  std::int64_t held = 0, ended = 0;
+  for (const auto& [gateway_id, gateway] : gateways_) {
+    auto at = gateway.models.find(model);
+    if (at == gateway.models.end()) continue;
+    if (auto it = at->second.held.find(id); it != at->second.held.end()) {
+      held += it->second.requests;
+      ended += it->second.ended;
+    }
+  }
+  // KV that thrashes is judged here, of the whole: each router alone would see but its part of it.
+  replica->credit.look({.preempted = read->preempted,
+                        .swapped = read->swapped,
+                        .held = held,
+                        .running = read->running,
+                        .ended = ended,
+                        .at = clock_.now()},
+                       replica->news.up.max_requests);
+  ++replica->news.scrapes;
+  replica->news.scraped = *read;
+  for (auto& [gateway_id, gateway] : gateways_) gateway.dirty.insert(model);  // told each period
+}
+
+void Fleet::all_told(const std::string& model) {
+  Model* m = find(model);
+  if (m == nullptr || std::exchange(m->all, true)) return;
+  touch(model);
+}
+
+// ---- views ----
+
+control::GatewaySight Fleet::counted(const Model& model) const {
+  control::GatewaySight out = model.demand.sight(
+      loop_.now(), kStale,
+      settled() ? control::Gateways::Known::kAll : control::Gateways::Known::kMoreMayCome);
+  out.age = clock_.to_world(out.age);
+  for (const auto& [id, replica] : model.replicas) {
+    if (!replica.news.draining) {
+      out.demand.withheld_requests += replica.news.up.max_requests - replica.whole();
+    }
+  }
+  return out;
+}
+
+control::GatewaySight Fleet::sight(const std::string& model, Duration) const {
+  const Model* m = find(model);
+  if (m == nullptr) return {.freshness = signal::Freshness::kStale, .coverage = 0};
+  control::GatewaySight out = counted(*m);
+  workload::Sketch ttft, itl;
+  for (const auto& [id, gateway] : gateways_) {
+    auto at = gateway.models.find(model);
+    if (at == gateway.models.end()) continue;
+    for (const auto& [bucket, count] : at->second.last.ttft) ttft.fill(bucket, count);
+    for (const auto& [bucket, count] : at->second.last.itl) itl.fill(bucket, count);
+  }
+  auto p99 = [&](const workload::Sketch& sketch) -> signal::Signal {
+    if (sketch.count() == 0) return {};
+    return {sketch.quantile(0.99), clock_.now(), signal::Source::kGateway, out.freshness,
+            out.coverage};
+  };
+  out.ttft_p99_seconds = p99(ttft);
+  out.itl_p99_seconds = p99(itl);
+  return out;
+}
+
+signal::Demand Fleet::demand(const std::string& model) const {
+  const Model* m = find(model);
+  return m == nullptr ? signal::Demand{} : counted(*m).demand;
+}
+
+std::vector<route::ReplicaView> Fleet::replica_views(const std::string& model) const {
+  std::vector<route::ReplicaView> out;
+  const Model* m = find(model);
+  if (m == nullptr) return out;
+  for (const auto& [id, replica] : m->replicas) {
+    route::ReplicaView view{.replica = id,
+                            .variant = replica.news.up.variant,
+                            .draining = replica.news.draining,
+                            .credit = replica.whole(),
+                            .withheld = replica.news.up.max_requests - replica.whole()};
+    for (const auto& [gateway_id, gateway] : gateways_) {
+      auto at = gateway.models.find(model);
+      if (at == gateway.models.end()) continue;
+      if (auto held = at->second.held.find(id); held != at->second.held.end()) {
+        view.in_flight += held->second.requests;
+        view.in_flight_tokens += held->second.tokens;
+        view.ended += held->second.ended;
+      }
+    }
+    out.push_back(view);
+  }
+  return out;
+}
+
+route::Options Fleet::router_options(const std::string& model) const {
+  const Model* m = find(model);
+  return m == nullptr ? route::Options{} : route::router_options(m->spec);
+}
+
+std::vector<GatewayView> Fleet::gateways() const {
+  std::vector<GatewayView> out;
+  for (const auto& [id, gateway] : gateways_) {
+    GatewayView view{.name = gateway.hello.name,
+                     .version = gateway.hello.version,
+                     .connected = static_cast<bool>(gateway.peer),
+                     .silent = loop_.now() - gateway.heard};
+    for (const auto& [name, at] : gateway.models) {
+      view.queued += at.last.demand.queued_requests;
+      view.in_flight += at.last.demand.dispatched_requests;
+    }
+    out.push_back(std::move(view));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return out;
+}
+
+Fleet::Gateway* Fleet::find(PeerId peer) {
+  for (auto& [id, gateway] : gateways_) {
+    if (gateway.peer == peer) return &gateway;
+  }
+  return nullptr;
+}
+
+Fleet::Model* Fleet::find(const std::string& model) {
+  auto it = models_.find(model);
+  return it == models_.end() ? nullptr : &it->second;
+}
+
+const Fleet::Model* Fleet::find(const std::string& model) const {
+  return const_cast<Fleet*>(this)->find(model);
+}
+
+Fleet::Replica* Fleet::find(const std::string& model, ReplicaId id) {
+  Model* m = find(model);
+  if (m == nullptr) return nullptr;
+  auto it = m->replicas.find(id);
+  return it == m->replicas.end() ? nullptr : &it->second;
+}
+
+}  // namespace tidegate::live::link

@@ -1,0 +1,210 @@
+#include "live/run/gateway_runner.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "live/net/log.h"
+#include "live/net/tls/tls_server.h"
+#include "live/run/host_name.h"
+
+namespace tidegate::live {
+
+using net::Level;
+
+namespace {
+
+constexpr Duration kWatchPeriod = seconds(1);
+constexpr std::string_view kAskController =
+    "this process is a gateway (--role gateway): ask the controller that leads";
+
+/// Of this process: who comes back under another is another.
+std::uint64_t by_chance() {
+  std::random_device device;
+  const std::uint64_t high = device();
+  return high << 32 | device() | 1;
+}
+
+}  // namespace
+
+GatewayRunner::GatewayRunner(net::Loop& loop, RunOptions options)
+    : loop_(loop), options_(std::move(options)), clock_(options_.time_scale) {}
+
+GatewayRunner::~GatewayRunner() { loop_.cancel(watch_timer_); }
+
+Result<std::unique_ptr<GatewayRunner>> GatewayRunner::create(net::Loop& loop, RunOptions options) {
+  std::unique_ptr<GatewayRunner> runner(new GatewayRunner(loop, std::move(options)));
+  if (auto opened = runner->open(); !opened) return fail(opened.error());
+  return runner;
+}
+
+Result<void> GatewayRunner::open() {
+  files_ = std::make_unique<SpecFiles>(options_.files, options_.profile_dirs);
+  auto loaded = files_->read();
+  if (!loaded) return fail(loaded.error());
+  files_->take(std::move(*loaded));
+  std::error_code error;
+  std::filesystem::create_directories(options_.state_dir, error);
+  if (error) {
+    return fail(fmt::format("state directory {}: {}", options_.state_dir, error.message()));
+  }
+  client_ = std::make_unique<net::HttpClient>(loop_);
+  clusters_ = std::make_unique<kube::Clusters>(loop_);
+  gateway_ = std::make_unique<Gateway>(loop_, *client_, clock_);
+  if (options_.cluster) {
+    if (auto done = open_cluster(); !done) return done;
+  }
+  take_models();
+  std::shared_ptr<net::TlsServer> tls;
+  if (!options_.gateway_certificate.empty()) {
+    auto made = net::TlsServer::create(
+        {.certificate_file = options_.gateway_certificate, .key_file = options_.gateway_key});
+    if (!made) return fail(made.error().within("gateway"));
+    tls = std::move(*made);
+  }
+  auto bound = gateway_->listen(options_.gateway, std::move(tls));
+  if (!bound) return fail(bound.error().within("gateway"));
+  gateway_address_ = *bound;
+  if (auto done = open_follower(); !done) return done;
+  if (auto done = open_admin(); !done) return done;
+  write_run_file();
+  return {};
+}
+
+Result<void> GatewayRunner::open_cluster() {
+  const FollowCluster& wish = *options_.cluster;
+  auto client = clusters_->client({wish.kubeconfig, wish.context});
+  if (!client) return fail(client.error().within("--models-from-cluster"));
+  ClusterModelsOptions options;
+  options.namespaces = wish.namespaces;
+  if (options.namespaces.empty() && !wish.all_namespaces) {
+    options.namespaces.push_back((*client)->access().ns);
+  }
+  options.trusted = wish.trusted;
+  options.informer.seed = options_.seed;
+  cluster_models_ = std::make_unique<ClusterModels>(
+      *client, options,
+      ClusterModelsHooks{
+          .admit = [this](auto& loaded) { return admit(loaded, options_.profile_dirs); },
+          .changed = [this] { take_models(); }});
+  return cluster_models_->claim_for_files(files_->models());
+}
+
+Result<void> GatewayRunner::open_follower() {
+  link::FollowerOptions options;
+  options.leaders = options_.leaders;
+  options.token = options_.link_token;
+  options.name = net::Address{host_name(), gateway_address_.port}.text();
+  options.version = TIDEGATE_VERSION;
+  options.incarnation = by_chance();
+  follower_ = std::make_unique<link::Follower>(loop_, clock_, *gateway_, std::move(options));
+  follower_->set_models(models_);
+  slices_ = std::make_unique<EndpointSlices>(
+      *clusters_,
+      [this](const std::string& model, std::int32_t variant, const link::EngineSight& sight) {
+        follower_->seen(model, variant, sight);
+      });
+  slices_->follow(models_);
+  gateway_->on_routed([this](const std::string& model, const route::Event& event, Instant,
+                             const std::vector<route::Action>& actions) {
+    if (actions.empty() && std::holds_alternative<route::Arrived>(event)) follower_->waits(model);
+  });
+  return {};
+}
+
+Result<void> GatewayRunner::open_admin() {
+  AdminApi api;
+  api.status_json = [this] { return status_json(); };
+  api.metrics_text = [this] { return metrics_text(); };
+  api.ready = [this] { return !closing_; };
+  api.ready_detail = [this] { return leader_words(); };
+  api.decisions_json = [](const std::string&, std::size_t,
+                          std::optional<WallTime>) -> Result<std::string> {
+    return fail(std::string(kAskController));
+  };
+  api.say = [](const std::string&, const control::OperatorSaid&) -> Result<void> {
+    return fail(std::string(kAskController));
+  };
+  admin_ = std::make_unique<AdminServer>(loop_, std::move(api), AdminOptions{options_.admin_token});
+  auto bound = admin_->listen(options_.admin);
+  if (!bound) return fail(bound.error().within("admin"));
+  admin_address_ = *bound;
+  if (!options_.probes) return {};
+  if (auto probes = admin_->listen_probes(*options_.probes); !probes) {
+    return fail(probes.error().within("probes"));
+  }
+  return {};
+}
+
+/// What is in force now: that of the files and of the cluster.
+void GatewayRunner::take_models() {
+  if (closing_) return;
+  std::map<std::string, const spec::Model*> wanted;
+  for (const auto& loaded : files_->models()) wanted[loaded.model.name] = &loaded.model;
+  if (cluster_models_ != nullptr) {
+    for (const auto& [key, entry] : cluster_models_->entries()) {
+      if (entry.in_force) wanted[entry.in_force->model.name] = &entry.in_force->model;
+    }
+  }
+  models_.clear();
+  for (const auto& [name, model] : wanted) models_.push_back(*model);
+  gateway_->set_models(models_);
+  if (follower_ == nullptr) return;
+  follower_->set_models(models_);
+  slices_->follow(models_);
+}
+
+void GatewayRunner::reload() {
+  if (closing_) return;
+  auto read = files_->read();
+  Result<void> taken = read ? Result<void>() : fail(read.error());
+  if (taken && cluster_models_ != nullptr) taken = cluster_models_->claim_for_files(*read);
+  if (!taken) {
+    net::log(Level::kError, "reload: nothing changed, the files have errors",
+             {{"error", taken.error().message}});
+    return;
+  }
+  files_->take(std::move(*read));
+  take_models();
+  net::log(Level::kInfo, "reloaded");
+}
+
+void GatewayRunner::begin() {
+  if (cluster_models_ != nullptr) cluster_models_->start();
+  follower_->start();
+  watch();
+}
+
+void GatewayRunner::watch() {
+  watch_timer_ = loop_.after(kWatchPeriod, [this] {
+    if (files_->changed()) reload();
+    watch();
+  });
+}
+
+void GatewayRunner::write_run_file() const {
+  const nlohmann::ordered_json file = {{"pid", getpid()},
+                                       {"role", std::string(token(options_.role))},
+                                       {"gateway", gateway_address_.text()},
+                                       {"admin", admin_address_.text()},
+                                       {"timeScale", options_.time_scale}};
+  std::ofstream(options_.state_dir + "/run.json") << file.dump() << '\n';
+}
+
+void GatewayRunner::shutdown(std::function<void()> done) {
+  if (closing_) return gateway_->shutdown([] {});
+  closing_ = true;
+  loop_.cancel(watch_timer_);
+  gateway_->shutdown([this, done = std::move(done)] {
+    std::error_code ignored;
+    std::filesystem::remove(options_.state_dir + "/run.json", ignored);
+    done();
+  });
+}
+
+}  // namespace tidegate::live

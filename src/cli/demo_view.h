@@ -5,6 +5,7 @@
 #include <deque>
 #include <string>
 
+#include "live/gateway/gateway.h"
 #include "live/load/load.h"
 #include "live/run/model_run.h"
 

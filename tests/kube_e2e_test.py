@@ -193,6 +193,66 @@ class Kubernetes(OnCluster):
             run.kill()
 
 
+class WarmPool(OnCluster):
+    """Pods whose engines have the routes of sleep."""
+
+    def setUp(self):
+        self.addCleanup(lambda: [os.environ.pop(key, None) for key in self.ENGINE])
+        os.environ.update(self.ENGINE)
+        super().setUp()
+
+    ENGINE = {"VLLM_SERVER_DEV_MODE": "1", "TIDEGATE_ENGINE_SLEEP_MODE": "1"}
+
+    def run_it(self):
+        text = spec(self.port).replace("minReplicas: 0", "minReplicas: 1")
+        run = Run(self.dir, text + """      costPerHour: 4
+      coldStart: {engine: 60s, wakeLevel1: 1s}
+      warmPool: {minReplicas: 1, maxReplicas: 1, costPerHour: 1}
+""")
+        self.runs.append(run)
+        return run.start()
+
+    def pods(self):
+        request = urllib.request.Request(f"{self.api}/api/v1/namespaces/serve/pods")
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        with urllib.request.urlopen(request, timeout=e2e_test.WAIT, context=self.trust) as answer:
+            return [pod["metadata"] for pod in json.loads(answer.read())["items"]]
+
+    def marked(self):
+        return [pod["name"] for pod in self.pods() if "tidegate.dev/sleeping" in pod.get("annotations", {})]
+
+    def awake_and_asleep(self, run, awake, asleep):
+        def there():
+            variant = run.status()["variants"][0]
+            return (variant["ready"], variant["sleeping"]) == (awake, asleep)
+        until(there, f"{awake} awake and {asleep} asleep", alive=run.process)
+
+    def test_a_pod_sleeps_outlives_a_kill_and_is_woken_in_one_call(self):
+        run = self.run_it()
+        self.awake_and_asleep(run, 1, 1)
+        self.assertEqual(self.scale(), 2, "who sleeps counts")
+        sleeper, = self.marked()
+        labels = {pod["name"]: pod["labels"] for pod in self.pods()}
+        self.assertEqual(labels[sleeper]["tidegate.dev/awake"], "false")
+        self.assertEqual(self.ask(run), 200, run.tail())
+        run.kill()
+        run = self.run_it()
+        self.awake_and_asleep(run, 1, 1)
+        self.assertEqual(self.marked(), [sleeper], "found as it was")
+        run.cli("pause", "m")
+        run.cli("scale", "m", "2")
+        self.awake_and_asleep(run, 2, 0)
+        self.assertEqual(self.scale(), 2, "no other was started")
+        until(lambda: not self.marked(), "the marks go")
+        status = json.dumps(run.status())
+        self.assertIn("sleeping", status)
+        for _ in range(4):
+            self.assertEqual(self.ask(run), 200, run.tail())
+        run.cli("resume", "m")
+        self.awake_and_asleep(run, 1, 1)
+
+
 class ClusterRun(Run):
     """A run that takes its Models from the cluster."""
 
@@ -304,6 +364,38 @@ class Operator(OnCluster):
         until(lambda: "this process leads" in second.tail(), "the Lease was given back", alive=second.process)
         self.apply(self.own(minReplicas=3))
         until(lambda: self.scale() == 3, "the other one applies now")
+
+    def test_the_next_leader_begins_with_the_days_that_the_one_before_knew(self):
+        text = self.own(minReplicas=1).replace("policy: concurrency", "policy: tide")
+        self.apply(text)
+        uid = self.model()["metadata"]["uid"]
+        learned = {"type": "Taught", "learned": {"tide": {"season": [1500] * 96}}}
+        self.apply(json.dumps({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "tidegate-learned-m", "namespace": "serve",
+                         "labels": {"app.kubernetes.io/managed-by": "tidegate"}},
+            "data": {"version": "1", "writtenBy": "long-gone", "learned": json.dumps(learned)}}))
+        first = self.run_it("--leader-elect")
+        until(lambda: "by=long-gone" in first.tail(), "what a run before had learned", alive=first.process)
+        first.ready(1)
+        (self.dir / "second").mkdir()
+        second = ClusterRun(self.dir / "second", "", flags=["--leader-elect"])
+        self.runs.append(second)
+        second.start()
+        second.ready(1)
+        first.process.send_signal(signal.SIGTERM)
+        self.assertEqual(first.process.wait(e2e_test.WAIT), 0)
+        kept = json.loads(self.kubectl("get", "configmap", "tidegate-learned-m", "-o", "json").stdout)
+        self.assertNotEqual(kept["data"]["writtenBy"], "long-gone", "handed over before the Lease")
+        self.assertEqual(kept["metadata"]["ownerReferences"][0]["uid"], uid)
+        self.assertIn("season", kept["data"]["learned"])
+        until(lambda: f"by={kept['data']['writtenBy']}" in second.tail(), "the follower goes on from it",
+              alive=second.process)
+
+        def season():
+            said = json.loads(second.cli("explain", "m", "--format", "json").stdout)
+            return json.dumps(said).count("1500") >= 90
+        until(season, "its decisions know the days", alive=second.process)
 
 
 if __name__ == "__main__":

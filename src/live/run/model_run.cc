@@ -175,6 +175,8 @@ void ModelRun::lead(bool leading) {
   feed(control::LeadershipChanged{static_cast<std::uint8_t>(leading ? 1 : 0)});
 }
 
+void ModelRun::teach(const policy::State& learned) { feed(control::Taught{learned}); }
+
 std::string ModelRun::refused() const {
   for (const auto& [variant, words] : target_words_) {
     if (!words.refused.empty() && spec_index(variant) >= 0) return variant + ": " + words.refused;

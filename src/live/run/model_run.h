@@ -79,6 +79,9 @@ class ModelRun {
   void say(const control::OperatorSaid& said);
   /// Leadership came or went: only who leads applies numbers.
   void lead(bool leading);
+  /// What a run before, or another leader, had learned.
+  void teach(const policy::State& learned);
+  policy::State learned() const { return controller_.learned(); }
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
   /// A page of one of its replicas was read.

@@ -76,6 +76,7 @@ Result<void> Runner::open() {
     if (auto done = open_operator(); !done) return done;
   }
   if (auto done = open_leadership(); !done) return done;
+  open_learned();
   if (auto done = open_models(); !done) return done;
   if (options_.dry_run) return {};  // a look serves nobody and leaves no trace
   if (auto done = open_gateway_listening(); !done) return done;
@@ -276,6 +277,7 @@ void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
     journal_->reached(clock_->now());
     tell_cluster();
+    carry_learned();
     if (fleet_ != nullptr && !leads_) fleet_->lead(false, election_->holder());
     if (files_->changed()) {
       reload();
@@ -323,8 +325,7 @@ void Runner::stopped(const std::function<void()>& done) {
   journal_->flush();
   std::error_code ignored;
   std::filesystem::remove(options_.state_dir + "/run.json", ignored);
-  if (election_ != nullptr) return election_->release(done);
-  done();
+  give_back_lead(done);
 }
 
 }  // namespace tidegate::live

@@ -21,6 +21,7 @@
 #include "live/kube/leader_election.h"
 #include "live/operator/cluster_models.h"
 #include "live/operator/cluster_report.h"
+#include "live/operator/learned_maps.h"
 #include "live/run/external_metrics.h"
 #include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
@@ -67,6 +68,10 @@ class Runner {
   Result<void> open_operator();
   void begin_operator();
   void tell_cluster();
+  // What was learned, carried over restarts and leaders (runner_learned.cc).
+  void open_learned();
+  void carry_learned();
+  void give_back_lead(const std::function<void()>& done);
   void announced(const ModelRun& run, const control::Announce& announce);
   Result<void> open_leadership();
   void lead(bool leading);
@@ -108,6 +113,8 @@ class Runner {
   std::unique_ptr<SpecFiles> files_;
   std::unique_ptr<ClusterModels> cluster_models_;   ///< or none
   std::unique_ptr<ClusterReport> report_;           ///< or none
+  std::unique_ptr<LearnedMaps> learned_;            ///< or none
+  std::string learned_ns_;                          ///< of models that are no objects
   std::unique_ptr<TargetEvents> target_events_;     ///< once there is something to say
   std::unique_ptr<kube::LeaderElection> election_;  ///< none: this process leads
   std::string lease_trouble_;                       ///< said last

@@ -94,6 +94,7 @@ void Runner::lead(bool leading) {
            {{"identity", election_->identity()}});
   for (auto& model : models_) model->lead(leading);
   if (report_ != nullptr) report_->lead(leading);
+  if (learned_ != nullptr) learned_->lead(leading);
   if (fleet_ != nullptr) fleet_->lead(leading, leading ? "" : election_->holder());
 }
 

@@ -105,6 +105,10 @@ Answer ApiServer::apply(const Asked& asked, const json& config) {
   }
   ObjectPtr before = store_.find(*asked.kind, asked.ns, asked.name);
   if (!before && !asked.subresource.empty()) return not_found(*asked.kind, asked.name);
+  const std::string onto = text_at(metadata(config), "resourceVersion");
+  if (before && !onto.empty() && onto != text_at(metadata(*before), "resourceVersion")) {
+    return conflict(*asked.kind, asked.name);
+  }
   json object = before ? *before : json();
   std::vector<Cause> causes;
   bool force = asked.query("force") == "true";

@@ -1,0 +1,52 @@
+#include "live/operator/learned_text.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "core/control/events.h"
+#include "format/codec.h"
+
+namespace tidegate::live {
+namespace {
+
+/// Lists are as long as this version's, or empty; what indexes them is within them.
+bool sound(const policy::TideState& s) {
+  auto fits = [](const auto& list, std::size_t size) {
+    return list.empty() || list.size() == size;
+  };
+  return fits(s.season, policy::kTideSeasonSlots) && fits(s.errors, policy::kTidePredictors) &&
+         fits(s.flights, policy::kTideWays) && fits(s.late, policy::kTideWays) &&
+         fits(s.late_sum, policy::kTideWays) && fits(s.late_squares, policy::kTideWays) &&
+         fits(s.cost, policy::kTideWays) && fits(s.surprises, std::size(policy::kTideSurprises)) &&
+         s.way >= 0 && s.way < static_cast<std::int64_t>(policy::kTideWays) && s.scored >= 0 &&
+         s.credit > 0 && s.credit <= 1 && s.luck > 0 && s.dispersion >= 0 &&
+         s.surprise_hours >= 0 && s.prompt_weight >= 0 && s.output_weight >= 0;
+}
+
+Result<void> small_enough(std::size_t bytes) {
+  if (bytes <= kMostLearnedBytes) return {};
+  return fail("what was learned is " + std::to_string(bytes) + " bytes; the most is " +
+              std::to_string(kMostLearnedBytes));
+}
+
+}  // namespace
+
+Result<std::string> learned_text(const policy::State& learned) {
+  if (!learned.tide) return std::string();
+  std::string text = format::to_json(control::Event(control::Taught{learned}));
+  if (auto fits = small_enough(text.size()); !fits) return fail(fits.error());
+  return text;
+}
+
+Result<policy::State> learned_of(std::string_view text) {
+  if (auto fits = small_enough(text.size()); !fits) return fail(fits.error());
+  auto event = format::from_json<control::Event>(text);
+  if (!event) return fail(event.error());
+  auto* taught = std::get_if<control::Taught>(&*event);
+  if (taught == nullptr || !taught->learned.tide) return fail("it holds nothing that tide learned");
+  if (!sound(*taught->learned.tide)) return fail("its numbers are none that tide would write");
+  return std::move(taught->learned);
+}
+
+}  // namespace tidegate::live

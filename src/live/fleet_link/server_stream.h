@@ -1,8 +1,9 @@
 #pragma once
 // One stream of the server. A part of server.cc, with gRPC in it: nobody else includes it.
 //
-// gRPC calls on threads of its own, the server on the loop's: what happens next is decided under
-// the mutex and done outside of it.
+// gRPC calls on threads of its own, the server on the loop's. An operation is begun under the
+// mutex: begun after Finish it would reach into what gRPC has let go of. gRPC never calls back from
+// inside.
 
 #include <grpcpp/grpcpp.h>
 
@@ -39,32 +40,24 @@ class Stream final : public Reactor {
   Stream(PeerId id, Hooks hooks) : id_(id), hooks_(std::move(hooks)) {}
 
   PeerId id() const { return id_; }
-  void begin() { StartRead(&in_); }
+  void begin() { next(); }
 
   /// The next message may come.
   void next() {
-    {
-      std::lock_guard lock(mutex_);
-      if (over_) return;
-    }
-    StartRead(&in_);
+    std::lock_guard lock(mutex_);
+    if (!over_) StartRead(&in_);
   }
   bool send(wire::FromLeader message) {
-    {
-      std::lock_guard lock(mutex_);
-      if (over_ || writing_) return false;
-      writing_ = true;
-      out_ = std::move(message);
-    }
+    std::lock_guard lock(mutex_);
+    if (over_ || writing_) return false;
+    writing_ = true;
+    out_ = std::move(message);
     StartWrite(&out_);
     return true;
   }
   void end(const Status& status) {
-    {
-      std::lock_guard lock(mutex_);
-      if (std::exchange(over_, true)) return;
-    }
-    Finish(status);
+    std::lock_guard lock(mutex_);
+    if (!std::exchange(over_, true)) Finish(status);
   }
 
   void OnReadDone(bool ok) override {

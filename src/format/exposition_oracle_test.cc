@@ -61,7 +61,7 @@ class Oracle {
         ++i_;
         blanks();
         if (c() != '"' || !quoted(value)) return false;
-        out += "|" + key + "=" + value;
+        out.append("|").append(key).append("=").append(value);
         blanks();
       } else if (was_quoted && n == 0)
         name = key;

@@ -11,7 +11,6 @@
 namespace tidegate::live::keda {
 namespace {
 
-using grpc::StatusCode;
 using ::testing::HasSubstr;
 
 class TlsTest : public ::testing::Test {

@@ -101,7 +101,7 @@ def nothing_table(runs, seeds):
     lines = ["### A day with one minute of traffic\n",
              "Replicas asked for at the end, by floor; GPU-hours of the day.\n",
              "| policy | floor 1 | floor 0 |", "|---|---|---|"]
-    parts = ["{name: minute, steady: {rate: 40}, until: 1m}"]
+    parts = ["{name: minute, steady: {rate: 40}, until: 1m}", "{name: last, from: 1439m, steady: {rate: 0.1}}"]
     for policy in ("tide", *PEERS):
         cells = []
         for floor in (1, 0):

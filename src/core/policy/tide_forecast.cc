@@ -84,8 +84,12 @@ bool holds_peak(std::size_t way) {
 double margin_of(std::size_t way) {
   return holds_peak(way) ? 0 : kTideMargins[way % std::size(kTideMargins)];
 }
-double rate_of(std::size_t way, double said) {
-  return holds_peak(way) ? said * kTidePeakShares[way % std::size(kTidePeakShares)] : said;
+/// What a way takes from what the predictors say: a share of the peak is a floor below what comes.
+double rate_of(std::size_t way, const std::vector<double>& said) {
+  const double rate = said[predictor_index(way)];
+  if (!holds_peak(way)) return rate;
+  return std::max(rate * kTidePeakShares[way % std::size(kTidePeakShares)],
+                  said[static_cast<std::size_t>(TidePredictor::kSlow)]);
 }
 
 /// What a way keeps above the rate it says. An error relative to a calm is no measure in a crowd:
@@ -132,7 +136,7 @@ void settle(const Input& in, const TideForecast& said, const TideBin& bin, doubl
   if (!played) s.serving.assign(kTideWays, 0);
   for (std::size_t way = 0; way < kTideWays; ++way) {
     if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
-    const double rate = rate_of(way, said.rates[predictor_index(way)]);
+    const double rate = rate_of(way, said.rates);
     const double wanted = std::max(sustained(rate, margin(way, rate, s)), 1e-9);
     // Up at once, down through the delay.
     s.serving[way] += (wanted > s.serving[way] ? 1 : falls) * (wanted - s.serving[way]);
@@ -153,7 +157,7 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
     s.errors[k] = std::clamp(s.errors[k] + share * (own - s.errors[k]), kLeastError, kMostError);
   }
   const auto way = static_cast<std::size_t>(s.way);
-  const double base = rate_of(way, said.rates[predictor_index(way)]);
+  const double base = rate_of(way, said.rates);
   if (said.burst > base) {
     const double left = std::clamp((came - base) / (said.burst - base), 0.0, 1.0);
     ++s.bursts;
@@ -207,9 +211,11 @@ double burst_rate(double base, const TideState& s) {
   return s.fast - noise;
 }
 
-/// What the way in force says of now.
-double way_rate(const Input& in, const TideState& s) {
-  return rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), Duration(0), in, s));
+/// What the way in force says of `ahead` from now.
+double way_rate(const Input& in, Duration ahead, const TideState& s) {
+  std::vector<double> said(kTidePredictors, s.slow);
+  said[static_cast<std::size_t>(predictor_of(s))] = predict(predictor_of(s), ahead, in, s);
+  return rate_of(static_cast<std::size_t>(s.way), said);
 }
 
 void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -262,7 +268,7 @@ void play_ways(double service_seconds, double wait_seconds, TideState& s) {
 
 void watch_burst(const Input& in, TideState& s) {
   if (s.errors.size() != kTidePredictors) return;
-  s.bin_burst = std::max(s.bin_burst, burst_rate(way_rate(in, s), s));
+  s.bin_burst = std::max(s.bin_burst, burst_rate(way_rate(in, Duration(0), s), s));
 }
 
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -298,7 +304,7 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
   const TidePredictor chosen = predictor_of(s);
-  out.rate = rate_of(static_cast<std::size_t>(s.way), predict(chosen, ahead, in, s));
+  out.rate = way_rate(in, ahead, s);
   out.error = margin(static_cast<std::size_t>(s.way), out.rate, s);
   double memory = window;
   if (chosen == TidePredictor::kSlow || chosen == TidePredictor::kSeason)
@@ -306,7 +312,7 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   if (chosen == TidePredictor::kTrend) memory = 2 * window;
   if (chosen == TidePredictor::kPeak) memory = kPeakSeconds;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
-  const double burst = burst_rate(way_rate(in, s), s);
+  const double burst = burst_rate(way_rate(in, Duration(0), s), s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);
   return out;
 }

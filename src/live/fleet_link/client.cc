@@ -143,8 +143,10 @@ Attempt::Hooks Client::State::attempt_hooks() {
             });
           },
       .done =
-          [to_loop](const std::shared_ptr<Attempt>& from, grpc::Status status) {
-            to_loop([from, status](State& s) { s.on_done(from, status); });
+          [to_loop](std::shared_ptr<Attempt> from, grpc::Status status) {
+            to_loop([from = std::move(from), status = std::move(status)](State& s) {
+              s.on_done(from, status);
+            });
           }};
 }
 
@@ -189,6 +191,7 @@ Client::~Client() {
   if (s.attempt != nullptr) {
     s.attempt->end();
     s.attempt->wait_done();
+    s.attempt.reset();  // here, not on a thread of gRPC's
   }
   std::lock_guard lock(s.bridge->mutex);
   s.bridge->loop = nullptr;

@@ -1,6 +1,8 @@
 #pragma once
 // One attempt of the client: a channel and its stream. A part of client.cc, with gRPC in it: nobody
-// else includes it. gRPC calls on threads of its own.
+// else includes it. gRPC calls on threads of its own. None of them may drop the last reference: the
+// last channel of a process takes gRPC's callback threads down with it, and one of them would wait
+// for itself. So OnDone hands the attempt to its hook, and the loop's thread lets go of it.
 
 #include <grpcpp/grpcpp.h>
 
@@ -25,7 +27,7 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
   struct Hooks {
     std::function<void(const std::shared_ptr<Attempt>&, wire::FromLeader)> read;
     std::function<void(const std::shared_ptr<Attempt>&)> written;
-    std::function<void(const std::shared_ptr<Attempt>&, grpc::Status)> done;
+    std::function<void(std::shared_ptr<Attempt>, grpc::Status)> done;
   };
 
   Attempt(net::Address address, const std::string& token, Hooks hooks)
@@ -45,7 +47,7 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
   }
 
   void begin(const Hello& hello) {
-    self_ = shared_from_this();  // until OnDone
+    self_ = shared_from_this();
     stub_->async()->Follow(&context_, this);
     AddHold();  // operations come from the loop's thread, too
     writing_ = true;
@@ -70,20 +72,17 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
   }
   /// OnDone follows.
   void end() {
-    {
-      std::lock_guard lock(mutex_);
-      if (std::exchange(over_, true)) return;
-    }
+    if (!let_go()) return;
     context_.TryCancel();
     RemoveHold();
   }
   void wait_done() {
-    std::unique_lock lock(mutex_);
-    done_wake_.wait(lock, [this] { return done_; });
+    std::unique_lock lock(finished_->mutex);
+    finished_->wake.wait(lock, [this] { return finished_->done; });
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return end();
+    if (!ok) return broken();
     hooks_.read(shared_from_this(), std::move(in_));
   }
   void OnWriteDone(bool ok) override {
@@ -91,28 +90,44 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
       std::lock_guard lock(mutex_);
       writing_ = false;
     }
-    if (!ok) return end();
+    if (!ok) return broken();
     hooks_.written(shared_from_this());
   }
   void OnDone(const grpc::Status& status) override {
-    hooks_.done(shared_from_this(), status);
-    auto last = std::move(self_);
-    std::lock_guard lock(mutex_);
-    done_ = true;
-    done_wake_.notify_all();
+    const auto finished = finished_;  // this may be no more once the hook has it
+    const auto done = hooks_.done;
+    done(std::move(self_), status);
+    std::lock_guard lock(finished->mutex);
+    finished->done = true;
+    finished->wake.notify_all();
   }
 
  private:
+  struct Finished {
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool done = false;
+  };
+
+  bool let_go() {
+    std::lock_guard lock(mutex_);
+    return !std::exchange(over_, true);
+  }
+  /// The other side has ended it: why is in the status to come, which a cancel would hide.
+  void broken() {
+    if (let_go()) RemoveHold();
+  }
+
   const net::Address address_;
   const Hooks hooks_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<wire::GatewayLink::Stub> stub_;
   grpc::ClientContext context_;
-  wire::FromLeader in_;  ///< gRPC's between next() and OnReadDone
-  std::shared_ptr<Attempt> self_;
+  wire::FromLeader in_;            ///< gRPC's between next() and OnReadDone
+  std::shared_ptr<Attempt> self_;  ///< until OnDone
+  const std::shared_ptr<Finished> finished_ = std::make_shared<Finished>();
   std::mutex mutex_;  ///< over what follows; out_ is gRPC's while writing_
-  std::condition_variable done_wake_;
-  bool writing_ = false, over_ = false, done_ = false;
+  bool writing_ = false, over_ = false;
   wire::FromGateway out_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <thread>
 
@@ -143,15 +144,22 @@ TEST(CalibrationTest, PromptsThatTheEngineKnowsAreNotMeasured) {
   Served engine(options);
   const engine::SweepAsk ask{
       .max_concurrency = 2, .max_model_len = 600, .prompt = 256, .output = 16};
+  // A busy machine may drop a point for its noise, never for this.
+  auto none_known = [](const SweepResult& r) {
+    return std::none_of(r.dropped.begin(), r.dropped.end(),
+                        [](const auto& d) { return d.drop == engine::SweepDrop::kCached; });
+  };
   const SweepResult fresh = measured(engine.access, ask, 80);
-  EXPECT_EQ(fresh.measured.size(), fresh.points);
+  EXPECT_FALSE(fresh.measured.empty());
+  EXPECT_TRUE(none_known(fresh));
   EXPECT_LT(fresh.cached_share, 0.01);
   const SweepResult again = measured(engine.access, ask, 80);
   ASSERT_FALSE(again.dropped.empty());
   EXPECT_EQ(again.dropped.front().drop, engine::SweepDrop::kCached);
   EXPECT_GT(again.cached_share, 0.5);
   const SweepResult other = measured(engine.access, ask, 80, 2);
-  EXPECT_EQ(other.measured.size(), other.points) << "other texts";
+  EXPECT_FALSE(other.measured.empty());
+  EXPECT_TRUE(none_known(other)) << "other texts";
 }
 
 TEST(CalibrationTest, StoppedItKeepsWhatItHas) {

@@ -66,9 +66,10 @@ void keda_flags(CLI::App* sub, RunFlags& o) {
 }
 
 void role_flags(CLI::App* sub, RunFlags& o) {
-  sub->add_option("--role", o.role,
-                  "all: gateway and controller in one; controller: gateways are elsewhere; gateway: "
-                  "serves what the controller that leads tells it of")
+  sub->add_option(
+         "--role", o.role,
+         "all: gateway and controller in one; controller: gateways are elsewhere; gateway: "
+         "serves what the controller that leads tells it of")
       ->check(CLI::IsMember({"all", "controller", "gateway"}))
       ->capture_default_str();
   sub->add_option("--gateway-address", o.gateways,

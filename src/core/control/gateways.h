@@ -7,10 +7,10 @@
 //   GatewaySight sight = gateways.sight(now, kStaleAfter, Known::kAll);
 //   Observed seen = observe(model, sight, ...);   // the same road as with a router of our own
 //
-// Unknown is not zero: one that is lost, or not heard for a while, still counts as it was, and makes
-// the whole stale; no gateway at all is coverage 0, never an idle model. Totals never go back: what a
-// gateway counted before it was first heard is left out (it is nothing that came now), what one
-// that is gone had counted stays. One that counts less than before began anew.
+// Unknown is not zero: one that is lost, or not heard for a while, still counts as it was, and
+// makes the whole stale; no gateway at all is coverage 0, never an idle model. Totals never go
+// back: what a gateway counted before it was first heard is left out (it is nothing that came now),
+// what one that is gone had counted stays. One that counts less than before began anew.
 // Thread-safety: a value with one owner.
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 #pragma once
 // DataPlane: what is in front of the replicas, as a controller sees and tells it: the gateway of
-// this process (gateway.h), or gateways elsewhere (live/fleet_link/fleet.h). Both show demand as the
-// same values, so that a decision is the same whether the router is here or there.
+// this process (gateway.h), or gateways elsewhere (live/fleet_link/fleet.h). Both show demand as
+// the same values, so that a decision is the same whether the router is here or there.
 //
 // Unknown models are ignored. Thread-safety: the loop's thread.
 

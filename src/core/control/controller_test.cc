@@ -333,7 +333,7 @@ TEST(Controller, WhatAnotherLeaderLearnedIsGoneOnFromByTideAloneAndWithoutItsRat
     bench.send(Taught{}, 1);
     EXPECT_EQ(bench.controller.learned(), before) << "a state that says nothing teaches nothing";
     bench.send(Taught{learned}, 2);
-    bench.observe(4, 0, 0);
+    bench.observe(4, 500, 0);  // a decision that is recorded
     const policy::State after = bench.controller.learned();
     if (policy != spec::PolicyKind::kTide) {
       EXPECT_FALSE(after.tide) << "no other policy takes it";
@@ -342,7 +342,9 @@ TEST(Controller, WhatAnotherLeaderLearnedIsGoneOnFromByTideAloneAndWithoutItsRat
     ASSERT_TRUE(after.tide);
     EXPECT_EQ(after.tide->season, theirs.season);
     EXPECT_EQ(after.tide->output_tokens, 321);
-    EXPECT_EQ(bench.last_record().policy_before.tide->last, 0) << "a rate is of its own time";
+    const policy::State seen = bench.last_record().policy_before;
+    ASSERT_TRUE(seen.tide);
+    EXPECT_EQ(seen.tide->last, 0) << "a rate is of its own time";
   }
 }
 

@@ -40,7 +40,8 @@ class EndpointSlicesTest : public testing::Test {
   static json endpoint(const std::string& address, const json& conditions) {
     return {{"addresses", {address}}, {"conditions", conditions}};
   }
-  void put(const std::string& name, const json& endpoints, const std::string& service = "llm") {
+  void put(const std::string& name, const std::vector<json>& endpoints,
+           const std::string& service = "llm") {
     server.put("discovery.k8s.io/v1", "endpointslices",
                {{"metadata",
                  {{"name", name},

@@ -5,13 +5,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "live/net/log.h"
-#include "live/net/tls/tls_server.h"
+#include "live/run/gateway_listen.h"
 #include "live/run/host_name.h"
+#include "live/run/models_in_force.h"
 
 namespace tidegate::live {
 
@@ -60,15 +60,8 @@ Result<void> GatewayRunner::open() {
     if (auto done = open_cluster(); !done) return done;
   }
   take_models();
-  std::shared_ptr<net::TlsServer> tls;
-  if (!options_.gateway_certificate.empty()) {
-    auto made = net::TlsServer::create(
-        {.certificate_file = options_.gateway_certificate, .key_file = options_.gateway_key});
-    if (!made) return fail(made.error().within("gateway"));
-    tls = std::move(*made);
-  }
-  auto bound = gateway_->listen(options_.gateway, std::move(tls));
-  if (!bound) return fail(bound.error().within("gateway"));
+  auto bound = listen(*gateway_, options_);
+  if (!bound) return fail(bound.error());
   gateway_address_ = *bound;
   if (auto done = open_follower(); !done) return done;
   if (auto done = open_admin(); !done) return done;
@@ -77,21 +70,9 @@ Result<void> GatewayRunner::open() {
 }
 
 Result<void> GatewayRunner::open_cluster() {
-  const FollowCluster& wish = *options_.cluster;
-  auto client = clusters_->client({wish.kubeconfig, wish.context});
-  if (!client) return fail(client.error().within("--models-from-cluster"));
-  ClusterModelsOptions options;
-  options.namespaces = wish.namespaces;
-  if (options.namespaces.empty() && !wish.all_namespaces) {
-    options.namespaces.push_back((*client)->access().ns);
-  }
-  options.trusted = wish.trusted;
-  options.informer.seed = options_.seed;
-  cluster_models_ = std::make_unique<ClusterModels>(
-      *client, options,
-      ClusterModelsHooks{
-          .admit = [this](auto& loaded) { return admit(loaded, options_.profile_dirs); },
-          .changed = [this] { take_models(); }});
+  auto client = cluster_client(*clusters_, options_);
+  if (!client) return fail(client.error());
+  cluster_models_ = follow_models(*client, options_, [this] { take_models(); });
   return cluster_models_->claim_for_files(files_->models());
 }
 
@@ -144,15 +125,10 @@ Result<void> GatewayRunner::open_admin() {
 /// What is in force now: that of the files and of the cluster.
 void GatewayRunner::take_models() {
   if (closing_) return;
-  std::map<std::string, const spec::Model*> wanted;
-  for (const auto& loaded : files_->models()) wanted[loaded.model.name] = &loaded.model;
-  if (cluster_models_ != nullptr) {
-    for (const auto& [key, entry] : cluster_models_->entries()) {
-      if (entry.in_force) wanted[entry.in_force->model.name] = &entry.in_force->model;
-    }
-  }
   models_.clear();
-  for (const auto& [name, model] : wanted) models_.push_back(*model);
+  for (const auto& [name, loaded] : models_in_force(*files_, cluster_models_.get())) {
+    models_.push_back(loaded->model);
+  }
   gateway_->set_models(models_);
   if (follower_ == nullptr) return;
   follower_->set_models(models_);
@@ -160,16 +136,7 @@ void GatewayRunner::take_models() {
 }
 
 void GatewayRunner::reload() {
-  if (closing_) return;
-  auto read = files_->read();
-  Result<void> taken = read ? Result<void>() : fail(read.error());
-  if (taken && cluster_models_ != nullptr) taken = cluster_models_->claim_for_files(*read);
-  if (!taken) {
-    net::log(Level::kError, "reload: nothing changed, the files have errors",
-             {{"error", taken.error().message}});
-    return;
-  }
-  files_->take(std::move(*read));
+  if (closing_ || !read_again(*files_, cluster_models_.get())) return;
   take_models();
   net::log(Level::kInfo, "reloaded");
 }

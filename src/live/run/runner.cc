@@ -14,9 +14,9 @@
 #include "live/aws/client.h"
 #include "live/kube/clusters.h"
 #include "live/net/log.h"
-#include "live/net/tls/tls_server.h"
 #include "live/run/cloud_metrics.h"
 #include "live/run/decisions.h"
+#include "live/run/gateway_listen.h"
 #include "live/run/host_name.h"
 
 namespace tidegate::live {
@@ -120,15 +120,8 @@ Result<void> Runner::open_front() {
 
 Result<void> Runner::open_gateway_listening() {
   if (gateway_ == nullptr) return {};
-  std::shared_ptr<net::TlsServer> tls;
-  if (!options_.gateway_certificate.empty()) {
-    auto made = net::TlsServer::create(
-        {.certificate_file = options_.gateway_certificate, .key_file = options_.gateway_key});
-    if (!made) return fail(made.error().within("gateway"));
-    tls = std::move(*made);
-  }
-  auto bound = gateway_->listen(options_.gateway, std::move(tls));
-  if (!bound) return fail(bound.error().within("gateway"));
+  auto bound = listen(*gateway_, options_);
+  if (!bound) return fail(bound.error());
   gateway_address_ = *bound;
   return {};
 }

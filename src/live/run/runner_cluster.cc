@@ -5,6 +5,7 @@
 #include "live/net/log.h"
 #include "live/run/host_name.h"
 #include "live/run/model_sight.h"
+#include "live/run/models_in_force.h"
 #include "live/run/runner.h"
 
 namespace tidegate::live {
@@ -12,21 +13,9 @@ namespace tidegate::live {
 using net::Level;
 
 Result<void> Runner::open_operator() {
-  const FollowCluster& wish = *options_.cluster;
-  auto client = clusters_->client({wish.kubeconfig, wish.context});
-  if (!client) return fail(client.error().within("--models-from-cluster"));
-  ClusterModelsOptions options;
-  options.namespaces = wish.namespaces;
-  if (options.namespaces.empty() && !wish.all_namespaces) {
-    options.namespaces.push_back((*client)->access().ns);
-  }
-  options.trusted = wish.trusted;
-  options.informer.seed = options_.seed;
-  cluster_models_ = std::make_unique<ClusterModels>(
-      *client, options,
-      ClusterModelsHooks{
-          .admit = [this](auto& loaded) { return admit(loaded, options_.profile_dirs); },
-          .changed = [this] { take_models(); }});
+  auto client = cluster_client(*clusters_, options_);
+  if (!client) return fail(client.error());
+  cluster_models_ = follow_models(*client, options_, [this] { take_models(); });
   if (!options_.dry_run) {
     report_ = std::make_unique<ClusterReport>(*client, *cluster_models_, host_name());
   }

@@ -6,6 +6,7 @@
 
 #include "live/actuate/process/process_actuator.h"
 #include "live/net/log.h"
+#include "live/run/models_in_force.h"
 #include "live/run/runner.h"
 
 namespace tidegate::live {
@@ -13,28 +14,12 @@ namespace tidegate::live {
 using net::Level;
 
 void Runner::reload() {
-  if (closing_) return;
-  auto read = files_->read();
-  Result<void> taken = read ? Result<void>() : fail(read.error());
-  if (taken && cluster_models_ != nullptr) taken = cluster_models_->claim_for_files(*read);
-  if (!taken) {
-    net::log(Level::kError, "reload: nothing changed, the files have errors",
-             {{"error", taken.error().message}});
-    return;
-  }
-  files_->take(std::move(*read));
-  take_models();
+  if (!closing_ && read_again(*files_, cluster_models_.get())) take_models();
 }
 
 void Runner::take_models() {
   if (closing_) return;
-  std::map<std::string, const format::LoadedModel*> wanted;
-  for (const auto& loaded : files_->models()) wanted[loaded.model.name] = &loaded;
-  if (cluster_models_ != nullptr) {
-    for (const auto& [key, entry] : cluster_models_->entries()) {
-      if (entry.in_force) wanted[entry.in_force->model.name] = &*entry.in_force;
-    }
-  }
+  const auto wanted = models_in_force(*files_, cluster_models_.get());
   look_again_ = false;
   // The gateway first: an event must find the bounds it is recorded with.
   std::vector<spec::Model> specs;

@@ -84,12 +84,14 @@ bool holds_peak(std::size_t way) {
 double margin_of(std::size_t way) {
   return holds_peak(way) ? 0 : kTideMargins[way % std::size(kTideMargins)];
 }
-/// What a way takes from what the predictors say: a share of the peak is a floor below what comes.
-double rate_of(std::size_t way, const std::vector<double>& said) {
-  const double rate = said[predictor_index(way)];
-  if (!holds_peak(way)) return rate;
-  return std::max(rate * kTidePeakShares[way % std::size(kTidePeakShares)],
-                  said[static_cast<std::size_t>(TidePredictor::kSlow)]);
+/// What a way takes from what its predictor says: a share of the peak is a floor below the mean.
+double rate_of(std::size_t way, double said, double slow) {
+  if (!holds_peak(way)) return said;
+  return std::max(said * kTidePeakShares[way % std::size(kTidePeakShares)], slow);
+}
+double rate_of(std::size_t way, const TideForecast& said) {
+  return rate_of(way, said.rates[predictor_index(way)],
+                 said.rates[static_cast<std::size_t>(TidePredictor::kSlow)]);
 }
 
 /// What a way keeps above the rate it says. An error relative to a calm is no measure in a crowd:
@@ -136,7 +138,7 @@ void settle(const Input& in, const TideForecast& said, const TideBin& bin, doubl
   if (!played) s.serving.assign(kTideWays, 0);
   for (std::size_t way = 0; way < kTideWays; ++way) {
     if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
-    const double rate = rate_of(way, said.rates);
+    const double rate = rate_of(way, said);
     const double wanted = std::max(sustained(rate, margin(way, rate, s)), 1e-9);
     // Up at once, down through the delay.
     s.serving[way] += (wanted > s.serving[way] ? 1 : falls) * (wanted - s.serving[way]);
@@ -157,7 +159,7 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
     s.errors[k] = std::clamp(s.errors[k] + share * (own - s.errors[k]), kLeastError, kMostError);
   }
   const auto way = static_cast<std::size_t>(s.way);
-  const double base = rate_of(way, said.rates);
+  const double base = rate_of(way, said);
   if (said.burst > base) {
     const double left = std::clamp((came - base) / (said.burst - base), 0.0, 1.0);
     ++s.bursts;
@@ -213,9 +215,7 @@ double burst_rate(double base, const TideState& s) {
 
 /// What the way in force says of `ahead` from now.
 double way_rate(const Input& in, Duration ahead, const TideState& s) {
-  std::vector<double> said(kTidePredictors, s.slow);
-  said[static_cast<std::size_t>(predictor_of(s))] = predict(predictor_of(s), ahead, in, s);
-  return rate_of(static_cast<std::size_t>(s.way), said);
+  return rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), ahead, in, s), s.slow);
 }
 
 void score_due(const Input& in, const TideBin& bin, Duration lead, double share,

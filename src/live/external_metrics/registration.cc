@@ -73,11 +73,13 @@ void Registration::found(const json& object) {
     return look_after(period_);
   }
   become(Standing::kOurs, "");
-  const json wanted = api_service(service_, ca_pem_());
+  const std::string ca_pem = ca_pem_();
+  if (service_.write == Write::kNo || ca_pem.empty()) return look_after(period_);
+  const json wanted = api_service(service_, ca_pem);
   const json& spec = object["spec"];
   const bool same = spec.value("caBundle", "") == wanted["spec"]["caBundle"] &&
                     spec["service"].value("port", 443) == service_.port;
-  if (same || service_.write == Write::kNo) return look_after(period_);
+  if (same) return look_after(period_);
   // Onto the version that was read: whoever has taken it over in between keeps it.
   json change = {
       {"metadata", {{"resourceVersion", object["metadata"].value("resourceVersion", "")}}},
@@ -90,7 +92,9 @@ void Registration::found(const json& object) {
 
 void Registration::missing() {
   if (service_.write == Write::kYes) {
-    return write(kube::create(kApiServices, api_service(service_, ca_pem_())));
+    const std::string ca_pem = ca_pem_();
+    if (ca_pem.empty()) return look_after(std::min(period_, kRetry));
+    return write(kube::create(kApiServices, api_service(service_, ca_pem)));
   }
   become(Standing::kNone, "");
   look_after(period_);

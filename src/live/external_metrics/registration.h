@@ -44,6 +44,7 @@ class Registration {
  public:
   static constexpr Duration kPeriod = seconds(60);
   static constexpr Duration kRetry = seconds(5);
+  /// Empty: it is not ours to write now, another Tidegate leads.
   using CaPem = std::function<std::string()>;
   Registration(std::shared_ptr<kube::KubeClient> client, ServiceName service, CaPem ca_pem,
                Duration period = kPeriod);

@@ -44,6 +44,19 @@ TEST_F(RegistrationTest, WithoutBeingAskedToNothingIsWritten) {
   EXPECT_EQ(writes(), 0u);
 }
 
+TEST_F(RegistrationTest, WhoDoesNotLeadWritesNothingUntilItDoes) {
+  ca = "";
+  start(Write::kYes);
+  EXPECT_TRUE(until([&] { return api.requests.size() >= 4; }));
+  EXPECT_EQ(writes(), 0u) << "there is none";
+  put("serve", "tidegate", "the CA of the leader before");
+  ASSERT_TRUE(until([&] { return registration->standing() == Standing::kOurs; }));
+  EXPECT_TRUE(looks_again());
+  EXPECT_EQ(writes(), 0u) << "there is one of another CA";
+  ca = "the CA";
+  EXPECT_TRUE(until([&] { return stored()["spec"]["caBundle"] == kube::encode_base64("the CA"); }));
+}
+
 TEST_F(RegistrationTest, WhereThereIsNoneItIsMadeAndKeptUpToDate) {
   start(Write::kYes);
   ASSERT_TRUE(until([&] { return registration->standing() == Standing::kOurs; }));

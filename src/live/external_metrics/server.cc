@@ -18,22 +18,6 @@ net::Limits limits() {
   return out;
 }
 
-void answer_json(const net::ExchangePtr& exchange, const std::string& body) {
-  net::Headers headers;
-  headers.add("Content-Type", "application/json");
-  headers.add("Cache-Control", "no-cache, private");
-  exchange->respond(200, headers, body);
-}
-
-void answer(const net::ExchangePtr& exchange, const Status& status) {
-  net::Headers headers;
-  headers.add("Content-Type", "application/json");
-  headers.add("Cache-Control", "no-cache, private");
-  if (status.retry_after >= 0) headers.add("Retry-After", std::to_string(status.retry_after));
-  if (status.code == 405) headers.add("Allow", "GET, HEAD");
-  exchange->respond(status.code, headers, status_text(status));
-}
-
 Status not_found() { return {404, "NotFound", "the server could not find the requested resource"}; }
 
 /// Everybody whom the cluster knows is in this group, whether or not it says so.
@@ -56,11 +40,13 @@ std::string bearer(const net::Headers& headers) {
 
 }  // namespace
 
-Server::Server(net::Loop& loop, const std::shared_ptr<kube::KubeClient>& client, Source source)
+Server::Server(net::Loop& loop, const std::shared_ptr<kube::KubeClient>& client, Source source,
+               Leadership leadership)
     : loop_(loop),
       source_(std::move(source)),
       trust_(client),
       reviews_(client),
+      desk_(client, std::move(leadership)),
       http_(loop, limits(), [this](const net::ExchangePtr& exchange) { handle(exchange); }) {}
 
 Result<net::Address> Server::listen(const net::Address& address,
@@ -115,7 +101,7 @@ void Server::authenticate(const net::ExchangePtr& exchange, const Reviews::Known
   known(tl::unexpected(Status{401, "Unauthorized", "Unauthorized: " + why}));
 }
 
-void Server::serve(const net::ExchangePtr& exchange, const Asked& asked) const {
+void Server::serve(const net::ExchangePtr& exchange, const Asked& asked) {
   const net::Request& request = exchange->request();
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (!reads) {
@@ -126,18 +112,18 @@ void Server::serve(const net::ExchangePtr& exchange, const Asked& asked) const {
   std::string_view path = request.path;
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   const std::string group_path = "/apis/" + std::string(kGroup);
-  if (path == "/apis") return answer_json(exchange, group_list());
-  if (path == group_path) return answer_json(exchange, group());
+  if (path == "/apis") return answer_json(exchange, 200, group_list());
+  if (path == group_path) return answer_json(exchange, 200, group());
   if (path == group_path + "/" + std::string(kVersion)) {
-    return answer_json(exchange, resource_list());
+    return answer_json(exchange, 200, resource_list());
   }
-  if (path == "/openapi/v2") return answer_json(exchange, openapi_v2());
-  if (path == "/openapi/v3") return answer_json(exchange, openapi_v3_index());
-  if (path == kOpenapiV3Path) return answer_json(exchange, openapi_v3());
+  if (path == "/openapi/v2") return answer_json(exchange, 200, openapi_v2());
+  if (path == "/openapi/v3") return answer_json(exchange, 200, openapi_v3_index());
+  if (path == kOpenapiV3Path) return answer_json(exchange, 200, openapi_v3());
   answer(exchange, not_found());
 }
 
-void Server::values(const net::ExchangePtr& exchange, const Asked& asked) const {
+void Server::values(const net::ExchangePtr& exchange, const Asked& asked) {
   if (asked.ns.empty() || !asked.name.empty()) return answer(exchange, not_found());
   if (!is_metric(asked.resource)) {
     std::string names;
@@ -148,13 +134,14 @@ void Server::values(const net::ExchangePtr& exchange, const Asked& asked) const 
   auto selector =
       kube::Selector::parse(net::query_value(exchange->request().query, "labelSelector"));
   if (!selector) return answer(exchange, {400, "BadRequest", selector.error().message});
+  if (!desk_.ours()) return desk_.pass_on(exchange);
   Samples picked = source_(asked.resource, asked.ns);
   std::erase_if(picked, [&](const Sample& one) { return !selector->matches(one.labels); });
   // A part of a sum would be taken for the whole.
   auto withheld = std::find_if(picked.begin(), picked.end(),
                                [](const Sample& one) { return !one.withheld.empty(); });
   if (withheld != picked.end()) return answer(exchange, {409, "Conflict", withheld->withheld});
-  answer_json(exchange, value_list(asked.resource, picked, net::WorldClock::wall_now()));
+  answer_json(exchange, 200, value_list(asked.resource, picked, net::WorldClock::wall_now()));
 }
 
 void Server::refuse(const net::ExchangePtr& exchange, const Status& status) {

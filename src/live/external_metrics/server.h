@@ -13,12 +13,14 @@
 // but the probes needs the right to it (SubjectAccessReview). 401 and 403 are Status objects and
 // are logged once a kTellAgain. A caller who cannot be checked gets 503, never an answer. Bounds:
 // kMaxConnections, heads and bodies as below.
+// Values are the leader's: where another process leads, it is asked (leader.h).
 // Thread-safety: the loop's thread. Source: k8s.io/apiserver DelegatingAuthenticationOptions.
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "live/external_metrics/leader.h"
 #include "live/external_metrics/reviews.h"
 #include "live/external_metrics/samples.h"
 #include "live/external_metrics/trust.h"
@@ -34,7 +36,8 @@ class Server {
   static constexpr std::size_t kMaxBody = 4 << 10;  ///< nobody has anything to send
   static constexpr Duration kTellAgain = seconds(60);
 
-  Server(net::Loop& loop, const std::shared_ptr<kube::KubeClient>& client, Source source);
+  Server(net::Loop& loop, const std::shared_ptr<kube::KubeClient>& client, Source source,
+         Leadership leadership = {});
   Result<net::Address> listen(const net::Address& address, std::shared_ptr<net::TlsServer> tls);
   void drain() { http_.drain(); }
   /// Callers can be told apart.
@@ -44,14 +47,15 @@ class Server {
   void handle(const net::ExchangePtr& exchange);
   bool probe(const net::ExchangePtr& exchange) const;
   void authenticate(const net::ExchangePtr& exchange, const Reviews::Known& known);
-  void serve(const net::ExchangePtr& exchange, const Asked& asked) const;
-  void values(const net::ExchangePtr& exchange, const Asked& asked) const;
+  void serve(const net::ExchangePtr& exchange, const Asked& asked);
+  void values(const net::ExchangePtr& exchange, const Asked& asked);
   void refuse(const net::ExchangePtr& exchange, const Status& status);
 
   net::Loop& loop_;
   Source source_;
   TrustFollower trust_;
   Reviews reviews_;
+  LeaderDesk desk_;
   Instant told_ = Instant::from_nanos(0);  ///< a refusal, last
   net::HttpServer http_;
 };

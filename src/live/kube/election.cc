@@ -43,9 +43,7 @@ Instant Election::expires() const {
   return observed_at_ + lease;
 }
 
-bool Election::held_by_another(Instant now) const {
-  return seen_ && !known_.holder.empty() && !mine() && now < expires();
-}
+bool Election::held_by_another(Instant now) const { return held(now) && !mine(); }
 
 Instant Election::next_wake() const {
   Instant wake = under_way_ || released_ ? Instant::never() : due_at_;

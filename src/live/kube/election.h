@@ -65,6 +65,8 @@ class Election {
   /// When ask() or leading() may say something else.
   Instant next_wake() const;
   const std::string& holder() const { return known_.holder; }  ///< as seen last
+  /// The holder has not expired, as far as was seen.
+  bool held(Instant now) const { return seen_ && !known_.holder.empty() && now < expires(); }
   std::int64_t term() const { return known_.transitions; }
 
  private:

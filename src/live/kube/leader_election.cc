@@ -113,6 +113,26 @@ void LeaderElection::tell() {
   if (std::exchange(told_, now) != now) handler_.leading(now);
 }
 
+/// With our notice where we are to hold it, and nobody's where nobody is.
+json LeaderElection::noticed(const LeaseRecord& record, json out) const {
+  const std::string text = post_ && !record.holder.empty() ? post_() : "";
+  if (!text.empty() && text.size() <= kMaxNoticeBytes) {
+    out["annotations"][kNoticeAnnotation] = record.holder + " " + text;
+  } else if (out.contains("annotations") && out["annotations"].is_object()) {
+    out["annotations"].erase(kNoticeAnnotation);
+  }
+  return out;
+}
+
+/// That of a holder before says nothing of this one.
+std::optional<std::string> LeaderElection::notice() const {
+  const std::string mark = election_.holder() + " ";
+  if (!election_.held(net::WorldClock::mono_now()) || !notice_.starts_with(mark)) {
+    return std::nullopt;
+  }
+  return notice_.substr(mark.size());
+}
+
 void LeaderElection::send(const Election::Ask& ask) {
   const Resource of = leases(options_.ns);
   act_ = ask.act;
@@ -121,9 +141,11 @@ void LeaderElection::send(const Election::Ask& ask) {
     call = get(of, options_.name);
   } else if (ask.act == Election::Act::kCreate) {
     call = kube::create(
-        of, lease_of(ask.record, {{"name", options_.name}, {"namespace", options_.ns}}));
+        of, lease_of(ask.record,
+                     noticed(ask.record, {{"name", options_.name}, {"namespace", options_.ns}})));
   } else {
-    call = replace(of, options_.name, lease_of(ask.record, json::parse(metadata_)));
+    call = replace(of, options_.name,
+                   lease_of(ask.record, noticed(ask.record, json::parse(metadata_))));
   }
   // The client waits and asks again where the server says so: here a term may not wait for it.
   limit_ = client_->loop().after(options_.times.renew_deadline / 2, [this, call] {
@@ -141,7 +163,9 @@ void LeaderElection::answered(ApiResult<json> answer) {
   limit_ = net::Loop::TimerId::kNone;
   const Instant now = net::WorldClock::mono_now();
   if (answer && answer->is_object()) {
-    metadata_ = part(*answer, "metadata").dump();
+    const json metadata = part(*answer, "metadata");
+    metadata_ = metadata.dump();
+    notice_ = text_at(part(metadata, "annotations"), kNoticeAnnotation);
     election_.answered(Election::Came::kRecord, record_of(*answer), now);
     return step();
   }

@@ -14,12 +14,15 @@
 // retry period. After a leader's death another leads within lease + 2 * kJitter * retry, given an
 // answer. Handlers are told from the loop, never from inside a call, and may not destroy it. Wall
 // time; a machine's sleep stops its monotonic clock, so writes stay guarded by resourceVersion.
+// A leader may leave a notice for the others (where it is found), which stands in the Lease for as
+// long as it holds it: election->post([] { return "10.0.0.7:8443"; }); others: election->notice().
 // Rights: leases get, create, update. The algorithm is in election.h. Thread-safety: the loop's
 // thread.
 
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "live/kube/client.h"
@@ -33,6 +36,9 @@ struct LeaderOptions {
   LeaseTimes times;
   std::uint64_t seed = 1;
 };
+
+/// Annotation of the Lease: its holder's identity, a blank, and the notice.
+inline constexpr const char* kNoticeAnnotation = "tidegate.dev/leader";
 
 struct LeaderHandler {
   std::function<void(bool leading)> leading;
@@ -55,6 +61,11 @@ class LeaderElection {
   LeaderElection& operator=(const LeaderElection&) = delete;
 
   void start();
+  /// What every renewal from now on says; at most kMaxNoticeBytes, longer ones are left out.
+  void post(std::function<std::string()> notice) { post_ = std::move(notice); }
+  static constexpr std::size_t kMaxNoticeBytes = 64 << 10;
+  /// The holder's, as seen last; nothing where it has expired by what was seen, or left none.
+  std::optional<std::string> notice() const;
   /// Ends the term and gives the Lease back; `done` within half the renew deadline a call.
   void release(std::function<void()> done);
 
@@ -69,12 +80,15 @@ class LeaderElection {
   void send(const Election::Ask& ask);
   void answered(ApiResult<nlohmann::json> answer);
   void tell();
+  nlohmann::json noticed(const LeaseRecord& record, nlohmann::json metadata) const;
 
   std::shared_ptr<KubeClient> client_;
   LeaderOptions options_;
   LeaderHandler handler_;
   Election election_;
-  std::string metadata_;  ///< of the Lease as read last: others' labels are kept
+  std::function<std::string()> post_;  ///< or none
+  std::string notice_;                 ///< the annotation as read last
+  std::string metadata_;               ///< of the Lease as read last: others' labels are kept
   std::function<void()> done_;
   Election::Act act_ = Election::Act::kRead;  ///< under way, or the last
   bool started_ = false, told_ = false;

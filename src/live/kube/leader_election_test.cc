@@ -64,6 +64,46 @@ TEST_F(LeaderElectionTest, one_leads_and_when_it_is_gone_without_a_word_another_
   EXPECT_EQ(b->election->term(), lease()["spec"]["leaseTransitions"]);
 }
 
+TEST_F(LeaderElectionTest, what_the_leader_posts_is_read_by_the_others_until_it_leads_no_longer) {
+  auto a = candidate("a");
+  ASSERT_TRUE(until([&] { return a->election->leading(); }));
+  auto b = candidate("b");
+  ASSERT_TRUE(until([&] { return b->election->holder() == "a"; }));
+  EXPECT_EQ(b->election->notice(), std::nullopt) << "none was left yet";
+  std::string at = "10.0.0.7:8443";
+  a->election->post([&] { return at; });
+  b->election->post([] { return "10.0.0.8:8443"; });
+  EXPECT_TRUE(until([&] { return b->election->notice() == "10.0.0.7:8443"; }));
+  at = std::string(LeaderElection::kMaxNoticeBytes + 1, 'x');
+  EXPECT_TRUE(until([&] { return !b->election->notice(); })) << "too long to be left";
+  at = "10.0.0.9:8443";
+  EXPECT_TRUE(until([&] { return b->election->notice() == "10.0.0.9:8443"; })) << "the newest";
+  a.reset();
+  leaders = 0;  // it cannot say so any more
+  ASSERT_TRUE(until([&] { return !b->told.empty(); }));
+  EXPECT_EQ(b->election->notice(), "10.0.0.8:8443");
+  // A holder that posts nothing leaves the words of the one before: they are not its own.
+  json now = lease();
+  now["spec"]["holderIdentity"] = "c";
+  b.reset();
+  leaders = 0;
+  given.objects().put("coordination.k8s.io/v1", "leases", now);
+  auto d = candidate("d");
+  ASSERT_TRUE(until([&] { return d->election->holder() == "c"; }));
+  EXPECT_EQ(d->election->notice(), std::nullopt);
+}
+
+TEST_F(LeaderElectionTest, given_back_the_lease_says_nothing_of_where_it_was) {
+  auto a = candidate("a");
+  a->election->post([] { return "10.0.0.7:8443"; });
+  ASSERT_TRUE(until([&] { return a->election->notice().has_value(); }));
+  bool done = false;
+  a->election->release([&] { done = true; });
+  ASSERT_TRUE(until([&] { return done; }));
+  EXPECT_FALSE(
+      lease()["metadata"].value("annotations", json::object()).contains(kNoticeAnnotation));
+}
+
 TEST_F(LeaderElectionTest, released_it_is_handed_over_and_others_labels_stay) {
   auto a = candidate("a");
   ASSERT_TRUE(until([&] { return a->election->leading(); }));

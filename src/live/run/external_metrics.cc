@@ -7,6 +7,7 @@
 #include "core/signal/observation.h"
 #include "live/external_metrics/own_certificate.h"
 #include "live/net/log.h"
+#include "live/run/own_address.h"
 
 namespace tidegate::live {
 namespace {
@@ -79,13 +80,38 @@ Result<void> ExternalMetrics::start(const em::Options& options, const std::strin
   if (!tls) return fail(tls.error());
   server_ = std::make_unique<em::Server>(
       world_.loop, *client,
-      [this](std::string_view metric, std::string_view ns) { return samples(metric, ns); });
+      [this](std::string_view metric, std::string_view ns) { return samples(metric, ns); },
+      leadership());
   auto bound = server_->listen(options.listen, *tls);
   if (!bound) return fail(bound.error());
   address_ = *bound;
+  if (auto told = tell_others((*client)->access(), *service, *tls); !told) return told;
   // The certificate itself: an API server takes any certificate of the bundle for an anchor.
   registration_ = std::make_unique<em::Registration>(
-      *client, std::move(*service), [tls = *tls] { return tls->certificate_pem(); });
+      *client, std::move(*service),
+      [this, tls = *tls] { return leads() ? tls->certificate_pem() : ""; });
+  return {};
+}
+
+em::Leadership ExternalMetrics::leadership() const {
+  return {.ours = [this] { return leads(); },
+          .leader = [this]() -> std::optional<em::Leader> {
+            const auto notice = world_.election->notice();
+            return notice ? em::parse_leader(*notice) : std::nullopt;
+          }};
+}
+
+/// Those that do not lead, when we do.
+Result<void> ExternalMetrics::tell_others(const kube::Access& access,
+                                          const em::ServiceName& service,
+                                          std::shared_ptr<net::TlsServer> tls) {
+  if (world_.election == nullptr) return {};
+  auto host = own_host(address_, access.server);
+  if (!host) return fail(host.error());
+  world_.election->post([tls = std::move(tls), at = net::Address{*host, address_.port},
+                         name = service.name + "." + service.ns + ".svc"] {
+    return em::leader_text({at, tls->certificate_pem(), name});
+  });
   return {};
 }
 

@@ -10,6 +10,7 @@
 //                              Kubernetes targets, by their names, as llm-d's autoscaler has it
 //   tidegate_waiting_requests  {model}   gateway queue and engines' queues; none while one is unknown
 //   tidegate_queue_tokens      {model}   prompt tokens waiting at the gateway
+// Values are the leader's: a follower asks it, at the address that it leaves in the Lease.
 // Of a target that Tidegate scales itself there is no number: an HPA would be a second writer.
 // Thread-safety: the loop's thread.
 
@@ -20,6 +21,7 @@
 #include "live/external_metrics/registration.h"
 #include "live/external_metrics/server.h"
 #include "live/kube/clusters.h"
+#include "live/kube/leader_election.h"
 #include "live/run/keda_feed.h"
 #include "live/run/model_run.h"
 
@@ -31,6 +33,7 @@ struct ExternalMetricsWorld {
   kube::Clusters& clusters;
   const DataPlane& gateway;
   const std::vector<std::unique_ptr<ModelRun>>& models;
+  kube::LeaderElection* election = nullptr;  ///< none: this process leads
 };
 
 class ExternalMetrics {
@@ -47,6 +50,10 @@ class ExternalMetrics {
  private:
   explicit ExternalMetrics(const ExternalMetricsWorld& world) : world_(world) {}
   Result<void> start(const external_metrics::Options& options, const std::string& state_dir);
+  bool leads() const { return world_.election == nullptr || world_.election->leading(); }
+  external_metrics::Leadership leadership() const;
+  Result<void> tell_others(const kube::Access& access, const external_metrics::ServiceName& service,
+                           std::shared_ptr<net::TlsServer> tls);
   external_metrics::Samples samples(std::string_view metric, std::string_view ns) const;
   const std::string& namespace_of(const spec::Variant& variant) const;
   bool lives_in(const ModelRun& model, std::string_view ns) const;

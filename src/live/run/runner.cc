@@ -231,7 +231,7 @@ void Runner::follow_keda() {
 
 Result<void> Runner::open_external_metrics() {
   if (!options_.external_metrics) return {};
-  auto opened = ExternalMetrics::open({loop_, *clusters_, plane(), models_},
+  auto opened = ExternalMetrics::open({loop_, *clusters_, plane(), models_, election_.get()},
                                       *options_.external_metrics, options_.state_dir);
   if (!opened) return fail(opened.error());
   external_metrics_ = std::move(*opened);

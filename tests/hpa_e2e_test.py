@@ -4,6 +4,7 @@ server's front proxy passes it on, on the cluster of kube_e2e_test.py.
 
   tests/hpa_e2e_test.py TIDEGATE KUBE_STUB [unittest arguments]
 """
+import contextlib
 import http.client
 import json
 import math
@@ -13,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import unittest
 import urllib.parse
 import urllib.request
@@ -37,6 +39,9 @@ class Hpa(kube_e2e_test.OnCluster):
         self.openssl("req", *key, "-keyout", "proxy.key", "-out", "proxy.csr", "-subj", "/CN=front-proxy-client")
         self.openssl("x509", "-req", "-in", "proxy.csr", "-CA", "proxy-ca.crt", "-CAkey", "proxy-ca.key",
                      "-CAcreateserial", "-out", "proxy.crt", "-days", "2")
+        self.kubeconfig.write_text(self.kubeconfig.read_text()
+                                   .replace("namespace: serve", "namespace: serve, user: u")
+                                   + "users: [{name: u, user: {token: a-pods-own}}]\n")
         self.create("/api/v1/namespaces/kube-system/configmaps", {
             "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
             "data": {"requestheader-client-ca-file": (self.dir / "proxy-ca.crt").read_text(),
@@ -53,9 +58,11 @@ class Hpa(kube_e2e_test.OnCluster):
                                          {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=e2e_test.WAIT).close()
 
-    def run_it(self, mode="observe"):
+    def run_it(self, mode="observe", name=".", flags=()):
+        home = self.dir / name
+        home.mkdir(exist_ok=True)
         yaml = kube_e2e_test.spec(self.port).replace("scaling: {", f"scaling: {{mode: {mode}, ")
-        run = Run(self.dir, yaml, flags=["--external-metrics-address", "127.0.0.1:0"])
+        run = Run(home, yaml, flags=["--external-metrics-address", "127.0.0.1:0", *flags])
         self.runs.append(run)
         run.start()
         until(lambda: self.get(run, "/readyz", shows=False)[0] == 200, "external metrics ready", alive=run.process)
@@ -64,7 +71,7 @@ class Hpa(kube_e2e_test.OnCluster):
     def get(self, run, path, headers=None, shows=True):
         """With the front proxy's certificate, or without."""
         # The server's certificate is its own CA, and stands for the address.
-        context = ssl.create_default_context(cafile=self.dir / "state" / "external-metrics.crt")
+        context = ssl.create_default_context(cafile=run.dir / "state" / "external-metrics.crt")
         if shows:
             context.load_cert_chain(self.dir / "proxy.crt", self.dir / "proxy.key")
         host, port = run.info["externalMetrics"].split(":")
@@ -108,6 +115,44 @@ class Hpa(kube_e2e_test.OnCluster):
             self.assertIn('wva_desired_replicas{namespace="serve",variant_name="m"}',
                           [one for one in series if one.startswith("wva_")])
         until(lambda: self.hpa_step(run) == 0 and self.scale() == 0, "back to zero after scaleDownDelay")
+
+    def items(self, run):
+        status, body = self.metric(run)
+        return [int(item["value"]) for item in json.loads(body)["items"]] if status == 200 else status
+
+    def ask_a_leader_that_dies(self, run):
+        with contextlib.suppress(OSError):
+            self.ask(run)
+
+    def test_whichever_of_two_is_asked_answers_what_the_leader_decides(self):
+        leader = self.run_it(name="a", flags=["--leader-elect"])
+        until(lambda: self.items(leader) == [0], "the first leads", alive=leader.process)
+        follower = self.run_it(name="b", flags=["--leader-elect"])
+        until(lambda: self.items(follower) == [0], "the other passes its number on", alive=follower.process)
+        waits = threading.Thread(target=self.ask_a_leader_that_dies, args=(leader,), daemon=True)
+        waits.start()
+        until(lambda: self.items(leader) == [1], "a request waits at the leader")
+        self.assertEqual(self.items(follower), [1], "who sees no request answers the same")
+        path = f"{GROUP}/namespaces/serve/tidegate_desired_replicas"
+        self.assertEqual(self.get(follower, path, HPA, shows=False)[0], 401, "and lets in nobody else")
+        self.assertEqual(self.get(follower, path)[0], 401)
+        page = lambda run: urllib.request.urlopen(f"http://{run.info['admin']}/metrics").read().decode()
+        self.assertIn('tidegate_desired_replicas{model="m"', page(leader))
+        self.assertNotIn('desired_replicas{', page(follower), "one series of a variant, the leader's")
+        killed = time.monotonic()
+        leader.kill()
+        self.assertEqual(self.items(follower), 503, "no leader, no number")
+        self.assertEqual(self.get(follower, GROUP, HPA)[0], 200, "still a server of external metrics")
+        said = [503]
+
+        def leads():
+            said.append(self.items(follower))
+            return isinstance(said[-1], list) and said[-1]
+        until(leads, "the follower leads and has decided", alive=follower.process)
+        print(f"leader killed to the next number: {time.monotonic() - killed:.1f} s", file=sys.stderr)
+        self.assertLessEqual({str(one) for one in said[:-1]}, {"503", "[]"})
+        self.assertIn("this process leads", follower.tail())
+        waits.join(e2e_test.WAIT)
 
     def test_a_fleet_that_tidegate_scales_itself_is_no_hpas(self):
         run = self.run_it(mode="auto")

@@ -16,6 +16,12 @@ namespace {
 using format::ExpositionWriter;
 using format::MetricType;
 
+/// Nothing of a follower's is a decision: of several processes the leader alone has the series.
+std::vector<policy::VariantReplicas> decided(const ModelRun& model) {
+  control::View view = model.view();
+  return view.leader ? std::move(view.desired) : std::vector<policy::VariantReplicas>();
+}
+
 class Page {
  public:
   Page(const ModelRuns& models, Instant now) : models_(models), now_(now), writer_(text_) {}
@@ -60,7 +66,7 @@ class Page {
 void Page::fleet() {
   per_variant("tidegate_desired_replicas", MetricType::kGauge, "Replicas that were decided.",
               [](auto& w, const char* name, const ModelRun& m, const auto& v) {
-                for (const auto& d : m.view().desired) {
+                for (const auto& d : decided(m)) {
                   if (d.variant != v.variant) continue;
                   w.sample(name, {{"model", m.name()}, {"variant", v.variant}},
                            static_cast<double>(d.replicas.value()));
@@ -69,7 +75,7 @@ void Page::fleet() {
   per_variant("tidegate_desired_sleeping_replicas", MetricType::kGauge,
               "Replicas that were decided to sleep beside those, in the warm pool.",
               [](auto& w, const char* name, const ModelRun& m, const auto& v) {
-                for (const auto& d : m.view().desired) {
+                for (const auto& d : decided(m)) {
                   if (d.variant != v.variant) continue;
                   w.sample(name, {{"model", m.name()}, {"variant", v.variant}},
                            static_cast<double>(d.asleep.value()));
@@ -125,7 +131,7 @@ void Page::desired_for_wva() {
     for (const auto& variant : model->model().variants) {
       const auto* target = std::get_if<spec::KubernetesTarget>(&variant.target);
       if (target == nullptr || !told.emplace(target->ns, target->name).second) continue;
-      for (const auto& d : model->view().desired) {
+      for (const auto& d : decided(*model)) {
         if (d.variant != variant.name) continue;
         writer_.sample(name, {{"variant_name", target->name}, {"namespace", target->ns}},
                        static_cast<double>((d.replicas + d.asleep).value()));

@@ -159,6 +159,7 @@ void ApiServer::handle(const net::ExchangePtr& exchange) {
   Answer error;
   bool known = take_apart(request, asked, error);
   if (auto no = refused(request, asked)) return respond(*exchange, *no);
+  if (auto verdict = review(request)) return respond(*exchange, *verdict);
   std::string watch = asked.query("watch");
   bool watching = request.method == "GET" && (watch == "1" || watch == "true");
   if (known && asked.name.empty() && watching) {

@@ -87,6 +87,7 @@ class ApiServer {
   void handle(const net::ExchangePtr& exchange);
   static void respond(net::Exchange& exchange, const Answer& answer);
   std::optional<Answer> refused(const net::Request& request, const Asked& asked) const;
+  std::optional<Answer> review(const net::Request& request) const;
   Answer answer(const net::Request& request);
   const ServedKind* kind(const std::string& api_version, const std::string& plural) const;
   bool serves(const std::string& api_version) const;

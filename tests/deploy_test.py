@@ -64,7 +64,7 @@ class Kustomize(unittest.TestCase):
 
     def test_pods_have_no_rights_they_do_not_need(self):
         for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost", "overlays/namespaced",
-                        "overlays/roles"):
+                        "overlays/roles", "overlays/external-metrics"):
             text = self.build(DEPLOY / overlay)
             for needed in ("runAsNonRoot: true", "readOnlyRootFilesystem: true",
                            "allowPrivilegeEscalation: false", "path: /healthz", "path: /readyz",
@@ -100,11 +100,63 @@ class Kustomize(unittest.TestCase):
             with self.subTest(overlay + ": " + needed):
                 self.assertIn(needed, self.build(DEPLOY / "overlays" / overlay))
 
+    def test_external_metrics_are_off_unless_their_overlay_is_taken(self):
+        for overlay in ("base", "overlays/ha", "overlays/roles", "overlays/namespaced"):
+            with self.subTest(overlay):
+                text = self.build(DEPLOY / overlay)
+                for word in ("external-metrics", "8443", "auth-delegator", "apiregistration"):
+                    self.assertNotIn(word, text)
+
+    def test_external_metrics_have_all_they_need_over_each_base(self):
+        for base in ("../../base", "../ha", "../roles"):
+            with self.subTest(base), tempfile.TemporaryDirectory(prefix="tidegate-deploy-") as folder:
+                copy = pathlib.Path(folder, "deploy")
+                shutil.copytree(DEPLOY, copy)
+                own = copy / "overlays/external-metrics/kustomization.yaml"
+                own.write_text(own.read_text().replace("- ../../base", f"- {base}"))
+                self.holds_external_metrics(self.build(own.parent).split("\n---\n"))
+
+    def holds_external_metrics(self, documents):
+        def one(kind, name):
+            found = [d for d in documents if re.search(rf"(?m)^kind: {kind}$", d)
+                     and re.search(rf"(?m)^  name: {name}$", d)]
+            self.assertEqual(len(found), 1, (kind, name))
+            return found[0]
+
+        # Applying it would take it from KEDA: Tidegate makes it, where there is none.
+        self.assertFalse([d for d in documents if "kind: APIService\n" in d])
+        pod = one("Deployment", "tidegate")
+        label = 'tidegate.dev/external-metrics: "true"'
+        for needed in ("--register-external-metrics", "--external-metrics-address=0.0.0.0:8443",
+                       "--external-metrics-service=tidegate-external-metrics", "containerPort: 8443",
+                       "secretName: tidegate-external-metrics", label):
+            self.assertIn(needed, pod)
+        for kind in ("Service", "NetworkPolicy"):
+            self.assertIn(label, one(kind, "tidegate-external-metrics"))
+        self.assertIn("port: 443", one("Service", "tidegate-external-metrics"))
+        self.assertIn("name: system:auth-delegator", one("ClusterRoleBinding", "tidegate-auth-delegator"))
+        reader = one("RoleBinding", "tidegate-auth-reader")
+        self.assertIn("namespace: kube-system", reader)
+        self.assertIn("name: extension-apiserver-authentication-reader", reader)
+        may = one("ClusterRoleBinding", "tidegate-external-metrics-reader")
+        self.assertIn("name: horizontal-pod-autoscaler", may)
+        self.assertIn("name: tidegate\n  namespace: tidegate", may)
+        role = one("ClusterRole", "tidegate-apiservice")
+        self.assertRegex(role, r"resourceNames:\n  - v1beta1.external.metrics.k8s.io\n(  .*\n)*  verbs:\n  - get\n  - patch")
+
+    def test_keda_finds_the_one_that_leads(self):
+        for overlay, component in (("overlays/ha", "gateway"), ("overlays/roles", "controller")):
+            with self.subTest(overlay):
+                documents = self.build(DEPLOY / overlay).split("\n---\n")
+                service, = [d for d in documents if "kind: Service\n" in d and "  name: tidegate-keda\n" in d]
+                self.assertIn("clusterIP: None", service)
+                self.assertIn(f"app.kubernetes.io/component: {component}", service)
+
     def test_flags_in_manifests_are_flags_of_run(self):
         known = set(re.findall(r"--[a-z-]+", tidegate("run", "--help").stdout))
         for manifest in [DEPLOY / "base/deployment.yaml", DEPLOY / "overlays/ha/leader.yaml",
                          DEPLOY / "overlays/roles/controller.yaml", DEPLOY / "overlays/roles/gateway.yaml",
-                         DEPLOY / "systemd/tidegate.service"]:
+                         DEPLOY / "overlays/external-metrics/flags.yaml", DEPLOY / "systemd/tidegate.service"]:
             text = "\n".join(line for line in manifest.read_text().splitlines()
                              if not line.lstrip().startswith("#"))
             for flag in re.findall(r"--[a-z][a-z-]+", text):
@@ -141,6 +193,56 @@ class Kustomize(unittest.TestCase):
                     self.assertIn("kind: Role\n", built)
                     self.assertNotIn("ClusterRole", built)
                     tidegate("check", out / "model.yaml")
+
+
+@unittest.skipUnless(KUBECTL and os.environ.get("KUBEBUILDER_ASSETS"), "no kube-apiserver to ask (KUBEBUILDER_ASSETS)")
+class OnAnApiServer(unittest.TestCase):
+    """A real one, started by the kube_stub that is built beside the binary."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tidegate-deploy-")
+        cls.config = pathlib.Path(cls.folder.name, "kubeconfig")
+        cls.server = subprocess.Popen([str(pathlib.Path(BINARY).parent / "kube_stub"), str(cls.config), "serve",
+                                       "m", "1"])
+        end = time.monotonic() + 120
+        while not cls.config.exists() and cls.server.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.terminate()
+        cls.server.wait()
+        cls.folder.cleanup()
+
+    def kubectl(self, *words, **more):
+        return subprocess.run([KUBECTL, "--kubeconfig", str(self.config), *map(str, words)], capture_output=True,
+                              text=True, timeout=120, **more)
+
+    def test_every_kustomization_is_taken(self):
+        self.assertTrue(self.config.exists(), "kube_stub did not start the server")
+        for name in ("tidegate", "tidegate-weights"):  # a dry run makes no namespace for what follows it
+            self.kubectl("create", "namespace", name)
+        for folder in sorted(p.parent for p in DEPLOY.rglob("kustomization.yaml")):
+            if folder.name == "prometheus":
+                continue  # kinds of the Prometheus operator
+            with self.subTest(str(folder.relative_to(ROOT))):
+                built = self.kubectl("kustomize", folder)
+                done = self.kubectl("apply", "--dry-run=server", "-f", "-", input=built.stdout)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("(server dry run)", done.stdout)
+
+    def test_a_definition_and_every_example_of_a_model_are_taken(self):
+        done = self.kubectl("apply", "-f", DEPLOY / "base/crd.yaml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.kubectl("wait", "--for=condition=Established", "crd/models.tidegate.dev", "--timeout=60s")
+        for example in sorted((ROOT / "docs/examples").glob("*.yaml")):
+            text = example.read_text()
+            if "kind: Model" not in text:
+                continue
+            with self.subTest(example.name):
+                done = self.kubectl("apply", "--dry-run=server", "-n", "serve", "-f", "-", input=text)
+                self.assertEqual(done.returncode, 0, done.stderr)
 
 
 @unittest.skipUnless(PROMTOOL, "no promtool: rules are not checked")

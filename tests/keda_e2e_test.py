@@ -122,11 +122,17 @@ class Keda(kube_e2e_test.OnCluster):
         until(lambda: self.replicas(first) == 0, "the first leads")
         second = self.run_it(name="b", flags=["--leader-elect"])
         until(lambda: "connect" in self.call(second, "active", "m").stderr, "the second does not listen")
+        # As a headless Service's name resolves: each address is tried.
+        both = f"ipv4:{second.info['keda']},{first.info['keda']}"
+        ask_both = lambda: subprocess.run([CLIENT, both, "total", "m"], capture_output=True, text=True,
+                                          timeout=e2e_test.WAIT)
+        self.assertEqual(ask_both().stdout, "0.000\n", "whoever is named first, the leader answers")
         stream = self.stream(first)
         until(lambda: stream.history() == [False], "the state on connect")
         first.process.send_signal(signal.SIGTERM)
         self.assertEqual(stream.end(), 0, "ended cleanly")
         until(lambda: self.replicas(second) == 0, "the second leads")
+        self.assertEqual(ask_both().stdout, "0.000\n")
 
     def test_a_target_that_is_written_by_tidegate_and_a_model_nobody_knows_are_refused(self):
         run = self.run_it(mode="auto")

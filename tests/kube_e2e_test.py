@@ -266,6 +266,10 @@ class ClusterRun(Run):
         self.info = until(lambda: self._info(state), "run.json", alive=self.process)
         return self
 
+    def ready(self, n):
+        until(lambda: e2e_test.get(f"http://{self.info['admin']}/api/v1/status")["results"], "the Models are listed")
+        return super().ready(n)
+
 
 class Operator(OnCluster):
     MODELS = "/apis/tidegate.dev/v1alpha1/namespaces/serve/models"

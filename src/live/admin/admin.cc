@@ -121,7 +121,9 @@ struct AdminServer::State {
     } else if (path == "/readyz") {
       const bool ready = api.ready();
       std::string text = ready ? "ok\n" : "not ready\n";
-      if (api.ready_detail) text += api.ready_detail() + "\n";
+      if (std::string detail = api.ready_detail ? api.ready_detail() : ""; !detail.empty()) {
+        text += detail + "\n";
+      }
       answer(x, ready ? 200 : 503, "text/plain; charset=utf-8", std::move(text));
     } else if (path == "/metrics") {
       answer(x, 200, "text/plain; version=0.0.4; charset=utf-8", api.metrics_text());

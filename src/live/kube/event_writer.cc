@@ -55,7 +55,7 @@ bool EventWriter::has_room(Room& room, Instant now) const {
 }
 
 void EventWriter::tell(EventWords words) {
-  if (off_) return;
+  if (off()) return;
   const Instant now = client_->loop().now();
   const WallTime wall = net::WorldClock::wall_now();
   const std::string place = place_of(words.regarding);
@@ -128,7 +128,7 @@ json EventWriter::event_of(Series& series) {
 }
 
 void EventWriter::send_next() {
-  if (sending_ || off_ || timer_ != net::Loop::TimerId::kNone) return;
+  if (sending_ || timer_ != net::Loop::TimerId::kNone) return;
   while (!queue_.empty() && !series_.contains(queue_.front())) queue_.pop_front();  // dropped
   if (queue_.empty()) return;
   sending_ = true;
@@ -146,9 +146,18 @@ void EventWriter::send_next() {
   });
 }
 
+void EventWriter::refused(const ApiError& error) {
+  off_until_ = client_->loop().now() + options_.forbidden_rests;
+  queue_.clear();
+  series_.clear();
+  if (std::exchange(refused_, error.message) == error.message) return;  // said
+  net::log(net::Level::kWarn, "no Events are written for now", {{"error", error.message}});
+}
+
 void EventWriter::answered(const std::string& key, const ApiResult<json>& answer) {
   if (answer) {
     failures_ = 0;
+    refused_.clear();
     queue_.pop_front();
     return send_next();
   }
@@ -156,11 +165,7 @@ void EventWriter::answered(const std::string& key, const ApiResult<json>& answer
   auto series = series_.find(key);
   const bool patched = error.code == 404 && series != series_.end() && series->second.count > 1;
   if (error.code == 403 || error.code == 401) {
-    off_ = true;
-    queue_.clear();
-    series_.clear();
-    return net::log(net::Level::kWarn, "no Events are written from here on",
-                    {{"error", error.message}});
+    return refused(error);
   }
   const bool again = error.no_answer() || error.code == 429 || error.code >= 500;
   if (again) {

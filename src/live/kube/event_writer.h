@@ -9,7 +9,9 @@
 // object has kBurst Events at once, then one each kRefill; what is left out is counted in the note
 // of the next. One call at a time, in order; without an answer it is tried again
 // (first_wait, doubled, at most kLongestWait) while at most kMaxQueue wait, the oldest dropped
-// first. Without the right to write Events it says so once in the log and is silent from then on.
+// first. Without the right to write Events it says so once in the log, drops what waits, and tries
+// again with what comes forbidden_rests later: a server that has just started refuses for seconds
+// what it allows (its RBAC cache is not filled), and rights are given while we run.
 // Wall time. Rights: create and patch on events.events.k8s.io. Thread-safety: the loop's thread.
 // Source: KEP-383.
 
@@ -39,6 +41,7 @@ struct EventOptions {
   std::string controller;  ///< DOMAIN/NAME
   std::string instance;    ///< of this process: the pod
   Duration first_wait = seconds(1);
+  Duration forbidden_rests = seconds(60);
 };
 
 class EventWriter {
@@ -57,7 +60,7 @@ class EventWriter {
   EventWriter& operator=(const EventWriter&) = delete;
 
   void tell(EventWords words);
-  bool off() const { return off_; }  ///< forbidden
+  bool off() const { return client_->loop().now() < off_until_; }  ///< forbidden a moment ago
 
  private:
   struct Series {
@@ -77,6 +80,7 @@ class EventWriter {
   void queue(const std::string& key);
   void forget_old(Instant now);
   void send_next();
+  void refused(const ApiError& error);
   void answered(const std::string& key, const ApiResult<nlohmann::json>& answer);
   nlohmann::json event_of(Series& series);
 
@@ -86,7 +90,9 @@ class EventWriter {
   std::map<std::string, Room> rooms_;  ///< by object
   std::deque<std::string> queue_;      ///< keys of series_
   std::int64_t last_nanos_ = 0;        ///< names differ
-  bool sending_ = false, off_ = false;
+  bool sending_ = false;
+  Instant off_until_{};
+  std::string refused_;  ///< the refusal that was said; empty: none since the last success
   int failures_ = 0;
   KubeClient::CallId call_ = KubeClient::CallId::kNone;
   net::Loop::TimerId timer_ = net::Loop::TimerId::kNone;

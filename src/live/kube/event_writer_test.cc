@@ -101,7 +101,7 @@ TEST_F(EventWriterTest, without_an_answer_it_is_tried_again_in_order) {
   EXPECT_EQ(asked("POST"), 3u);
 }
 
-TEST_F(EventWriterTest, without_the_right_it_is_silent_from_then_on) {
+TEST_F(EventWriterTest, without_the_right_it_is_silent_for_a_while) {
   server.forbid = {"create events"};
   tell("first");
   ASSERT_TRUE(until([&] { return writer->off(); }));
@@ -111,6 +111,19 @@ TEST_F(EventWriterTest, without_the_right_it_is_silent_from_then_on) {
   client->call(read("/version"), [&](const ApiResult<json>&) { answered = true; });
   ASSERT_TRUE(until([&] { return answered; }));
   EXPECT_EQ(server.requests.size(), before + 1);
+}
+
+TEST_F(EventWriterTest, once_the_right_is_there_what_comes_is_written) {
+  writer = std::make_unique<EventWriter>(
+      client, EventOptions{.controller = "t", .instance = "i", .forbidden_rests = millis(20)});
+  server.forbid = {"create events"};
+  tell("refused");
+  ASSERT_TRUE(until([&] { return writer->off(); }));
+  server.forbid.clear();
+  ASSERT_TRUE(until([&] { return !writer->off(); }));
+  tell("taken");
+  ASSERT_TRUE(until([&] { return events().size() == 1; }));
+  EXPECT_EQ(events()[0]["note"], "taken");
 }
 
 TEST_F(EventWriterTest, one_whose_time_ran_out_is_made_anew) {

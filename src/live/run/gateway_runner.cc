@@ -102,8 +102,10 @@ Result<void> GatewayRunner::open_admin() {
   AdminApi api;
   api.status_json = [this] { return status_json(); };
   api.metrics_text = [this] { return metrics_text(); };
-  api.ready = [this] { return !closing_; };
-  api.ready_detail = [this] { return leader_words(); };
+  api.ready = [this] { return !closing_ && all_known(cluster_models_.get()); };
+  api.ready_detail = [this] {
+    return all_known(cluster_models_.get()) ? leader_words() : kNotListed;
+  };
   api.decisions_json = [](const std::string&, std::size_t,
                           std::optional<WallTime>) -> Result<std::string> {
     return fail(std::string(kAskController));

@@ -26,7 +26,7 @@ void ModelRun::replica_changed(const ReplicaInfo& info) {
            {{"model", name()},
             {"variant", info.variant},
             {"replica", std::to_string(info.id.value())},
-            {"address", info.address.text()},
+            {"address", info.address.port == 0 ? "" : info.address.text()},
             {"adopted", info.adopted ? "yes" : "no"},
             {"detail", info.detail}});
   to_gateway(info);

@@ -36,4 +36,11 @@ std::map<std::string, const format::LoadedModel*> models_in_force(const SpecFile
 /// Reads the files again; false, and told to the log, where they have errors: nothing changed then.
 bool read_again(SpecFiles& files, ClusterModels* cluster);
 
+/// False while Models may yet come from a cluster that was not listed: nobody is unknown then, and
+/// who asks whether this process is ready is told no.
+inline bool all_known(const ClusterModels* cluster) {
+  return cluster == nullptr || cluster->in_step();
+}
+constexpr const char* kNotListed = "the cluster's Models are not listed yet (the log says why)";
+
 }  // namespace tidegate::live

@@ -18,6 +18,7 @@
 #include "live/run/decisions.h"
 #include "live/run/gateway_listen.h"
 #include "live/run/host_name.h"
+#include "live/run/models_in_force.h"
 
 namespace tidegate::live {
 namespace {
@@ -190,7 +191,8 @@ Result<void> Runner::open_admin() {
   AdminApi api;
   api.status_json = [this] { return status_json(); };
   api.metrics_text = [this] { return metrics_text(); };
-  api.ready = [this] { return !closing_; };
+  api.ready = [this] { return !closing_ && all_known(cluster_models_.get()); };
+  api.ready_detail = [this] { return all_known(cluster_models_.get()) ? "" : kNotListed; };
   api.decisions_json = [this](const std::string& model, std::size_t limit,
                               std::optional<WallTime> until) -> Result<std::string> {
     if (find(model) == nullptr) return fail("no model \"" + model + "\"");
@@ -223,8 +225,8 @@ Result<void> Runner::open_keda() {
 
 /// A model that may yet come from the cluster is not unknown.
 void Runner::follow_keda() {
-  const bool all = cluster_models_ == nullptr || cluster_models_->in_step();
-  const auto known = all ? keda::Models::kAll : keda::Models::kMoreMayCome;
+  const auto known =
+      all_known(cluster_models_.get()) ? keda::Models::kAll : keda::Models::kMoreMayCome;
   if (keda_ != nullptr) keda_->follow(models_, known);
   if (external_metrics_ != nullptr) external_metrics_->numbers().follow(models_, known);
 }

@@ -158,7 +158,7 @@ Json replicas_json(const ModelRun& run, const DataPlane& plane, Instant now) {
     out.push_back({{"id", id.value()},
                    {"variant", info.variant},
                    {"state", std::string(token(info.state))},
-                   {"address", info.address.text()},
+                   {"address", info.address.port == 0 ? Json(nullptr) : Json(info.address.text())},
                    {"pid", info.pid},
                    {"inFlight", views[id].in_flight},
                    {"credit", views[id].credit},

@@ -122,17 +122,24 @@ void KubernetesActuator::follow(const json& scale) {
       kube::InformerHandler{
           .changed = [this](const std::string& key, const json& pod) { seen(key, pod); },
           .removed = [this](const std::string& key) { removed(key); },
-          .in_step =
-              [this] {
-                adopting_ = troubled_ = false;
-                work();
-              },
+          .in_step = [this] { in_touch(); },
           .trouble = [this](const kube::ApiError& error) { cannot_follow(error.message); }},
       options_.informer);
   look_timer_ = world_.loop.after(
       Duration(
           static_cast<std::int64_t>(static_cast<double>(look_wait().count()) * chance_.uniform())),
       [this] { look(); });
+}
+
+/// The pods are known. Where the server was gone, a wait that grew meanwhile begins anew.
+void KubernetesActuator::in_touch() {
+  adopting_ = false;
+  if (std::exchange(troubled_, false) && retry_timer_ != net::Loop::TimerId::kNone) {
+    failures_ = 0;
+    world_.loop.cancel(retry_timer_);
+    retry_later();
+  }
+  work();
 }
 
 void KubernetesActuator::cannot_follow(const std::string& detail) {

@@ -148,6 +148,8 @@ class KubernetesActuator final : public Actuator {
   void look();
   Duration look_wait() const;
   std::int64_t surplus() const;
+  void in_touch();
+  void retry_later();
   Duration back_off();
 
   // The pods (replicas.cc).

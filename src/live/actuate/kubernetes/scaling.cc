@@ -108,6 +108,10 @@ void KubernetesActuator::not_applied(const std::string& detail) {
   net::log(net::Level::kWarn, "not scaled",
            {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
   reporter_.applied({variant_.name, wanted_, 0, detail});
+  retry_later();
+}
+
+void KubernetesActuator::retry_later() {
   retry_timer_ = world_.loop.after(back_off(), [this] {
     retry_timer_ = net::Loop::TimerId::kNone;
     work();

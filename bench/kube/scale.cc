@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "kube/objects.h"
 #include "live/actuate/kubernetes/kubernetes_actuator.h"
 #include "live/kube/testing/api_server.h"
 #include "live/net/log.h"
@@ -26,46 +27,11 @@ using namespace tidegate;
 using live::kube::ApiServer;
 using nlohmann::json;
 
-std::string model_name(int model) { return "m-" + std::to_string(model); }
+using bench::model_name;
 
-/// About as large as a serving pod is in a cluster: some 7 KB.
 json pod(int model, int number) {
-  json fields = json::object();
-  for (int i = 0; i < 100; ++i)
-    fields["f:field-" + std::to_string(i)] = {{"f:value", json::object()}};
-  json env = json::array();
-  for (int i = 0; i < 20; ++i) {
-    env.push_back({{"name", "SETTING_" + std::to_string(i)}, {"value", "/models/some/path"}});
-  }
-  std::string name = fmt::format("m-{}-7d4b9c6f5-{:05}", model, number);
-  json condition = {{"type", "Ready"}, {"status", "True"}};
-  condition["lastTransitionTime"] = "2026-01-02T03:05:10Z";
-  json conditions = json::array();
-  for (const char* type : {"PodScheduled", "Initialized", "ContainersReady", "Ready"}) {
-    condition["type"] = type;
-    conditions.push_back(condition);
-  }
-  return {{"metadata",
-           {{"name", name},
-            {"namespace", "serve"},
-            {"labels",
-             {{"app", "vllm"}, {"model", model_name(model)}, {"pod-template-hash", "7d4b9c6f5"}}},
-            {"ownerReferences", json::array({{{"kind", "ReplicaSet"}, {"name", "m"}}})},
-            {"managedFields",
-             json::array({{{"manager", "kube-controller-manager"}, {"fieldsV1", fields}},
-                          {{"manager", "kubelet"}, {"fieldsV1", fields}}})}}},
-          {"spec",
-           {{"nodeName", fmt::format("node-{}", number % 500)},
-            {"containers", json::array({{{"name", "engine"}, {"image", "vllm"}, {"env", env}}})}}},
-          {"status",
-           {{"phase", "Running"},
-            {"podIP", fmt::format("10.{}.{}.{}", number >> 16, number >> 8 & 255, number & 255)},
-            {"hostIP", "10.200.0.1"},
-            {"conditions", conditions},
-            {"containerStatuses",
-             json::array({{{"name", "engine"},
-                           {"ready", true},
-                           {"state", {{"running", {{"startedAt", "2026-01-02T03:04:05Z"}}}}}}})}}}};
+  return bench::pod("serve", model, number,
+                    fmt::format("10.{}.{}.{}", number >> 16, number >> 8 & 255, number & 255));
 }
 
 /// The child: serves until it is killed; a byte on `orders` cuts all watches and their history.
@@ -74,11 +40,7 @@ json pod(int model, int number) {
   ApiServer server(*loop);
   std::vector<std::string> pods;
   for (int m = 0; m < models; ++m) {
-    json labels = {{"app", "vllm"}, {"model", model_name(m)}};
-    server.put("apps/v1", "deployments",
-               {{"metadata", {{"name", model_name(m)}, {"namespace", "serve"}}},
-                {"spec", {{"replicas", pods_each}, {"selector", {{"matchLabels", labels}}}}},
-                {"status", {{"replicas", pods_each}}}});
+    server.put("apps/v1", "deployments", bench::deployment("serve", m, pods_each));
     for (int p = 0; p < pods_each; ++p) {
       json made = pod(m, m * pods_each + p);
       pods.push_back(made["metadata"]["name"]);
@@ -179,6 +141,7 @@ int main(int argc, char** argv) {
     net::WorldClock clock;
     auto journal = live::Journal::open(folder + "/journal.db").value();
     live::kube::Clusters clusters(*loop);
+    net::HttpClient client(*loop);
     std::int64_t ready = 0, applied = 0;
     live::ActuatorSink sink{[&](const live::ReplicaInfo& info) {
                               ready += info.state == control::ReplicaState::kReady ? 1 : 0;
@@ -187,7 +150,8 @@ int main(int argc, char** argv) {
                             [&](const control::Applied& a) { applied += a.ok; }};
     std::vector<std::unique_ptr<live::Actuator>> all;
     for (int m = 0; m < models; ++m) {
-      all.push_back(actuator({*loop, clock, *journal, clusters}, m, folder + "/kubeconfig", sink));
+      all.push_back(
+          actuator({*loop, clock, *journal, clusters, client}, m, folder + "/kubeconfig", sink));
     }
     fmt::print("{} models, {} pods, {:.1f} KB a pod; {:.0f} MB before\n", models, models * each,
                double(pod(1, 1).dump().size()) / 1000, memory_mb("VmRSS:"));

@@ -1,6 +1,7 @@
 #include "live/gateway/gateway.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "live/gateway/front.h"
@@ -22,6 +23,7 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
             GatewayParts{.loop = loop, .client = client, .clock = clock, .options = options})),
         front(clock) {}
 
+  void index();
   Lane* find(const std::string& model) const;
   /// Every lane of that name: the one in force and those that left.
   template <class F>
@@ -31,8 +33,9 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   void poll_drain(Instant give_up);
 
   std::shared_ptr<GatewayParts> parts;
-  std::vector<std::unique_ptr<Lane>> lanes;    ///< in the order of the models
-  std::vector<std::unique_ptr<Lane>> leaving;  ///< closed, finishing what runs
+  std::vector<std::unique_ptr<Lane>> lanes;                     ///< in the order of the models
+  std::vector<std::unique_ptr<Lane>> leaving;                   ///< closed, finishing what runs
+  std::unordered_map<std::string, std::vector<Lane*>> by_name;  ///< the one in force first
   Front front;
   std::unique_ptr<net::HttpServer> server;
   bool closing = false;
@@ -41,22 +44,23 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   std::vector<std::function<void()>> done;
 };
 
-Lane* Gateway::State::find(const std::string& model) const {
+void Gateway::State::index() {
+  by_name.clear();
   for (const auto* list : {&lanes, &leaving}) {
-    for (const auto& lane : *list) {
-      if (lane->model().name == model) return lane.get();
-    }
+    for (const auto& lane : *list) by_name[lane->model().name].push_back(lane.get());
   }
-  return nullptr;
+}
+
+Lane* Gateway::State::find(const std::string& model) const {
+  auto found = by_name.find(model);
+  return found == by_name.end() ? nullptr : found->second.front();
 }
 
 template <class F>
 void Gateway::State::each(const std::string& model, F f) {
-  for (auto* list : {&lanes, &leaving}) {
-    for (auto& lane : *list) {
-      if (lane->model().name == model) f(*lane);
-    }
-  }
+  auto found = by_name.find(model);
+  if (found == by_name.end()) return;
+  for (Lane* lane : found->second) f(*lane);
 }
 
 void Gateway::State::handle(const net::ExchangePtr& exchange) {
@@ -80,15 +84,17 @@ void Gateway::set_models(std::vector<spec::Model> models) {
   State& s = *state_;
   std::vector<std::unique_ptr<Lane>> next;
   std::vector<Lane*> in_force;
+  std::unordered_map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < s.lanes.size(); ++i) place[s.lanes[i]->model().name] = i;
   for (auto& model : models) {
-    auto it = std::find_if(s.lanes.begin(), s.lanes.end(), [&](const auto& lane) {
-      return lane && lane->model().name == model.name;
-    });
-    if (it == s.lanes.end()) {
+    auto known = place.find(model.name);
+    if (known == place.end()) {
       next.push_back(std::make_unique<Lane>(s.parts, std::move(model)));
     } else {
-      (*it)->set_model(std::move(model));
-      next.push_back(std::move(*it));
+      auto& lane = s.lanes[known->second];
+      place.erase(known);
+      lane->set_model(std::move(model));
+      next.push_back(std::move(lane));
     }
     in_force.push_back(next.back().get());
   }
@@ -100,6 +106,7 @@ void Gateway::set_models(std::vector<spec::Model> models) {
     s.leaving.back()->close();
   }
   s.lanes = std::move(next);
+  s.index();
 }
 
 Result<net::Address> Gateway::listen(const net::Address& address,

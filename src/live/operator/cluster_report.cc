@@ -3,6 +3,16 @@
 #include "live/operator/announcements.h"
 
 namespace tidegate::live {
+namespace {
+
+bool same_but_numbers(const std::optional<ModelSight>& a, std::optional<ModelSight> b) {
+  if (!a || !b) return false;
+  b->queue_requests = a->queue_requests;
+  b->ttft_p99 = a->ttft_p99;
+  return a == b;
+}
+
+}  // namespace
 
 ClusterReport::ClusterReport(const std::shared_ptr<kube::KubeClient>& client,
                              const ClusterModels& models, std::string instance, StatusRates rates)
@@ -39,13 +49,17 @@ void ClusterReport::show(const std::string& key, const ClusterModels::Entry& ent
                  .warnings = object.warnings};
   auto [it, fresh] = shown_.try_emplace(key);
   Shown& shown = it->second;
-  if (fresh || shown.spec != spec || shown.sight != sight) {
-    shown.status = status_of(spec, sight ? &*sight : nullptr);
+  const Instant now = client_->loop().now();
+  // The queue and the TTFT move all the time: a status is not made anew for them each second.
+  const bool other = fresh || shown.spec != spec ||
+                     (shown.sight != sight &&
+                      (!same_but_numbers(shown.sight, sight) || status_.numbers_due(key, now)));
+  if (other) {
+    shown.status = status_of(spec, sight ? &*sight : nullptr).dump();
     shown.spec = std::move(spec);
     shown.sight = std::move(sight);
   }
-  status_.show({object.ns, object.name, object.uid}, shown.status, object.status,
-               client_->loop().now());
+  status_.show({object.ns, object.name, object.uid}, shown.status, object.status, now);
   if (shown.faults_told == shown.spec.faults) return;
   shown.faults_told = shown.spec.faults;
   if (shown.faults_told.empty()) return;

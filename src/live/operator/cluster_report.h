@@ -41,7 +41,7 @@ class ClusterReport {
   struct Shown {
     SpecSight spec;
     std::optional<ModelSight> sight;
-    nlohmann::json status;
+    std::string status;  ///< JSON
     std::string faults_told;
   };
   void show(const std::string& key, const ClusterModels::Entry& entry,

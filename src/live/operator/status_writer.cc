@@ -20,7 +20,7 @@ json without_numbers(json status) {
 
 }  // namespace
 
-void StatusWriter::show(const ModelId& model, const json& status, const std::string& stored,
+void StatusWriter::show(const ModelId& model, const std::string& status, const std::string& stored,
                         Instant now) {
   auto [it, fresh] = told_.try_emplace(model.key());
   Told& told = it->second;
@@ -28,18 +28,46 @@ void StatusWriter::show(const ModelId& model, const json& status, const std::str
     told = {};
     told.uid = model.uid;
     told.next = told.next_numbers = now;
-    told.status = json::parse(stored.empty() ? "{}" : stored, nullptr, false);
+    json before = json::parse(stored.empty() ? "{}" : stored, nullptr, false);
+    if (before.is_object()) told.conditions = before.value("conditions", json::array());
+    told.status = without_transitions(std::move(before)).dump();
   }
-  if (told.in_flight || in_flight_ >= kMaxInFlight || now < told.next) return;
-  const json before = without_transitions(told.status);
-  if (before == status) return;
-  const bool matters = without_numbers(before) != without_numbers(status);
-  if (!matters && now < told.next_numbers) return;
-  write(model, told, status, now);
+  told.wanted.clear();
+  if (told.status == status || told.in_flight || now < told.next) return write_next(now);
+  const bool matters =
+      now >= told.next_numbers || without_numbers(json::parse(told.status, nullptr, false)) !=
+                                      without_numbers(json::parse(status, nullptr, false));
+  if (matters) {
+    told.wanted = status;
+    if (!std::exchange(told.queued, true)) queue_.push_back(model);
+  }
+  write_next(now);
 }
 
-void StatusWriter::write(const ModelId& model, Told& told, json status, Instant now) {
-  add_transitions(status, told.status, net::WorldClock::wall_now());
+bool StatusWriter::numbers_due(const std::string& key, Instant now) const {
+  auto told = told_.find(key);
+  return told == told_.end() || now >= told->second.next_numbers;
+}
+
+void StatusWriter::write_next(Instant now) {
+  const double since = to_seconds(now - std::exchange(allowed_, now));
+  allowance_ = std::min(rates_.per_second, allowance_ + std::max(0.0, since) * rates_.per_second);
+  while (!queue_.empty() && in_flight_ < kMaxInFlight && allowance_ >= 1) {
+    const ModelId model = std::move(queue_.front());
+    queue_.pop_front();
+    auto it = told_.find(model.key());
+    if (it == told_.end() || !std::exchange(it->second.queued, false)) continue;
+    if (it->second.uid != model.uid || it->second.wanted.empty()) continue;
+    allowance_ -= 1;
+    write(model, it->second, now);
+  }
+}
+
+void StatusWriter::write(const ModelId& model, Told& told, Instant now) {
+  const std::string text = std::exchange(told.wanted, "");
+  json status = json::parse(text, nullptr, false);
+  add_transitions(status, {{"conditions", told.conditions}}, net::WorldClock::wall_now());
+  json conditions = status.value("conditions", json::array());
   told.in_flight = true;
   told.next = now + rates_.least;
   told.next_numbers = now + rates_.numbers;
@@ -49,16 +77,18 @@ void StatusWriter::write(const ModelId& model, Told& told, json status, Instant 
       {"apiVersion", "tidegate.dev/v1alpha1"},
       {"kind", "Model"},
       {"metadata", {{"name", model.name}, {"namespace", model.ns}, {"uid", model.uid}}},
-      {"status", status}};
-  client_->call(
-      kube::patch({"tidegate.dev/v1alpha1", "models", model.ns}, model.name,
-                  kube::PatchType::kApply, body, "status", "tidegate", "true"),
-      [this, model, status, alive = std::weak_ptr(alive_)](const kube::ApiResult<json>& answer) {
-        if (!alive.expired()) answered(model, status, answer);
-      });
+      {"status", std::move(status)}};
+  client_->call(kube::patch({"tidegate.dev/v1alpha1", "models", model.ns}, model.name,
+                            kube::PatchType::kApply, body, "status", "tidegate", "true"),
+                [this, model, text, conditions = std::move(conditions),
+                 alive = std::weak_ptr(alive_)](const kube::ApiResult<json>& answer) mutable {
+                  if (alive.expired()) return;
+                  answered(model, text, std::move(conditions), answer);
+                  write_next(client_->loop().now());
+                });
 }
 
-void StatusWriter::answered(const ModelId& model, json status,
+void StatusWriter::answered(const ModelId& model, const std::string& status, json conditions,
                             const kube::ApiResult<json>& answer) {
   --in_flight_;
   auto it = told_.find(model.key());
@@ -66,7 +96,8 @@ void StatusWriter::answered(const ModelId& model, json status,
   Told& told = it->second;
   told.in_flight = false;
   if (answer) {
-    told.status = std::move(status);
+    told.status = status;
+    told.conditions = std::move(conditions);
     told.failures = 0;
     said_.clear();
     return;

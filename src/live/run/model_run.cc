@@ -65,7 +65,8 @@ ModelRun::ModelRun(RunParts parts, format::LoadedModel loaded, control::Start st
       controller_(loaded_.model, loaded_.hash, start),
       start_(std::move(start)),
       senses_({parts.loop, parts.scraper, parts.outside, parts.clock, parts.options.seed},
-              [this](ReplicaId id, const signal::ReplicaSignals& page) { tell_kv(id, page); }) {
+              {.scraped = [this](auto id, const auto& page) { scraped(id, page); },
+               .sampled = [this](auto id, const auto& page) { tell_kv(id, page); }}) {
   ledger_.set_model(loaded_.model);
   senses_.set_model(loaded_.model);
   for (const auto& target : start_.targets) applied_[target.variant] = target;

@@ -84,8 +84,6 @@ class ModelRun {
   policy::State learned() const { return controller_.learned(); }
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
-  /// A page of one of its replicas was read.
-  void scraped(ReplicaId id, const signal::ReplicaSignals& page);
   /// A request came and waits. With nothing running or on its way that cannot wait for the next
   /// tick.
   void waits();
@@ -146,6 +144,7 @@ class ModelRun {
   void replica_changed(const ReplicaInfo& info);
   void to_gateway(const ReplicaInfo& info);
   void tell_room(const ReplicaInfo& info);
+  void scraped(ReplicaId id, const signal::ReplicaSignals& page);
   void tell_kv(ReplicaId id, const signal::ReplicaSignals& page);
   void remember_start();
 

@@ -56,17 +56,9 @@ Result<void> Runner::open() {
   clusters_ = std::make_unique<kube::Clusters>(loop_);
   accounts_ = std::make_unique<aws::Accounts>(loop_, *client_);
   outside_ = std::make_unique<net::CurlClient>(loop_);
-  scraper_ =
-      std::make_unique<Scraper>(loop_, *client_, *clock_, ScraperOptions{.seed = options_.seed},
-                                [this](const ScrapeReport& report) {
-                                  if (report.signals == nullptr)
-                                    return;  // its values age by themselves
-                                  for (auto& model : models_) {
-                                    if (model->replicas().contains(report.id)) {
-                                      model->scraped(report.id, *report.signals);
-                                    }
-                                  }
-                                });
+  // Each model hears of its own replicas (senses.h).
+  scraper_ = std::make_unique<Scraper>(loop_, *client_, *clock_,
+                                       ScraperOptions{.seed = options_.seed}, nullptr);
   if (!options_.tape.empty()) {
     auto file = std::make_shared<std::ofstream>(options_.tape, std::ios::trunc);
     if (!*file) return fail(fmt::format("tape {}: {}", options_.tape, std::strerror(errno)));

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "live/admin/admin.h"
@@ -90,7 +91,9 @@ class Runner {
   void end_models(const std::map<std::string, const format::LoadedModel*>& wanted);
   Result<void> take_model(const format::LoadedModel& loaded);
   void stop_strays_once();
-  ModelRun* find(const std::string& model);
+  /// Leaving ones too.
+  ModelRun* find(const std::string& model) const;
+  ModelRun* in_force(const std::string& model) const;
   Result<void> say(const std::string& model, const control::OperatorSaid& said);
   void write_run_file();
 
@@ -109,7 +112,8 @@ class Runner {
   std::unique_ptr<Gateway> gateway_;  ///< or, with --role controller:
   std::unique_ptr<link::Fleet> fleet_;
   std::vector<std::unique_ptr<ModelRun>> models_;
-  std::vector<std::unique_ptr<ModelRun>> leaving_;  ///< not wanted any more; draining
+  std::unordered_map<std::string, ModelRun*> by_name_;  ///< of models_
+  std::vector<std::unique_ptr<ModelRun>> leaving_;      ///< not wanted any more; draining
   std::unique_ptr<SpecFiles> files_;
   std::unique_ptr<ClusterModels> cluster_models_;   ///< or none
   std::unique_ptr<ClusterReport> report_;           ///< or none

@@ -35,10 +35,8 @@ void Runner::begin_operator() {
 void Runner::tell_cluster() {
   if (report_ == nullptr) return;
   report_->look([this](const std::string& name) -> std::optional<ModelSight> {
-    for (const auto& run : models_) {
-      if (run->name() == name) return sight_of(*run, clock_->now());
-    }
-    return std::nullopt;
+    const ModelRun* run = in_force(name);
+    return run == nullptr ? std::nullopt : std::optional(sight_of(*run, clock_->now()));
   });
 }
 

@@ -50,6 +50,7 @@ void Runner::end_models(const std::map<std::string, const format::LoadedModel*>&
     }
     net::log(Level::kInfo, "model is not wanted any more: draining", {{"model", (*it)->name()}});
     ModelRun* run = it->get();
+    by_name_.erase(run->name());
     leaving_.push_back(std::move(*it));
     it = models_.erase(it);
     run->shutdown([this, run] {
@@ -68,10 +69,9 @@ Result<void> Runner::take_model(const format::LoadedModel& loaded) {
     look_again_ = true;
     return {};
   }
-  auto run = std::find_if(models_.begin(), models_.end(), has_name);
-  if (run != models_.end()) {
-    if ((*run)->loaded().hash == loaded.hash) return {};
-    if (auto done = (*run)->reload(loaded); !done) return done;
+  if (ModelRun* run = in_force(name); run != nullptr) {
+    if (run->loaded().hash == loaded.hash) return {};
+    if (auto done = run->reload(loaded); !done) return done;
   } else {
     if (auto made = add_model(loaded); !made) return made;
     models_.back()->begin();
@@ -85,6 +85,7 @@ Result<void> Runner::add_model(const format::LoadedModel& loaded) {
   if (!run) return fail(run.error());
   if (!leads_) (*run)->lead(false);
   models_.push_back(std::move(*run));
+  by_name_[models_.back()->name()] = models_.back().get();
   return {};
 }
 
@@ -100,11 +101,14 @@ void Runner::stop_strays_once() {
   }
 }
 
-ModelRun* Runner::find(const std::string& model) {
-  for (auto& run : models_) {
-    if (run->name() == model) return run.get();
-  }
-  for (auto& run : leaving_) {
+ModelRun* Runner::in_force(const std::string& model) const {
+  auto found = by_name_.find(model);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+ModelRun* Runner::find(const std::string& model) const {
+  if (ModelRun* run = in_force(model); run != nullptr) return run;
+  for (const auto& run : leaving_) {
     if (run->name() == model) return run.get();
   }
   return nullptr;

@@ -26,20 +26,21 @@ bool asks_the_same(const spec::Model& a, const spec::Model& b) {
 
 }  // namespace
 
-Senses::Senses(SenseParts parts, PrometheusSource::Heard heard)
-    : parts_(parts), heard_(std::move(heard)) {}
-Senses::~Senses() = default;
+Senses::Senses(SenseParts parts, SenseHooks hooks) : parts_(parts), hooks_(std::move(hooks)) {}
+
+Senses::~Senses() {
+  for (const auto& entry : known_) parts_.scraper.remove(entry.first);
+}
 
 void Senses::set_model(const spec::Model& model) {
   const bool same = asks_the_same(model_, model);
   model_ = model;
-  rules_.assign(model.variants.size(), parts_.scraper.rule());
   if (!same) {
     prometheus_.reset();
     if (PrometheusSource::wanted(model)) {
-      prometheus_ =
-          std::make_unique<PrometheusSource>(parts_.loop, parts_.outside, parts_.clock, model,
-                                             PrometheusOptions{.seed = parts_.seed}, heard_);
+      prometheus_ = std::make_unique<PrometheusSource>(
+          parts_.loop, parts_.outside, parts_.clock, model, PrometheusOptions{.seed = parts_.seed},
+          hooks_.sampled);
     }
     for (const auto& entry : std::exchange(known_, {})) {
       const ReplicaInfo& info = entry.second;
@@ -49,11 +50,14 @@ void Senses::set_model(const spec::Model& model) {
       if (own != model.variants.end()) add(info, *own);
     }
   }
-  for (std::size_t i = 0; i < model.variants.size() && prometheus_ != nullptr; ++i) {
-    if (model.variants[i].sense.from == spec::SenseFrom::kPrometheus) {
-      rules_[i] = prometheus_->rule();
-    }
+}
+
+std::vector<signal::FreshnessRule> Senses::rules() const {
+  std::vector<signal::FreshnessRule> out(model_.variants.size(), parts_.scraper.rule());
+  for (std::size_t i = 0; i < out.size() && prometheus_ != nullptr; ++i) {
+    if (model_.variants[i].sense.from == spec::SenseFrom::kPrometheus) out[i] = prometheus_->rule();
   }
+  return out;
 }
 
 void Senses::add(const ReplicaInfo& info, const spec::Variant& variant) {
@@ -63,7 +67,13 @@ void Senses::add(const ReplicaInfo& info, const spec::Variant& variant) {
                                        .address = info.address,
                                        .path = "",
                                        .dialect = signal::dialect_of(variant.engine.type),
-                                       .authorization = ""});
+                                       .authorization = "",
+                                       .heard =
+                                           [this](const ScrapeReport& report) {
+                                             // What failed ages by itself.
+                                             if (report.signals == nullptr) return;
+                                             hooks_.scraped(report.id, *report.signals);
+                                           }});
       !added) {
     net::log(net::Level::kWarn, "cannot scrape", {{"error", added.error().message}});
   }

@@ -2,7 +2,7 @@
 // Senses: one model's eyes on its engines: their own pages, or what a Prometheus has of them, as
 // each variant's spec says; and the numbers of scaling.metrics that are written in PromQL.
 //
-//   Senses senses({loop, scraper, outside, clock, seed}, heard);
+//   Senses senses({loop, scraper, outside, clock, seed}, {.scraped = ..., .sampled = ...});
 //   senses.set_model(model);
 //   senses.add(info, variant);                  // a replica is ready
 //   sight.signals = senses.signals(id, now);
@@ -11,6 +11,7 @@
 // Replicas sensed through Prometheus do not correct the router: samples that are seconds old say
 // nothing of what it has dispatched since. Thread-safety: the loop's thread.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -30,9 +31,15 @@ struct SenseParts {
   std::uint64_t seed = 1;
 };
 
+struct SenseHooks {
+  using Heard = std::function<void(ReplicaId, const signal::ReplicaSignals&)>;
+  Heard scraped;  ///< an engine's own page was read
+  Heard sampled;  ///< of one replica, through Prometheus
+};
+
 class Senses {
  public:
-  Senses(SenseParts parts, PrometheusSource::Heard heard);
+  Senses(SenseParts parts, SenseHooks hooks);
   ~Senses();
 
   /// A spec that asks Prometheus for something else starts anew; what is known of the rest stays.
@@ -42,8 +49,8 @@ class Senses {
   void remove(ReplicaId id);
   /// nullptr: not known, or too old to be.
   const signal::ReplicaSignals* signals(ReplicaId id, Instant now) const;
-  /// How signals age, one for each variant.
-  const std::vector<signal::FreshnessRule>& rules() const { return rules_; }
+  /// How signals age, one for each variant; the more replicas are scraped, the slower.
+  std::vector<signal::FreshnessRule> rules() const;
   void tell_metrics(signal::Observation& seen, Instant now) const;
   /// nullptr: nothing is asked of a Prometheus.
   const PrometheusSource* prometheus() const { return prometheus_.get(); }
@@ -52,11 +59,10 @@ class Senses {
   void add_to_source(const ReplicaInfo& info);
 
   SenseParts parts_;
-  PrometheusSource::Heard heard_;
+  SenseHooks hooks_;
   spec::Model model_;
   std::unique_ptr<PrometheusSource> prometheus_;
   std::map<ReplicaId, ReplicaInfo> known_;  ///< ready replicas
-  std::vector<signal::FreshnessRule> rules_;
 };
 
 }  // namespace tidegate::live

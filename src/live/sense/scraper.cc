@@ -1,6 +1,7 @@
 #include "live/sense/scraper.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "live/sense/scrape_schedule.h"
@@ -12,6 +13,9 @@ constexpr int kOk = 200;
 /// Targets due within one tick start together: one wake-up for many.
 constexpr Duration kTick = millis(1);
 constexpr std::int64_t kStalePeriods = 3, kAbsentPeriods = 10;
+/// The period falls again with a tenth fewer targets than made it grow: they are not spread anew
+/// whenever one comes or goes.
+constexpr double kSlack = 1.1;
 
 }  // namespace
 
@@ -22,11 +26,10 @@ Scraper::Scraper(net::Loop& loop, net::HttpClient& client, const net::WorldClock
       clock_(clock),
       options_(options),
       callback_(std::move(callback)),
-      wall_period_(std::max(clock.to_wall(options.period), kMinWallPeriod)),
-      page_(signal::dialect(signal::DialectId::kVllm)) {
-  Duration period = clock_.to_world(wall_period_);
-  rule_ = {period * kStalePeriods, period * kAbsentPeriods};
-}
+      least_period_(std::max(clock.to_wall(options.period), kMinWallPeriod)),
+      wall_period_(least_period_),
+      rule_{period() * kStalePeriods, period() * kAbsentPeriods},
+      page_(signal::dialect(signal::DialectId::kVllm)) {}
 
 Scraper::~Scraper() {
   for (auto& [id, target] : targets_) stop(target);
@@ -44,6 +47,7 @@ Result<void> Scraper::add(ScrapeTarget what) {
   target.what = std::move(what);
   target.due = loop_.now() + scrape_phase(options_.seed, target.what.id, wall_period_);
   due_.emplace(target.due, target.what.id);
+  pace();
   arm();
   return {};
 }
@@ -54,7 +58,31 @@ void Scraper::remove(ReplicaId id) {
   due_.erase({it->second.due, id});
   stop(it->second);
   targets_.erase(it);
+  pace();
   arm();
+}
+
+Duration Scraper::period() const { return clock_.to_world(wall_period_); }
+
+/// As many whole periods as the targets need; another number spreads them anew.
+void Scraper::pace() {
+  const double room = std::max(1.0, static_cast<double>(options_.max_per_second) *
+                                        to_seconds(least_period_));  // in one least period
+  auto periods = [&](double targets) {
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(targets / room)));
+  };
+  const auto count = static_cast<double>(targets_.size());
+  const std::int64_t now = wall_period_ / least_period_;
+  const std::int64_t wanted = std::max(periods(count), std::min(now, periods(count * kSlack)));
+  if (wanted == now) return;
+  wall_period_ = least_period_ * wanted;
+  rule_ = {period() * kStalePeriods, period() * kAbsentPeriods};
+  due_.clear();
+  for (auto& [id, target] : targets_) {
+    if (target.call != net::HttpClient::CallId::kNone) continue;
+    target.due = loop_.now() + scrape_phase(options_.seed, id, wall_period_);
+    due_.emplace(target.due, id);
+  }
 }
 
 const signal::ReplicaSignals* Scraper::signals(ReplicaId id, Instant now) const {
@@ -132,8 +160,9 @@ void Scraper::finished(ReplicaId id, Result<net::Response> response) {
       response ? read(target, *response) : Result<format::PageStats>(fail(response.error()));
   if (stats) {
     report.page = *stats;
-    target.last = target.meter.read(
-        page_, report.at, {.histograms = options_.histograms, .window = options_.rate_window});
+    target.last = target.meter.read(page_, report.at,
+                                    {.histograms = options_.histograms,
+                                     .window = std::max(options_.rate_window, rule_.stale_after)});
     report.signals = &*target.last;
     target.failures = 0;
     target.due = next_on_grid(target.due, loop_.now(), wall_period_);
@@ -144,8 +173,9 @@ void Scraper::finished(ReplicaId id, Result<net::Response> response) {
                                               options_.max_backoff);
   }
   due_.emplace(target.due, id);
+  const Callback heard = target.what.heard ? target.what.heard : callback_;
   pump();
-  callback_(report);  // last: it may add and remove
+  if (heard) heard(report);  // last: it may add and remove
 }
 
 Result<format::PageStats> Scraper::read(Target& target, const net::Response& response) {

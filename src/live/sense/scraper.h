@@ -6,13 +6,15 @@
 //   scraper.add({.id = id, .address = address, .dialect = signal::DialectId::kVllm});
 //   if (auto* s = scraper.signals(id, now)) use(s->signal(kRunningRequests, now, scraper.rule()));
 //
-// Promises: one callback for each scrape, good or failed; a target is never asked twice at once,
+// Promises: one callback for each scrape, good or failed, to the target's own `heard` where it has
+// one; a target is never asked twice at once,
 // and at most max_concurrent are asked at a time, the one waiting longest first; every scrape ends
 // within the time box; a page over max_page_bytes is a failure; failures back off. Values age:
 // stale after three periods, absent after ten. A page that names nothing we know makes the
 // replica's signals absent at once. Units: `period` is world time (but never under kMinWallPeriod
-// of wall time); the time box and the back-off are wall time. Thread-safety: the loop's thread; do
-// not destroy it from its own callback.
+// of wall time); the time box and the back-off are wall time. More targets than max_per_second lets
+// through are asked less often, all alike: at 10,000 each fifth second; values then age as slowly.
+// Thread-safety: the loop's thread; do not destroy it from its own callback.
 
 #include <array>
 #include <cstdint>
@@ -31,12 +33,16 @@
 
 namespace tidegate::live {
 
+struct ScrapeReport;
+
 struct ScrapeTarget {
   ReplicaId id;
   net::Address address;
   std::string path;                          ///< empty: the dialect's own
   std::optional<signal::DialectId> dialect;  ///< nothing: by the names on the page
   std::string authorization;                 ///< header value; empty: none. Never logged
+  /// Told instead of the scraper's callback; it may remove its target.
+  std::function<void(const ScrapeReport&)> heard = {};
 };
 
 struct ScraperOptions {
@@ -44,6 +50,7 @@ struct ScraperOptions {
   Duration time_box = seconds(1);         ///< wall time of one scrape
   Duration max_backoff = seconds(15);     ///< wall time
   std::size_t max_concurrent = 128;       ///< scrapes under way
+  std::size_t max_per_second = 2'000;     ///< wall; beyond it the period grows by whole periods
   std::size_t max_targets = 20'000;       ///< add() beyond it fails
   std::size_t max_page_bytes = 4u << 20;  ///< of one page
   signal::HistogramSet histograms;        ///< parsed and remembered; default none
@@ -77,6 +84,8 @@ class Scraper {
   void remove(ReplicaId id);
   /// The last page read; nullptr where nothing is known or it is too old.
   const signal::ReplicaSignals* signals(ReplicaId id, Instant now) const;
+  /// World time from one scrape of a target to its next, with as many targets as there are.
+  Duration period() const;
   /// How values age at this period, for ReplicaSignals::signal() and aggregate().
   const signal::FreshnessRule& rule() const { return rule_; }
 
@@ -96,6 +105,7 @@ class Scraper {
   };
   using Due = std::pair<Instant, ReplicaId>;
 
+  void pace();
   void pump();
   void arm();
   void start(Target& target);
@@ -109,7 +119,7 @@ class Scraper {
   const net::WorldClock& clock_;
   ScraperOptions options_;
   Callback callback_;
-  Duration wall_period_;
+  Duration least_period_, wall_period_;  ///< wall: with few targets, and now
   signal::FreshnessRule rule_;
   std::map<ReplicaId, Target> targets_;
   std::set<Due> due_;  ///< targets that are not under way, soonest first

@@ -6,6 +6,7 @@
 Time is pressed (--time-scale), ports are free ones, nothing is left running.
 """
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -149,6 +150,41 @@ class Roles(Case):
         self.assertEqual(controller.stop(), 0)
         self.assertFalse(any(alive(pid) for pid in before))
 
+    def authority(self, name):
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                     "2", "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}", "-addext",
+                     "subjectAltName=DNS:localhost")
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.dir, check=True, capture_output=True)
+
+    def file(self, name):
+        return str(self.dir / name)
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl makes the certificates")
+    def test_over_tls_with_certificates_of_both_and_who_shows_none_stays_out(self):
+        for name in ("server", "client", "other"):
+            self.authority(name)
+        yaml = spec(min=1)
+        controller = self.controller(yaml, "--gateway-tls-cert", self.file("server.crt"), "--gateway-tls-key",
+                                     self.file("server.key"), "--gateway-tls-client-ca", self.file("client.crt"))
+        own = ("--leader-tls-cert", self.file("client.crt"), "--leader-tls-key", self.file("client.key"))
+
+        def gateway(name, *flags):
+            return self.part(name, yaml, "--role", "gateway", "--leader", f"localhost:{self.port}", *flags)
+        a = gateway("a", "--leader-tls-ca", self.file("server.crt"), *own)
+        until(lambda: list(self.gateways_of(controller).values()) == [True], "one gateway", alive=a.process)
+        controller.ready(1)
+        self.assert_answers(a)
+        for name, flags, says in (
+                ("plain", (), "--leader-tls-ca"),
+                ("nameless", ("--leader-tls-ca", self.file("server.crt")), "--leader-tls-cert"),
+                ("misled", ("--leader-tls-ca", self.file("other.crt"), *own), "does not vouch for")):
+            other = gateway(name, *flags)
+            until(lambda: says in (self.leader_of(other)["trouble"] or ""), f"{name} is told why",
+                  alive=other.process)
+        self.assertEqual(len(self.gateways_of(controller)), 1)
+
     def test_wrong_words_are_refused_with_the_fix(self):
         token = self.dir / "token"
         token.write_text("s3cret\n")
@@ -169,6 +205,18 @@ class Roles(Case):
             (["--leader", "x:1"], "only a gateway"),
             (["--role", "controller", "--gateway-address", "0.0.0.0:0"], "a token is a must"),
             (["--role", "controller", "--gateway-token-file", "/no/such"], "/no/such"),
+            (["--role", "controller", "--gateway-address", "0.0.0.0:0", "--gateway-token-file", str(token)],
+             "off loopback gateways come over TLS: --gateway-tls-cert FILE"),
+            (["--role", "gateway", "--leader", "controllers:1", "--gateway-token-file", str(token)],
+             "off loopback a controller is reached over TLS: --leader-tls-ca FILE"),
+            (["--role", "gateway", "--leader", "x:1", "--leader-tls-ca", "/no/such"], "--leader-tls-ca /no/such"),
+            (["--role", "gateway", "--leader", "localhost:1", "--leader-tls-cert", str(token)],
+             "need --leader-tls-ca"),
+            (["--role", "gateway", "--leader", "x:1", "--gateway-tls-cert", str(token)], "has --leader-tls-*"),
+            (["--role", "controller", "--leader-tls-ca", str(token)], "has --gateway-tls-*"),
+            (["--role", "controller", "--gateway-plaintext", "--gateway-tls-cert", str(token)], "one of them"),
+            (["--role", "controller", "--gateway-tls-cert", str(token)], "--gateway-tls-key is missing"),
+            (["--gateway-plaintext"], "--role controller or gateway is missing"),
             (["--role", "controller", "--gateway-address", f"127.0.0.1:{self.port}", "--admin",
               "127.0.0.1:0", "--state", str(self.dir / "s")], "in use"),
         ]:

@@ -81,6 +81,16 @@ void role_flags(CLI::App* sub, RunFlags& o) {
                   "addresses each is tried");
   sub->add_option("--gateway-token-file", o.gateway_token_file,
                   "a secret that controllers and gateways share");
+  sub->add_option("--gateway-tls-cert", o.gateway_cert, "of a controller: its certificate (PEM)");
+  sub->add_option("--gateway-tls-key", o.gateway_key, "the certificate's key (PEM)");
+  sub->add_option("--gateway-tls-client-ca", o.gateway_client_ca,
+                  "gateways must show a certificate of this CA (PEM)");
+  sub->add_option("--leader-tls-ca", o.leader_ca, "of a gateway: the CA of that certificate (PEM)");
+  sub->add_option("--leader-tls-cert", o.leader_cert,
+                  "certificate (PEM) to show where a controller asks for one");
+  sub->add_option("--leader-tls-key", o.leader_key, "the certificate's key (PEM)");
+  sub->add_flag("--gateway-plaintext", o.gateway_plaintext,
+                "no TLS between gateways and controllers, also off loopback");
 }
 
 void external_metrics_flags(CLI::App* sub, RunFlags& o) {

@@ -8,6 +8,7 @@
 #include "cli/admin_client.h"
 #include "format/spec_yaml.h"
 #include "live/aws/spot_notice.h"
+#include "live/fleet_link/tls.h"
 #include "live/fleet_link/token.h"
 #include "live/net/log.h"
 #include "live/net/signals.h"
@@ -62,8 +63,18 @@ Result<void> fits_role(const RunFlags& flags, live::Role role) {
   if (role != Role::kGateway && !flags.leaders.empty()) {
     return fail("--leader: only a gateway (--role gateway) looks for one");
   }
-  if (role == Role::kAll && !flags.gateway_token_file.empty()) {
-    return fail("--gateway-token-file: --role controller or gateway is missing");
+  if (role == Role::kAll && (!flags.gateway_token_file.empty() || flags.gateway_plaintext)) {
+    return fail(
+        fmt::format("{}: --role controller or gateway is missing",
+                    flags.gateway_plaintext ? "--gateway-plaintext" : "--gateway-token-file"));
+  }
+  if (role != Role::kController &&
+      !(flags.gateway_cert + flags.gateway_key + flags.gateway_client_ca).empty()) {
+    return fail(
+        "--gateway-tls-*: of a controller (--role controller); a gateway has --leader-tls-*");
+  }
+  if (role != Role::kGateway && !(flags.leader_ca + flags.leader_cert + flags.leader_key).empty()) {
+    return fail("--leader-tls-*: of a gateway (--role gateway); a controller has --gateway-tls-*");
   }
   if (role != Role::kGateway) return {};
   const std::pair<bool, const char*> controllers[] = {
@@ -76,6 +87,37 @@ Result<void> fits_role(const RunFlags& flags, live::Role role) {
   for (const auto& [given, name] : controllers) {
     if (given)
       return fail(fmt::format("{}: a gateway decides nothing; give it the controller", name));
+  }
+  return {};
+}
+
+/// Off loopback in the open only where that is asked for: a token would be read on the way.
+Result<void> stream_tls_of(const RunFlags& flags, live::RunOptions& o) {
+  o.gateways_tls = {flags.gateway_cert, flags.gateway_key, flags.gateway_client_ca};
+  o.leaders_tls = {flags.leader_ca, flags.leader_cert, flags.leader_key};
+  if (auto usable = live::link::check(o.leaders_tls); !usable) return usable;
+  const bool controller = o.role == live::Role::kController;
+  const bool tls =
+      controller ? !(flags.gateway_cert + flags.gateway_key).empty() : o.leaders_tls.on();
+  if (tls && flags.gateway_plaintext) {
+    return fail(fmt::format("--gateway-plaintext beside {}: one of them",
+                            controller ? "--gateway-tls-cert" : "--leader-tls-ca"));
+  }
+  if (tls || flags.gateway_plaintext || o.role == live::Role::kAll) return {};
+  constexpr const char* kInTheOpen =
+      ", or --gateway-plaintext where nobody else is on the way between them";
+  if (controller && !live::is_loopback(o.gateways.host)) {
+    return fail(
+        fmt::format("--gateway-address {}: off loopback gateways come over TLS: "
+                    "--gateway-tls-cert FILE and --gateway-tls-key FILE{}",
+                    o.gateways.text(), kInTheOpen));
+  }
+  for (const net::Address& leader : o.leaders) {
+    if (live::is_loopback(leader.host)) continue;
+    return fail(
+        fmt::format("--leader {}: off loopback a controller is reached over TLS: "
+                    "--leader-tls-ca FILE, its CA{}",
+                    leader.text(), kInTheOpen));
   }
   return {};
 }
@@ -98,13 +140,14 @@ Result<void> role_of(const RunFlags& flags, live::RunOptions& o) {
     o.link_token = *token;
   }
   const bool open = o.role == live::Role::kController && !live::is_loopback(o.gateways.host);
-  if (open && o.link_token.empty()) {
+  if (open && o.link_token.empty() && flags.gateway_client_ca.empty()) {
     return fail(
         fmt::format("--gateway-address {}: off loopback a token is a must: "
-                    "--gateway-token-file FILE, the same for every gateway",
+                    "--gateway-token-file FILE, the same for every gateway; or "
+                    "--gateway-tls-client-ca FILE",
                     o.gateways.text()));
   }
-  return {};
+  return stream_tls_of(flags, o);
 }
 
 Result<live::RunOptions> options_of(const RunFlags& flags) {

@@ -17,17 +17,22 @@ struct RunFlags {
   std::vector<std::string> leaders;         // --leader HOST:PORT (repeatable)
   std::string gateways = "127.0.0.1:8083";  // --gateway-address
   std::string gateway_token_file;           // --gateway-token-file
-  bool leader_elect = false;                // --leader-elect
-  std::string lease = "tidegate";           // --lease NAME
-  std::string lease_namespace;              // --lease-namespace NS
-  std::string listen = "0.0.0.0:8080";      // --listen, $TIDEGATE_LISTEN
-  std::string tls_cert, tls_key;            // --tls-cert, --tls-key: of the gateway
-  std::string admin = "127.0.0.1:8081";     // --admin, $TIDEGATE_ADMIN
-  std::string probe_address;                // --probe-address
-  std::string keda_address;                 // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
-  std::string keda_cert, keda_key;          // --keda-tls-cert, --keda-tls-key
-  std::string keda_client_ca;               // --keda-tls-client-ca
-  std::string external_metrics_address;     // --external-metrics-address; empty: off
+  std::string gateway_cert, gateway_key;  // --gateway-tls-cert, --gateway-tls-key: of a controller
+  std::string gateway_client_ca;          // --gateway-tls-client-ca
+  std::string leader_ca;                  // --leader-tls-ca: of a gateway
+  std::string leader_cert, leader_key;    // --leader-tls-cert, --leader-tls-key
+  bool gateway_plaintext = false;         // --gateway-plaintext
+  bool leader_elect = false;              // --leader-elect
+  std::string lease = "tidegate";         // --lease NAME
+  std::string lease_namespace;            // --lease-namespace NS
+  std::string listen = "0.0.0.0:8080";    // --listen, $TIDEGATE_LISTEN
+  std::string tls_cert, tls_key;          // --tls-cert, --tls-key: of the gateway
+  std::string admin = "127.0.0.1:8081";   // --admin, $TIDEGATE_ADMIN
+  std::string probe_address;              // --probe-address
+  std::string keda_address;               // --keda-address, $TIDEGATE_KEDA_ADDRESS; empty: off
+  std::string keda_cert, keda_key;        // --keda-tls-cert, --keda-tls-key
+  std::string keda_client_ca;             // --keda-tls-client-ca
+  std::string external_metrics_address;   // --external-metrics-address; empty: off
   std::string external_metrics_cert, external_metrics_key;
   std::string external_metrics_service = "tidegate";  // --external-metrics-service
   bool register_external_metrics = false;             // --register-external-metrics

@@ -9,14 +9,16 @@
 #include <thread>
 
 #include "live/fleet_link/client_stream.h"
+#include "live/fleet_link/tls_credentials.h"
+#include "live/keda/grpc_log.h"
 #include "live/net/log.h"
 
 namespace tidegate::live::link {
 namespace {
 
 /// Every address of every name, numeric; what cannot be resolved is said in `trouble`.
-std::vector<net::Address> resolve(const std::vector<net::Address>& names, std::string& trouble) {
-  std::vector<net::Address> out;
+std::vector<Attempt::Place> resolve(const std::vector<net::Address>& names, std::string& trouble) {
+  std::vector<Attempt::Place> out;
   for (const net::Address& name : names) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -35,8 +37,9 @@ std::vector<net::Address> resolve(const std::vector<net::Address>& names, std::s
         continue;
       }
       const net::Address one{text, name.port};
-      const bool known = std::find(out.begin(), out.end(), one) != out.end();
-      if (!known && out.size() < Client::kMaxAddresses) out.push_back(one);
+      const bool known = std::any_of(out.begin(), out.end(),
+                                     [&](const Attempt::Place& p) { return p.address == one; });
+      if (!known && out.size() < Client::kMaxAddresses) out.push_back({one, name.host});
     }
   }
   return out;
@@ -52,16 +55,40 @@ struct Bridge {
   }
 };
 
-std::string words(const net::Address& address, const grpc::Status& status) {
-  return fmt::format("{}: {}", address.text(),
-                     status.error_message().empty() ? "the stream ended" : status.error_message());
+/// What to do about it, where gRPC's words say no more than that a handshake failed.
+std::string fix(const std::string& words, const ClientTls& tls, const std::string& name) {
+  auto says = [&](const char* part) { return words.find(part) != std::string::npos; };
+  if (says("certificate verify failed")) {
+    return "; --leader-tls-ca " + tls.ca_file + " does not vouch for its certificate";
+  }
+  if (says("Hostname Verification")) {
+    return fmt::format("; its certificate does not stand for \"{}\", as --leader calls it", name);
+  }
+  if (says("wrong version number")) {
+    return "; it speaks plaintext: give it --gateway-tls-cert and --gateway-tls-key";
+  }
+  const bool cut = says("Socket closed") || says("Connection reset") || says("Broken pipe");
+  if (!says("failed to connect") || !cut) return "";
+  if (!tls.on()) return "; if it speaks TLS: --leader-tls-ca FILE";
+  return tls.certificate_file.empty()
+             ? "; if it asks for a certificate: --leader-tls-cert and --leader-tls-key"
+             : "; is --leader-tls-cert " + tls.certificate_file + " of its client CA?";
+}
+
+std::string words(const Attempt::Place& place, const grpc::Status& status, const ClientTls& tls) {
+  const std::string& said = status.error_message();
+  return fmt::format("{}: {}{}", place.address.text(), said.empty() ? "the stream ended" : said,
+                     fix(said, tls, place.name));
 }
 
 }  // namespace
 
 struct Client::State : std::enable_shared_from_this<Client::State> {
   State(net::Loop& its_loop, ClientOptions its_options, ClientHooks its_hooks)
-      : loop(its_loop), options(std::move(its_options)), hooks(std::move(its_hooks)) {}
+      : loop(its_loop),
+        options(std::move(its_options)),
+        hooks(std::move(its_hooks)),
+        own(credentials(options.tls)) {}
 
   void seek();
   void try_next();
@@ -81,7 +108,8 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
   const ClientOptions options;
   const ClientHooks hooks;
   std::shared_ptr<Bridge> bridge = std::make_shared<Bridge>();
-  std::vector<net::Address> round;  ///< yet to be tried, the next one last
+  const std::shared_ptr<grpc::ChannelCredentials> own;
+  std::vector<Attempt::Place> round;  ///< yet to be tried, the next one last
   std::shared_ptr<Attempt> attempt;
   bool connected = false, closing = false;
   bool too_late = false;  ///< this attempt was given up
@@ -94,7 +122,7 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
 void Client::State::seek() {
   std::thread([bridge = bridge, weak = weak_from_this(), names = options.leaders] {
     std::string trouble;
-    std::vector<net::Address> found = resolve(names, trouble);
+    std::vector<Attempt::Place> found = resolve(names, trouble);
     bridge->post([weak, found = std::move(found), trouble = std::move(trouble)] {
       auto state = weak.lock();
       if (state == nullptr || state->closing) return;
@@ -107,7 +135,7 @@ void Client::State::seek() {
 
 void Client::State::try_next() {
   if (round.empty()) return pause();
-  attempt = std::make_shared<Attempt>(round.back(), options.token, attempt_hooks());
+  attempt = std::make_shared<Attempt>(round.back(), own, options.token, attempt_hooks());
   round.pop_back();
   attempt->begin(options.hello);
   too_late = false;
@@ -168,7 +196,7 @@ void Client::State::on_done(const std::shared_ptr<Attempt>& from, const grpc::St
   if (from != attempt) return;
   loop.cancel(timer);
   const std::string why =
-      too_late ? from->address().text() + ": no answer" : words(from->address(), status);
+      too_late ? from->address().text() + ": no answer" : words(from->place(), status, options.tls);
   attempt.reset();
   if (std::exchange(connected, false)) {
     trouble = why;
@@ -181,6 +209,7 @@ void Client::State::on_done(const std::shared_ptr<Attempt>& from, const grpc::St
 
 Client::Client(net::Loop& loop, ClientOptions options, ClientHooks hooks)
     : state_(std::make_shared<State>(loop, std::move(options), std::move(hooks))) {
+  log_grpc_with_ours();
   state_->bridge->loop = &loop;
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "live/fleet_link/messages.h"
+#include "live/fleet_link/tls.h"
 #include "live/net/loop.h"
 
 namespace tidegate::live::link {
@@ -28,6 +29,7 @@ struct ClientOptions {
   std::vector<net::Address> leaders;  ///< at least one
   std::string token;                  ///< empty: none is shown
   Hello hello;
+  ClientTls tls;  ///< off: plaintext; checked by whoever makes a Client
 };
 
 struct ClientHooks {

@@ -30,8 +30,14 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     std::function<void(std::shared_ptr<Attempt>, grpc::Status)> done;
   };
 
-  Attempt(net::Address address, const std::string& token, Hooks hooks)
-      : address_(std::move(address)), hooks_(std::move(hooks)) {
+  struct Place {
+    net::Address address;  ///< numeric
+    std::string name;      ///< that its certificate must stand for
+  };
+
+  Attempt(const Place& place, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+          const std::string& token, Hooks hooks)
+      : place_(place), hooks_(std::move(hooks)) {
     grpc::ChannelArguments args;
     // A pause is ours to choose, each time anew.
     args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -41,7 +47,8 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     args.SetMaxReceiveMessageSize(kMaxMessageBytes);
     args.SetMaxSendMessageSize(kMaxMessageBytes);
-    channel_ = grpc::CreateCustomChannel(address_.text(), grpc::InsecureChannelCredentials(), args);
+    args.SetSslTargetNameOverride(place.name);
+    channel_ = grpc::CreateCustomChannel(address().text(), credentials, args);
     stub_ = wire::GatewayLink::NewStub(channel_);
     if (!token.empty()) context_.AddMetadata("authorization", authorization_of(token));
   }
@@ -56,7 +63,8 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     StartRead(&in_);
     StartCall();
   }
-  const net::Address& address() const { return address_; }
+  const Place& place() const { return place_; }
+  const net::Address& address() const { return place_.address; }
 
   void next() {
     std::lock_guard lock(mutex_);
@@ -118,7 +126,7 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     if (let_go()) RemoveHold();
   }
 
-  const net::Address address_;
+  const Place place_;
   const Hooks hooks_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<wire::GatewayLink::Stub> stub_;

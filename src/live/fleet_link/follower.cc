@@ -37,6 +37,7 @@ Follower::Follower(net::Loop& loop, const net::WorldClock& clock, Gateway& gatew
       leaderless_(options.leaderless),
       since_(loop.now()) {
   ClientOptions client{.leaders = std::move(options.leaders), .token = std::move(options.token)};
+  client.tls = std::move(options.tls);
   client.hello = {.name = std::move(options.name),
                   .incarnation = options.incarnation,
                   .version = std::move(options.version)};

@@ -29,6 +29,7 @@ namespace tidegate::live::link {
 struct FollowerOptions {
   std::vector<net::Address> leaders;
   std::string token;
+  ClientTls tls = {};
   std::string name;  ///< host:port of our clients' side
   std::string version;
   std::uint64_t incarnation = 0;     ///< by chance, not 0

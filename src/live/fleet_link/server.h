@@ -23,6 +23,7 @@
 #include "core/base/result.h"
 #include "core/base/strong.h"
 #include "live/fleet_link/messages.h"
+#include "live/fleet_link/tls.h"
 #include "live/net/loop.h"
 
 namespace tidegate::live::link {
@@ -32,6 +33,7 @@ using PeerId = Id<struct PeerIdTag>;
 struct ServerOptions {
   net::Address listen{"127.0.0.1", 8083};
   std::string token;  ///< empty: none is asked
+  ServerTls tls;      ///< off: plaintext
   std::size_t max_streams = 256;
 };
 
@@ -48,7 +50,7 @@ class Server {
   static constexpr Duration kShutdownPatience = millis(500);
   static constexpr std::size_t kMaxMemoryBytes = 512ULL << 20;  ///< of gRPC's buffers
 
-  /// Error: the address cannot be listened on.
+  /// Error: the address cannot be listened on, or a file of TLS is none.
   static Result<std::unique_ptr<Server>> create(net::Loop& loop, ServerOptions options,
                                                 ServerHooks hooks);
   ~Server();

@@ -48,11 +48,13 @@ struct TestLeader {
 struct TestGateway {
   TestGateway(net::Loop& loop, const net::WorldClock& clock, net::HttpClient& upstream,
               const std::vector<spec::Model>& models, std::vector<net::Address> leaders,
-              const std::string& name, std::uint64_t incarnation, const std::string& token = "")
+              const std::string& name, std::uint64_t incarnation, const std::string& token = "",
+              ClientTls tls = {})
       : gateway(loop, upstream, clock, {.lost_grace = millis(20)}),
         follower(loop, clock, gateway,
                  {.leaders = std::move(leaders),
                   .token = token,
+                  .tls = std::move(tls),
                   .name = name,
                   .version = "test",
                   .incarnation = incarnation,

@@ -84,11 +84,13 @@ void NumberBoard::know(Models models) {
   if (changed_) changed_("");
 }
 
-Found NumberBoard::find(const std::string& model, const std::string& variant) const {
+Found NumberBoard::find(const std::string& asked, const std::string& variant,
+                        const std::string& ns) const {
   std::lock_guard lock(mutex_);
-  auto found = models_.find(model);
-  if (found == models_.end()) return no_model(model);
-  const std::vector<VariantNumber>& numbers = found->second;
+  auto found = ns.empty() ? models_.end() : models_.find(ns + "/" + asked);
+  if (found == models_.end()) found = models_.find(asked);
+  if (found == models_.end()) return no_model(asked);
+  const auto& [model, numbers] = *found;
   if (variant.empty() && numbers.size() == 1) return standing_of(model, numbers.front());
   if (variant.empty()) {
     return {Missing::kWhich,

@@ -70,8 +70,10 @@ class NumberBoard {
   /// While more may come an unknown name is not ready yet; at first all are there.
   void know(Models models);
 
-  /// `variant` empty: the only one.
-  Found find(const std::string& model, const std::string& variant) const;
+  /// `variant` empty: the only one. Where models of several namespaces are run (NAMESPACE/NAME), a
+  /// bare `model` is first the one of `ns`, the asker's own namespace.
+  Found find(const std::string& model, const std::string& variant,
+             const std::string& ns = {}) const;
 
  private:
   Found no_model(const std::string& model) const;

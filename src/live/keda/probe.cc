@@ -17,33 +17,6 @@
 namespace tidegate::live::keda {
 namespace {
 
-Result<void> probe_files(const ScalerTls& tls) {
-  const bool certificate = !tls.certificate_file.empty(), key = !tls.key_file.empty();
-  if (certificate != key) {
-    return fail(fmt::format("--keda-tls-cert and --keda-tls-key go together: {} is missing",
-                            certificate ? "--keda-tls-key" : "--keda-tls-cert"));
-  }
-  if (!certificate && !tls.client_ca_file.empty()) {
-    return fail("--keda-tls-client-ca needs --keda-tls-cert and --keda-tls-key beside it");
-  }
-  if (!certificate) return {};
-  net::TlsOptions files;
-  files.certificate_file = tls.certificate_file;
-  files.key_file = tls.key_file;
-  if (auto pair = net::TlsServer::create(files); !pair) return fail(pair.error());
-  if (tls.client_ca_file.empty()) return {};
-  std::ifstream in(tls.client_ca_file);
-  std::stringstream pem;
-  if (!(pem << in.rdbuf())) {
-    return fail(fmt::format("--keda-tls-client-ca {}: {}", tls.client_ca_file,
-                            in ? "is empty" : std::strerror(errno)));
-  }
-  if (auto ca = net::CaSet::parse(pem.str()); !ca) {
-    return fail(ca.error().within("--keda-tls-client-ca " + tls.client_ca_file));
-  }
-  return {};
-}
-
 Result<void> probe_address(const net::Address& listen) {
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -66,8 +39,38 @@ Result<void> probe_address(const net::Address& listen) {
 
 }  // namespace
 
+Result<void> probe_authorities(const std::string& flag, const std::string& file) {
+  std::ifstream in(file);
+  std::stringstream pem;
+  if (!(pem << in.rdbuf())) {
+    return fail(fmt::format("{} {}: {}", flag, file, in ? "is empty" : std::strerror(errno)));
+  }
+  if (auto ca = net::CaSet::parse(pem.str()); !ca) {
+    return fail(ca.error().within(flag + " " + file));
+  }
+  return {};
+}
+
+Result<void> probe_files(const ScalerTls& tls, const std::string& flags) {
+  const bool certificate = !tls.certificate_file.empty(), key = !tls.key_file.empty();
+  if (certificate != key) {
+    return fail(fmt::format("{0}-cert and {0}-key go together: {0}-{1} is missing", flags,
+                            certificate ? "key" : "cert"));
+  }
+  if (!certificate && !tls.client_ca_file.empty()) {
+    return fail(fmt::format("{0}-client-ca needs {0}-cert and {0}-key beside it", flags));
+  }
+  if (!certificate) return {};
+  net::TlsOptions files;
+  files.certificate_file = tls.certificate_file;
+  files.key_file = tls.key_file;
+  if (auto pair = net::TlsServer::create(files); !pair) return fail(pair.error());
+  if (tls.client_ca_file.empty()) return {};
+  return probe_authorities(flags + "-client-ca", tls.client_ca_file);
+}
+
 Result<void> probe(const net::Address& listen, const ScalerTls& tls) {
-  if (auto files = probe_files(tls); !files) return files;
+  if (auto files = probe_files(tls, "--keda-tls"); !files) return files;
   return probe_address(listen);
 }
 

@@ -1,7 +1,6 @@
 #include "live/keda/scaler.h"
 
 #include <fmt/format.h>
-#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
@@ -9,10 +8,10 @@
 #include <atomic>
 #include <utility>
 
+#include "live/keda/grpc_log.h"
 #include "live/keda/metric.h"
 #include "live/keda/probe.h"
 #include "live/keda/streams.h"
-#include "live/net/log.h"
 
 namespace tidegate::live::keda {
 namespace {
@@ -27,7 +26,7 @@ std::string metadata(const wire::ScaledObjectRef& ref, const std::string& key) {
 }
 
 Result<Name> name_of(const wire::ScaledObjectRef& ref) {
-  Name name{metadata(ref, "model"), metadata(ref, "variant")};
+  Name name{metadata(ref, "model"), metadata(ref, "variant"), ref.namespace_()};
   if (!name.model.empty()) return name;
   return fail(
       "the trigger's metadata names no model: add model: NAME (metadata.name of the Model), and "
@@ -101,7 +100,7 @@ class Service final : public wire::ExternalScaler::CallbackService {
                                    const wire::ScaledObjectRef& ref, const Fill& fill) {
     ++tally_.calls;
     auto name = name_of(ref);
-    const Status status = name ? fill(board_.find(name->model, name->variant))
+    const Status status = name ? fill(board_.find(name->model, name->variant, name->ns))
                                : Status(StatusCode::INVALID_ARGUMENT, name.error().message);
     if (!status.ok()) ++tally_.refused;
     auto* reactor = context->DefaultReactor();
@@ -115,12 +114,6 @@ class Service final : public wire::ExternalScaler::CallbackService {
 };
 
 // ---- the server ----
-
-/// gRPC's own words go where ours go.
-void log_line(gpr_log_func_args* line) {
-  net::log(line->severity == GPR_LOG_SEVERITY_ERROR ? net::Level::kWarn : net::Level::kDebug,
-           "grpc", {{"detail", line->message}});
-}
 
 std::shared_ptr<grpc::ServerCredentials> credentials(const ScalerTls& tls) {
   if (tls.certificate_file.empty()) return grpc::InsecureServerCredentials();
@@ -166,7 +159,7 @@ struct Scaler::State {
 Scaler::Scaler(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Scaler>> Scaler::create(NumberBoard& board, ScalerOptions options) {
-  gpr_set_log_function(log_line);
+  log_grpc_with_ours();
   const net::Address address = options.listen;
   std::unique_ptr<Scaler> scaler(
       new Scaler(std::unique_ptr<State>(new State{board, std::move(options), address})));

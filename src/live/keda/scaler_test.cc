@@ -151,6 +151,21 @@ TEST_F(ScalerTest, without_a_number_it_says_why_and_never_zero) {
   EXPECT_EQ(caller->total({{"model", "one"}}, "other").status.error_code(), StatusCode::NOT_FOUND);
 }
 
+TEST_F(ScalerTest, a_bare_name_is_the_model_of_the_scaled_objects_own_namespace) {
+  board.publish("other/m", {decided(9)});
+  board.publish("m", {decided(8)});
+  EXPECT_EQ(caller->total({{"model", "m"}}).value, 8) << "none in serve";
+  board.publish("serve/m", {decided(0)});
+  auto stream = caller->stream({{"model", "m"}});
+  EXPECT_EQ(stream.next(), false);
+  EXPECT_EQ(caller->total({{"model", "other/m"}}).value, 9);
+  EXPECT_EQ(caller->total({{"model", "serve/m"}}).status.error_code(), StatusCode::OK);
+  board.publish("serve/m", {decided(2)});
+  EXPECT_EQ(stream.next(), true) << "its stream hears of it";
+  stream.cancel();
+  EXPECT_EQ(stream.end().error_code(), StatusCode::CANCELLED);
+}
+
 TEST_F(ScalerTest, a_long_list_of_names_is_cut_and_a_long_name_too) {
   for (int i = 0; i < 30; ++i) board.publish("model-" + std::to_string(i), {decided(1)});
   const auto answer = caller->is_active({{"model", std::string(4000, 'x')}});

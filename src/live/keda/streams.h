@@ -45,9 +45,9 @@ inline StatusCode code_of(Missing missing) {
 
 inline Status status_of(const Found& found) { return {code_of(found.missing), found.why}; }
 
-/// Whose number is asked for.
+/// Whose number is asked for, and from which namespace.
 struct Name {
-  std::string model, variant;
+  std::string model, variant, ns;
 };
 
 /// Counts that threads share.
@@ -86,7 +86,7 @@ class Stream final : public grpc::ServerWriteReactor<wire::IsActiveResponse> {
     if (ended && !end_) end_ = std::move(ended);
     if (writing_ || over_) return;
     if (!end_) {
-      const Found found = board_.find(name_.model, name_.variant);
+      const Found found = board_.find(name_.model, name_.variant, name_.ns);
       if (found.missing == Missing::kNotReady) return;  // it will be told
       if (found.missing != Missing::kNothing) {
         end_ = status_of(found);
@@ -148,8 +148,13 @@ class Streams {
     return stream.get();
   }
 
+  /// Empty: any. Of NAMESPACE/NAME those too that asked for NAME.
   void changed(const std::string& model) {
-    for (const auto& stream : of(model.empty() ? nullptr : &model)) stream->look();
+    if (model.empty()) return look_at(all());
+    look_at(of(model));
+    if (const auto slash = model.find('/'); slash != std::string::npos) {
+      look_at(of(model.substr(slash + 1)));
+    }
   }
 
   void close() {
@@ -157,7 +162,7 @@ class Streams {
       std::lock_guard lock(mutex_);
       closing_ = true;
     }
-    for (const auto& stream : of(nullptr)) stream->end(Status::OK);
+    for (const auto& stream : all()) stream->end(Status::OK);
   }
 
   void forget(Stream* gone) {
@@ -183,12 +188,23 @@ class Streams {
     return new Refusal(status);
   }
 
-  /// Of one model, or all.
-  std::vector<std::shared_ptr<Stream>> of(const std::string* model) {
+  using List = std::vector<std::shared_ptr<Stream>>;
+
+  static void look_at(const List& streams) {
+    for (const auto& stream : streams) stream->look();
+  }
+
+  List of(const std::string& asked) {
     std::lock_guard lock(mutex_);
-    std::vector<std::shared_ptr<Stream>> out;
+    auto found = by_model_.find(asked);
+    return found == by_model_.end() ? List() : List(found->second.begin(), found->second.end());
+  }
+
+  List all() {
+    std::lock_guard lock(mutex_);
+    List out;
     for (const auto& [name, streams] : by_model_) {
-      if (model == nullptr || name == *model) out.insert(out.end(), streams.begin(), streams.end());
+      out.insert(out.end(), streams.begin(), streams.end());
     }
     return out;
   }

@@ -80,6 +80,7 @@ Result<void> GatewayRunner::open_follower() {
   link::FollowerOptions options;
   options.leaders = options_.leaders;
   options.token = options_.link_token;
+  options.tls = options_.leaders_tls;
   options.name = net::Address{host_name(), gateway_address_.port}.text();
   options.version = TIDEGATE_VERSION;
   options.incarnation = by_chance();

@@ -9,6 +9,7 @@
 
 #include "core/base/fields.h"
 #include "live/external_metrics/options.h"
+#include "live/fleet_link/tls.h"
 #include "live/keda/scaler.h"
 #include "live/net/http.h"
 
@@ -41,6 +42,8 @@ struct RunOptions {
   net::Address gateways{"127.0.0.1", 8083};  ///< --gateway-address: where a controller hears them
   std::vector<net::Address> leaders;         ///< --leader, of a gateway
   std::string link_token;                    ///< of --gateway-token-file; empty: none
+  link::ServerTls gateways_tls;              ///< of a controller; off: plaintext
+  link::ClientTls leaders_tls;               ///< of a gateway; off: plaintext
   std::vector<std::string> files;            ///< -f, at least one where no cluster is followed
   std::optional<FollowCluster> cluster;
   std::optional<LeaderWish> leader;

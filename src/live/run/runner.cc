@@ -95,6 +95,7 @@ Result<void> Runner::open_front() {
     link::FleetOptions options;
     options.server.listen = options_.gateways;
     options.server.token = options_.link_token;
+    options.server.tls = options_.gateways_tls;
     options.name = host_name();
     auto fleet = link::Fleet::listen(loop_, *clock_, std::move(options), {drained, waits});
     if (!fleet) return fail(fleet.error().within("--gateway-address"));

@@ -1,0 +1,17 @@
+#pragma once
+// tls.h as gRPC takes it. A part of client.cc and server.cc, with gRPC in it: nobody else includes
+// it. One of them serves any number of channels, and has a thread that looks at the files.
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+
+#include "live/fleet_link/tls.h"
+
+namespace tidegate::live::link {
+
+/// Of files that check() has seen.
+std::shared_ptr<grpc::ServerCredentials> credentials(const ServerTls& tls);
+std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientTls& tls);
+
+}  // namespace tidegate::live::link

@@ -47,6 +47,20 @@ void read_metadata(const Node& root, std::string& out, Reader& reader) {
   }
 }
 
+const Node* metadata_namespace(const Node& root, Reader& reader) {
+  const Node* metadata = root.find("metadata");
+  const Node* ns = metadata == nullptr ? nullptr : metadata->find("namespace");
+  if (ns == nullptr || ns->kind == NodeKind::kNull) return nullptr;
+  const spec::Option row{.key = "namespace", .kind = spec::Kind::kLabel, .example = "serve"};
+  auto value =
+      ns->kind == NodeKind::kScalar ? parse_scalar(row, *ns) : fail(describe(*ns) + " is not text");
+  std::string wrong = !value ? value.error().message : spec::check(row, *value);
+  if (wrong.empty()) return ns;
+  if (value) wrong = describe(*ns) + " " + wrong;
+  reader.fault(ns->at, "metadata.namespace: " + wrong + "; expected a name such as serve");
+  return nullptr;
+}
+
 void check_head(const Node& root, std::string_view kind, Reader& reader) {
   const std::vector<std::string_view> known{"apiVersion", "kind", "metadata", "spec"};
   auto expect = [&](std::string_view key, std::string_view wanted) {

@@ -25,6 +25,8 @@ bool is_kind(const Node& root, std::string_view kind);
 /// apiVersion, kind, and no keys that do not belong there.
 void check_head(const Node& root, std::string_view kind, Reader& reader);
 void read_metadata(const Node& root, std::string& name, Reader& reader);
+/// metadata.namespace; null where it is not given. One that is no name is a fault, and null.
+const Node* metadata_namespace(const Node& root, Reader& reader);
 /// The place of the nearest key that was written, from `path` outwards.
 Position place(const std::map<std::string, Position>& positions, std::string path,
                Position otherwise);

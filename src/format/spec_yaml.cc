@@ -58,6 +58,17 @@ void complete(spec::Model& model, Reader& reader) {
   }
 }
 
+/// The Model's own namespace is that of its targets which name none.
+void place_targets(spec::Model& model, const Node& ns, Reader& reader) {
+  for (std::size_t i = 0; i < model.variants.size(); ++i) {
+    auto* target = std::get_if<spec::KubernetesTarget>(&model.variants[i].target);
+    const std::string path = "spec.variants[" + std::to_string(i) + "].target.kubernetes.namespace";
+    if (target == nullptr || reader.positions().contains(path)) continue;
+    target->ns = ns.text;
+    reader.mark(path, ns.at);
+  }
+}
+
 spec::Facts gather_facts(const spec::Model& model, const Surroundings& around,
                          std::vector<spec::Finding>& findings) {
   spec::Facts facts;
@@ -141,6 +152,9 @@ class Loader {
         reader.read(*spec, spec::model_section(), &loaded.model, "spec");
       }
       complete(loaded.model, reader);
+      if (const Node* ns = metadata_namespace(document.root, reader)) {
+        place_targets(loaded.model, *ns, reader);
+      }
     }
     bool sound = reader.faults().empty();
     for (const Fault& fault : reader.faults()) add(Severity::kError, fault.at, fault.message);

@@ -44,6 +44,26 @@ TEST(Spec, EveryDocumentIsAModelAndKeepsItsText) {
   EXPECT_EQ(file.models[1].model.variants[0].name, "default");
 }
 
+TEST(Spec, TheNamespaceOfAModelIsThatOfTargetsThatNameNone) {
+  std::string text = std::string(kHead) +
+                     "  variants:\n    - {name: a, target: {kubernetes: {name: m}}}\n"
+                     "    - {name: b, target: {kubernetes: {name: m, namespace: own}}}\n";
+  auto of = [](const SpecFile& file, std::size_t i) {
+    return std::get<spec::KubernetesTarget>(file.models.at(0).model.variants.at(i).target).ns;
+  };
+  EXPECT_EQ(of(load_spec(text, "f"), 0), "default");
+  text.replace(text.find("{name: m}"), 9, "{name: m, namespace: serve}");
+  SpecFile file = load_spec(text, "f");
+  ASSERT_TRUE(file.ok()) << texts(file);
+  EXPECT_EQ(of(file, 0), "serve");
+  EXPECT_EQ(of(file, 1), "own");
+  std::map<std::string, std::string> origins;
+  for (const Explained& e : explain(file.models[0])) origins[e.path] = e.origin;
+  EXPECT_EQ(origins["spec.variants[0].target.kubernetes.namespace"], "f:3");
+  text.replace(text.find("serve}"), 6, "Not_one}");
+  EXPECT_THAT(texts(load_spec(text, "f")), HasSubstr("metadata.namespace: \"Not_one\""));
+}
+
 TEST(Spec, OneErrorYieldsNoModels) {
   SpecFile file = load_spec(std::string(kHead) + "  variants: [{}]\n---\nkind: Model\n", "f");
   EXPECT_FALSE(file.ok());

@@ -203,7 +203,9 @@ constexpr Option kKubernetesRows[] = {
         .says("Of the object with a scale subresource."),
     option<&KubernetesTarget::kind>("kind").like("LeaderWorkerSet").says("Of that object."),
     option<&KubernetesTarget::name>("name").needed().like("qwen3-32b").says("Of that object."),
-    option<&KubernetesTarget::ns>("namespace").as(Kind::kLabel).says("Of that object."),
+    option<&KubernetesTarget::ns>("namespace")
+        .as(Kind::kLabel)
+        .says("Of that object; the Model's own (metadata.namespace) where it is not given."),
     option<&KubernetesTarget::port>("port").between(1, 65'535).says(
         "Where the engine in each pod serves HTTP."),
     option<&KubernetesTarget::selector>("selector")

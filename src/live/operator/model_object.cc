@@ -20,17 +20,6 @@ std::string text(const json& node, const char* key) {
   return at.is_string() ? at.get<std::string>() : "";
 }
 
-/// The Model's namespace where its target names none. Anything of another shape is the loader's to
-/// refuse.
-void complete_targets(json& spec, const std::string& ns) {
-  if (!part(spec, "variants").is_array()) return;
-  for (json& variant : spec["variants"]) {
-    if (!part(part(variant, "target"), "kubernetes").is_object()) continue;
-    json& target = variant["target"]["kubernetes"];
-    if (!target.contains("namespace")) target["namespace"] = ns;
-  }
-}
-
 void pause(json& spec) {
   if (!spec.contains("scaling")) spec["scaling"] = json::object();
   if (spec["scaling"].is_object()) spec["scaling"]["paused"] = true;
@@ -40,13 +29,10 @@ void pause(json& spec) {
 std::string document_of(const json& object, const ModelObject& model) {
   json spec = part(object, "spec");
   const std::string paused = text(part(part(object, "metadata"), "annotations"), kPausedAnnotation);
-  if (spec.is_object()) {
-    complete_targets(spec, model.ns);
-    if (!paused.empty() && paused != "false") pause(spec);
-  }
+  if (spec.is_object() && !paused.empty() && paused != "false") pause(spec);
   const json document = {{"apiVersion", text(object, "apiVersion")},
                          {"kind", text(object, "kind")},
-                         {"metadata", {{"name", model.name}}},
+                         {"metadata", {{"name", model.name}, {"namespace", model.ns}}},
                          {"spec", std::move(spec)}};
   return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -9,6 +9,7 @@
 //   settled    how many Models' status says that all their pods are ready
 //   requests   {"PATCH models/status": 12, ...}: what was asked since the last such order
 //   quiet      no pod changes any more
+//   respec     one Model more has another spec
 //   relist     cuts all watches in the middle of a line and forgets their history: all is listed anew
 
 #include <sys/epoll.h>
@@ -110,6 +111,14 @@ class BenchCluster {
     if (order == "settled") return std::to_string(settled());
     if (order == "requests") return requests();
     if (order == "quiet") return std::exchange(churns_, false) ? "ok" : "was";
+    if (order == "respec") {
+      const int m = respecs_++ % fleet_.models;
+      json changed = *server_.find(kModels, "models", fleet_.ns_of(m), bench::model_name(m));
+      changed["spec"]["variants"][0]["maxReplicas"] = 2 * fleet_.pods_each + respecs_;
+      changed["metadata"]["generation"] = 1 + respecs_;
+      server_.put(kModels, "models", std::move(changed));
+      return "ok";
+    }
     if (order == "relist") {
       server_.cut_watches();
       touch(0);  // unseen
@@ -151,6 +160,7 @@ class BenchCluster {
   std::vector<live::kube::ObjectPtr> pods_;
   Rng chance_{1, "churn"};
   bool churns_ = true;
+  int respecs_ = 0;
 };
 
 }  // namespace

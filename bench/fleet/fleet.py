@@ -11,6 +11,7 @@ engines are processes of their own. `silent`: nothing listens where the engines 
 everything but scraping costs. The metrics page is that of an emulated engine, unless given.
 """
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -74,9 +75,10 @@ class Engines:
 class Phase:
     """CPU and memory of one process between the begin and the end of a `with` block."""
 
-    def __init__(self, name, pid, cluster, engines):
-        self.name, self.pid, self.cluster, self.engines = name, pid, cluster, engines
+    def __init__(self, name, pid, cluster, engines, gateway=None):
+        self.name, self.pid, self.cluster, self.engines, self.gateway = name, pid, cluster, engines, gateway
         self.each = []  # CPU seconds of each second
+        self.answers = []  # seconds
 
     def __enter__(self):
         pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
@@ -89,8 +91,24 @@ class Phase:
         """Looks each second."""
         for _ in range(seconds):
             before, at = cpu_seconds(self.pid), time.monotonic()
-            time.sleep(1)
+            while time.monotonic() < at + 1:
+                self.probe()
+                time.sleep(0.02)
             self.each.append((cpu_seconds(self.pid) - before) / (time.monotonic() - at))
+
+    def probe(self):
+        """How long the loop is busy with other things: what a request feels that comes then."""
+        if self.gateway is None:
+            return
+        at = time.monotonic()
+        self.gateway.request("GET", "/v1/models/none")
+        self.gateway.getresponse().read()
+        self.answers.append(time.monotonic() - at)
+
+    def answer_ms(self):
+        seen = sorted(self.answers)
+        return {name: round(1000 * seen[min(len(seen) - 1, int(len(seen) * part))], 1)
+                for name, part in (("p50", 0.5), ("p99", 0.99), ("most", 1)) if seen}
 
     def __exit__(self, *_):
         wall, cpu = time.monotonic() - self.from_, cpu_seconds(self.pid) - self.cpu
@@ -99,6 +117,7 @@ class Phase:
                        "core_percent_worst_second": round(100 * max(self.each, default=0), 1),
                        "memory_mb": round(memory(self.pid, "VmRSS")), "memory_peak_mb": round(memory(self.pid, "VmHWM")),
                        "scrapes_per_second": round((self.engines.pages() - self.pages) / wall),
+                       "answer_ms": self.answer_ms(),
                        "requests": json.loads(self.cluster.ask("requests"))}
         print(json.dumps(self.result), flush=True)
 
@@ -127,6 +146,13 @@ def run(crew, args, home, cluster):
                                    env=dict(os.environ, KUBECONFIG=str(cluster.kubeconfig)), stdout=log, stderr=log)
     crew.processes.append(process)
     return process
+
+
+def gateway(home):
+    file = home / "state" / "run.json"
+    while not file.exists() or not file.read_text().endswith("\n"):
+        time.sleep(0.01)
+    return http.client.HTTPConnection(json.loads(file.read_text())["gateway"])
 
 
 def until_settled(args, cluster, process):
@@ -161,7 +187,7 @@ def main():
         process = run(crew, args, home, cluster)
 
         def phase_of(name):
-            return Phase(name, process.pid, cluster, engines)
+            return Phase(name, process.pid, cluster, engines, gateway(home))
 
         with phase_of("start"):
             until_settled(args, cluster, process)

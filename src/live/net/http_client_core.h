@@ -28,6 +28,11 @@ struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
 };
+struct AddressHash {
+  std::size_t operator()(const Address& address) const {
+    return std::hash<std::string>()(address.host) * 31 + address.port;
+  }
+};
 /// Numeric addresses and "localhost" at once; other names by getaddrinfo, which blocks, remembered
 /// for 10 s.
 class Resolver {
@@ -68,8 +73,8 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   bool shut = false;
   std::uint64_t next_id = 1;
   std::unordered_map<std::uint64_t, std::shared_ptr<Call>> calls;
-  std::map<Address, std::vector<std::shared_ptr<ClientConnection>>>
-      idle;  // the back is reused first
+  using Pool = std::vector<std::shared_ptr<ClientConnection>>;  // the back is reused first
+  std::unordered_map<Address, Pool, AddressHash> idle;
   Resolver resolver;
   std::array<char, 64 << 10> read_buffer;
 

@@ -25,8 +25,7 @@ kube::ObjectReference ClusterReport::reference(const ModelObject& model) {
   return {"tidegate.dev/v1alpha1", "Model", model.ns, model.name, model.uid};
 }
 
-void ClusterReport::look(const SightOf& sight_of) {
-  if (!leading_ || !models_.in_step()) return;
+void ClusterReport::forget_gone() {
   const auto& entries = models_.entries();
   for (auto it = shown_.begin(); it != shown_.end();) {
     if (entries.contains(it->first)) {
@@ -36,7 +35,26 @@ void ClusterReport::look(const SightOf& sight_of) {
     status_.forget(it->first);
     it = shown_.erase(it);
   }
-  for (const auto& [key, entry] : entries) {
+}
+
+void ClusterReport::look(const SightOf& sight_of) {
+  turn_ = 0;
+  for (int turn = 0; turn < kTurns; ++turn) look_on(sight_of);
+}
+
+void ClusterReport::look_on(const SightOf& sight_of) {
+  if (!leading_ || !models_.in_step()) return;
+  const auto& entries = models_.entries();
+  const auto part = [&](int turn) { return entries.size() * std::size_t(turn) / kTurns; };
+  if (turn_ == 0) {
+    forget_gone();
+    seen_.clear();
+  }
+  std::size_t left = part(turn_ + 1) - part(turn_);
+  turn_ = (turn_ + 1) % kTurns;
+  for (auto it = entries.upper_bound(seen_); it != entries.end() && left > 0; ++it, --left) {
+    const auto& [key, entry] = *it;
+    seen_ = key;
     show(key, entry, entry.in_force ? sight_of(entry.in_force->model.name) : std::nullopt);
   }
 }

@@ -2,7 +2,7 @@
 // ClusterReport: tells the cluster how its Models are doing: status and Events.
 //
 //   ClusterReport report(client, models, "pod-a");
-//   report.look(sight_of);                 // each second
+//   report.look_on(sight_of);              // kTurns times a second
 //   report.announced("m", announce);       // as the controller says it
 //
 // A refused Model is an Event as well, once for each fault. While it does not lead nothing is
@@ -33,7 +33,11 @@ class ClusterReport {
   ClusterReport(const std::shared_ptr<kube::KubeClient>& client, const ClusterModels& models,
                 std::string instance, StatusRates rates = {});
 
+  static constexpr int kTurns = 20;
+  /// At all Models.
   void look(const SightOf& sight_of);
+  /// At the next of them: at each once in kTurns.
+  void look_on(const SightOf& sight_of);
   void announced(const std::string& model, const control::Announce& announce);
   void lead(bool leading) { leading_ = leading; }
 
@@ -44,6 +48,7 @@ class ClusterReport {
     std::string status;  ///< JSON
     std::string faults_told;
   };
+  void forget_gone();
   void show(const std::string& key, const ClusterModels::Entry& entry,
             std::optional<ModelSight> sight);
   static kube::ObjectReference reference(const ModelObject& model);
@@ -53,6 +58,8 @@ class ClusterReport {
   StatusWriter status_;
   kube::EventWriter events_;
   std::map<std::string, Shown> shown_;
+  std::string seen_;  ///< in this round, the last
+  int turn_ = 0;
   bool leading_ = true;
 };
 

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "live/operator/announcements.h"
 #include "live/operator/test_cluster.h"
 
@@ -191,6 +193,89 @@ TEST_F(ClusterReportTest, what_could_not_be_written_is_written_later_as_it_is_th
   sight.variants[0].ready = 2;
   server.fault = nullptr;
   EXPECT_TRUE(shows("2/2"));
+}
+
+class ManyModelsTest : public ClusterReportTest {
+ protected:
+  static constexpr std::size_t kModels = 45;
+  void follow_many() {
+    for (std::size_t i = 1; i < kModels; ++i) {
+      ASSERT_TRUE(put("m-" + std::to_string(i), "variants: [{maxReplicas: 4}]"));
+    }
+    follow();
+    ASSERT_TRUE(until([&] { return followed->entries().size() == kModels; }));
+  }
+  std::size_t told() const {
+    const auto all = server.all(models.api_version, models.plural, "serve");
+    return static_cast<std::size_t>(std::count_if(
+        all.begin(), all.end(), [](const auto& model) { return model->contains("status"); }));
+  }
+};
+
+TEST_F(ManyModelsTest, one_look_is_enough_to_tell_of_all) {
+  follow_many();
+  look();
+  ASSERT_TRUE(until([&] { return told() == kModels; })) << told();
+  EXPECT_EQ(writes(), kModels);
+}
+
+TEST_F(ManyModelsTest, where_nothing_changes_nothing_is_asked_of_the_server) {
+  follow_many();
+  look();
+  ASSERT_TRUE(until([&] { return told() == kModels; }));
+  ASSERT_TRUE(until([&] {
+    const auto& entries = followed->entries();  // our own writes have come back
+    return std::none_of(entries.begin(), entries.end(),
+                        [](const auto& entry) { return entry.second.object.status.empty(); });
+  }));
+  const std::size_t before = server.requests.size();
+  for (int second = 0; second < 60; ++second) {
+    sight.queue_requests = second;  // no news within its period
+    look();
+  }
+  ASSERT_TRUE(ask(kube::get(models, "m"))) << "whatever was sent has arrived before this";
+  EXPECT_EQ(server.requests.size(), before + 1);
+}
+
+TEST_F(ManyModelsTest, each_is_looked_at_once_a_round_and_few_at_a_time) {
+  follow_many();
+  std::map<std::string, int> looked;
+  for (int round = 1; round <= 2; ++round) {
+    for (int turn = 0; turn < ClusterReport::kTurns; ++turn) {
+      std::size_t at_once = 0;
+      report->look_on([&](const std::string& model) -> std::optional<ModelSight> {
+        ++looked[model];
+        ++at_once;
+        return sight;
+      });
+      EXPECT_LE(at_once, kModels / ClusterReport::kTurns + 1);
+    }
+    EXPECT_EQ(looked.size(), kModels);
+    for (const auto& [model, times] : looked) EXPECT_EQ(times, round) << model;
+  }
+}
+
+TEST_F(ManyModelsTest, statuses_of_all_together_have_a_rate_and_go_in_the_order_of_their_changes) {
+  StatusWriter writer(client, {.per_second = 2});
+  const Instant start = loop->now() + seconds(3'600);  // answers come before, and add no room
+  const auto show = [&](int model, Instant now) {
+    const std::string name = "n-" + std::to_string(model);
+    writer.show({"serve", name, "uid"}, R"({"replicas":"1/1"})", "", now);
+  };
+  for (int model : {3, 2, 1, 4}) show(model, start);
+  const auto written = [&] {
+    std::set<std::string> out;
+    for (const std::string& line : server.requests) {
+      if (auto at = line.find("/models/n-"); at != line.npos) out.insert(line.substr(at + 8, 3));
+    }
+    return out;
+  };
+  ASSERT_TRUE(until([&] { return written().size() == 2; }));
+  EXPECT_THAT(written(), ::testing::ElementsAre("n-2", "n-3"));
+  EXPECT_EQ(writer.writes(), 2U);
+  show(4, start + seconds(1));
+  ASSERT_TRUE(until([&] { return written().size() == 4; }));
+  EXPECT_EQ(writer.writes(), 4U);
 }
 
 TEST(Announcements, replicas_found_at_a_start_are_no_events) {

@@ -74,6 +74,10 @@ void LearnedMaps::look(const std::vector<Place>& places, Instant now) {
     }
   }
   std::erase_if(entries_, [&](const auto& entry) { return !there.contains(entry.first); });
+  go_on(now);
+}
+
+void LearnedMaps::go_on(Instant now) {
   for (auto& [model, entry] : entries_) {
     if (in_flight_ >= kMaxInFlight) return;
     if (entry.in_flight || now < entry.next) continue;
@@ -95,7 +99,8 @@ void LearnedMaps::call(Entry& entry, kube::ApiCall call,
       it->second.in_flight = false;
       if (it->second.place.owner_uid == uid) then(it->second, answer);
     }
-    if (handed_over_) step_hand_over();
+    if (handed_over_) return step_hand_over();
+    go_on(client_->loop().now());  // a thousand models do not wait for as many looks
   });
 }
 

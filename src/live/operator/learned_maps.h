@@ -77,6 +77,7 @@ class LearnedMaps {
     std::string text;     ///< as it is there
     std::string told;     ///< trouble, said last
   };
+  void go_on(Instant now);
   void read(Entry& entry);
   void found(Entry& entry, const nlohmann::json& map);
   void write(Entry& entry);

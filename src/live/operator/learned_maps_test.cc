@@ -74,6 +74,17 @@ class LearnedMapsTest : public ::testing::Test {
   const Instant later = Instant::never() - seconds(1);
 };
 
+TEST_F(LearnedMapsTest, one_look_reads_what_was_learned_of_all_models) {
+  std::vector<LearnedMaps::Place> many;
+  for (int i = 0; i < 5 * LearnedMaps::kMaxInFlight; ++i) {
+    const std::string name = "m-" + std::to_string(i);
+    many.push_back({name, "serve", name, "uid-" + name});
+  }
+  Process process(cluster, "a");
+  process.maps.look(many, later);
+  EXPECT_TRUE(cluster.until([&] { return asked() == std::ssize(many); })) << asked();
+}
+
 TEST_F(LearnedMapsTest, what_a_leader_wrote_is_taught_to_the_next_one_and_not_to_itself) {
   Process first(cluster, "a");
   first.knows = tide_with(1'500);

@@ -50,8 +50,10 @@ bool StatusWriter::numbers_due(const std::string& key, Instant now) const {
 }
 
 void StatusWriter::write_next(Instant now) {
-  const double since = to_seconds(now - std::exchange(allowed_, now));
-  allowance_ = std::min(rates_.per_second, allowance_ + std::max(0.0, since) * rates_.per_second);
+  if (now > allowed_) {
+    const double since = to_seconds(now - std::exchange(allowed_, now));
+    allowance_ = std::min(rates_.per_second, allowance_ + since * rates_.per_second);
+  }
   while (!queue_.empty() && in_flight_ < kMaxInFlight && allowance_ >= 1) {
     const ModelId model = std::move(queue_.front());
     queue_.pop_front();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/base/rng.h"
 #include "core/control/observe.h"
 #include "format/codec.h"
 #include "live/net/log.h"
@@ -178,21 +179,6 @@ void ModelRun::lead(bool leading) {
 
 void ModelRun::teach(const policy::State& learned) { feed(control::Taught{learned}); }
 
-std::string ModelRun::refused() const {
-  for (const auto& [variant, words] : target_words_) {
-    if (!words.refused.empty() && spec_index(variant) >= 0) return variant + ": " + words.refused;
-  }
-  return "";
-}
-
-std::string ModelRun::short_of(Instant now) const {
-  for (const auto& [variant, words] : target_words_) {
-    const bool still = now < words.short_until && spec_index(variant) >= 0;
-    if (still && !words.short_of.empty()) return variant + ": " + words.short_of;
-  }
-  return "";
-}
-
 void ModelRun::drained(ReplicaId id) {
   auto found = replicas_.find(id);
   if (found == replicas_.end()) return;
@@ -216,9 +202,19 @@ void ModelRun::shutdown(const std::function<void()>& done) {
 // ---- eyes ----
 
 void ModelRun::tick() {
-  observe();
   const Duration period = std::max(parts_.clock.to_wall(kTick), kLeastWallTick);
-  const Duration wall = in_step() ? period : std::min(period, kAdoptLook);
+  const Instant now = parts_.loop.now();
+  const bool all_seen = in_step();
+  if (all_seen || now >= next_look_) {  // that all is seen is looked for more often than the rest
+    observe();
+    next_look_ = now + period;
+  }
+  Duration wall = all_seen ? period : std::min(period, kAdoptLook);
+  if (all_seen && !std::exchange(spread_, true)) {
+    // Each model has its own moment of the period: a thousand decisions at once hold up requests.
+    const double share = Rng(parts_.options.seed, "tick." + name()).uniform();
+    wall = Duration(static_cast<std::int64_t>(share * static_cast<double>(period.count())));
+  }
   tick_timer_ = parts_.loop.after(wall, [this] { tick(); });
 }
 

@@ -170,6 +170,8 @@ class ModelRun {
   std::int64_t scale_ups_ = 0, scale_downs_ = 0;
   std::deque<control::Event> events_;
   bool feeding_ = false, closing_ = false, look_pending_ = false, decided_ = false;
+  bool spread_ = false;               ///< ticks have their own moment
+  Instant next_look_;                 ///< mono; at the latest
   Instant began_ = Instant::never();  ///< mono
   std::int64_t active_replicas_ = 0;  ///< or on the way, as observed last
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

@@ -116,6 +116,21 @@ std::optional<Replicas> ModelRun::applied(const std::string& variant) const {
   return found->second.replicas + found->second.asleep;
 }
 
+std::string ModelRun::refused() const {
+  for (const auto& [variant, words] : target_words_) {
+    if (!words.refused.empty() && spec_index(variant) >= 0) return variant + ": " + words.refused;
+  }
+  return "";
+}
+
+std::string ModelRun::short_of(Instant now) const {
+  for (const auto& [variant, words] : target_words_) {
+    const bool still = now < words.short_until && spec_index(variant) >= 0;
+    if (still && !words.short_of.empty()) return variant + ": " + words.short_of;
+  }
+  return "";
+}
+
 bool ModelRun::settled() const {
   for (const auto& variant : variants_) {
     const auto ready = std::count_if(replicas_.begin(), replicas_.end(), [&](const auto& entry) {

@@ -29,7 +29,10 @@ constexpr Duration kWatchPeriod = seconds(1);
 }  // namespace
 
 Runner::Runner(net::Loop& loop, RunOptions options) : loop_(loop), options_(std::move(options)) {}
-Runner::~Runner() { loop_.cancel(watch_timer_); }
+Runner::~Runner() {
+  loop_.cancel(watch_timer_);
+  loop_.cancel(tell_timer_);
+}
 
 Result<std::unique_ptr<Runner>> Runner::create(net::Loop& loop, RunOptions options) {
   std::unique_ptr<Runner> runner(new Runner(loop, std::move(options)));
@@ -259,12 +262,12 @@ void Runner::begin() {
   if (options_.dry_run) return;
   if (cluster_models_ == nullptr) stop_strays_once();
   watch_files();
+  tell_cluster_on();
 }
 
 void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
     journal_->reached(clock_->now());
-    tell_cluster();
     carry_learned();
     if (fleet_ != nullptr && !leads_) fleet_->lead(false, election_->holder());
     if (files_->changed()) {
@@ -292,6 +295,7 @@ void Runner::shutdown(std::function<void()> done) {
   }
   closing_ = true;
   loop_.cancel(watch_timer_);
+  loop_.cancel(tell_timer_);
   if (external_metrics_ != nullptr) external_metrics_->drain();
   if (keda_ != nullptr) keda_->shutdown();  // unreachable, it makes KEDA hold what there is
   auto end_models = [this, done = std::move(done)] {

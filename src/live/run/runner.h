@@ -68,7 +68,7 @@ class Runner {
   Result<void> add_model(const format::LoadedModel& loaded);
   Result<void> open_operator();
   void begin_operator();
-  void tell_cluster();
+  void tell_cluster_on();
   // What was learned, carried over restarts and leaders (runner_learned.cc).
   void open_learned();
   void carry_learned();
@@ -130,6 +130,7 @@ class Runner {
   std::unique_ptr<ExternalMetrics> external_metrics_;  ///< or none
   net::Address gateway_address_, admin_address_;
   net::Loop::TimerId watch_timer_ = net::Loop::TimerId::kNone;
+  net::Loop::TimerId tell_timer_ = net::Loop::TimerId::kNone;
   Instant started_mono_;
   bool closing_ = false, look_again_ = false, strays_stopped_ = false;
 };

@@ -12,6 +12,10 @@ namespace tidegate::live {
 
 using net::Level;
 
+namespace {
+constexpr Duration kTellPeriod = seconds(1);
+}  // namespace
+
 Result<void> Runner::open_operator() {
   auto client = cluster_client(*clusters_, options_);
   if (!client) return fail(client.error());
@@ -31,13 +35,14 @@ void Runner::begin_operator() {
   cluster_models_->start();
 }
 
-/// Each second.
-void Runner::tell_cluster() {
+/// Each Model once a second, not all at once.
+void Runner::tell_cluster_on() {
   if (report_ == nullptr) return;
-  report_->look([this](const std::string& name) -> std::optional<ModelSight> {
+  report_->look_on([this](const std::string& name) -> std::optional<ModelSight> {
     const ModelRun* run = in_force(name);
     return run == nullptr ? std::nullopt : std::optional(sight_of(*run, clock_->now()));
   });
+  tell_timer_ = loop_.after(kTellPeriod / ClusterReport::kTurns, [this] { tell_cluster_on(); });
 }
 
 void Runner::announced(const ModelRun& run, const control::Announce& announce) {

@@ -19,11 +19,11 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "core/signal/replica_signals.h"
 #include "format/exposition_signals.h"
@@ -121,7 +121,7 @@ class Scraper {
   Callback callback_;
   Duration least_period_, wall_period_;  ///< wall: with few targets, and now
   signal::FreshnessRule rule_;
-  std::map<ReplicaId, Target> targets_;
+  std::unordered_map<ReplicaId, Target> targets_;
   std::set<Due> due_;  ///< targets that are not under way, soonest first
   std::size_t under_way_ = 0;
   net::Loop::TimerId timer_ = net::Loop::TimerId::kNone;

@@ -79,6 +79,63 @@ TEST_F(ScraperTest, ReadsAPageEveryPeriodAndGivesRatesFromTheSecondOn) {
   EXPECT_TRUE(reports[0].error.empty());
 }
 
+TEST_F(ScraperTest, MoreTargetsThanASecondHasRoomForAreAllAskedLessOften) {
+  serve("/metrics", vllm_page(7));
+  make({.max_per_second = 100});  // wall: 10 in a period of 1 s of the world
+  struct Row {
+    const char* what;
+    std::uint64_t targets;
+    Duration period;
+  };
+  for (const Row& row :
+       {Row{"as many as there is room for", 10, seconds(1)}, Row{"one more", 11, seconds(2)},
+        Row{"up to the next whole period", 20, seconds(2)}, Row{"and on", 25, seconds(3)},
+        Row{"a few that go change nothing", 19, seconds(3)},
+        Row{"a tenth fewer than there is room for do", 18, seconds(2)},
+        Row{"all the way down", 9, seconds(1)}}) {
+    for (std::uint64_t id = scraper->targets() + 1; id <= row.targets; ++id) add(id);
+    for (std::uint64_t id = scraper->targets(); id > row.targets; --id) {
+      scraper->remove(ReplicaId(id));
+    }
+    EXPECT_EQ(scraper->period(), row.period) << row.what;
+    EXPECT_EQ(scraper->rule().stale_after, row.period * 3) << row.what;
+    EXPECT_EQ(scraper->rule().absent_after, row.period * 10) << row.what;
+  }
+}
+
+TEST_F(ScraperTest, ManyTargetsAreAllScrapedAgainAndAgainWhileTheirPeriodGrows) {
+  serve("/metrics", vllm_page(7));
+  make({.max_per_second = 100});
+  for (std::uint64_t id = 1; id <= 35; ++id) add(id);
+  std::map<ReplicaId, int> seen;
+  std::size_t read = 0;
+  ASSERT_TRUE(until([&] {
+    for (; read < reports.size(); ++read) ++seen[reports[read].id];
+    return seen.size() == 35 &&
+           std::all_of(seen.begin(), seen.end(), [](const auto& one) { return one.second >= 2; });
+  }));
+}
+
+TEST_F(ScraperTest, ATargetThatIsHeardElsewhereIsNotToldHereAndMayRemoveItself) {
+  serve("/metrics", vllm_page(7));
+  make();
+  int heard = 0;
+  ASSERT_TRUE(scraper->add({.id = ReplicaId(1),
+                            .address = address,
+                            .path = "",
+                            .dialect = DialectId::kVllm,
+                            .authorization = "",
+                            .heard = [&](const ScrapeReport& report) {
+                              ++heard;
+                              EXPECT_EQ(report.id, ReplicaId(1));
+                              scraper->remove(report.id);
+                            }}));
+  add(2);
+  ASSERT_TRUE(until([&] { return reports.size() >= 2 && heard > 0; }));
+  EXPECT_EQ(heard, 1);
+  for (const ScrapeReport& report : reports) EXPECT_EQ(report.id, ReplicaId(2));
+}
+
 TEST_F(ScraperTest, ValuesGoStaleAfterThreePeriodsAndAreGoneAfterTen) {
   serve("/metrics", vllm_page(7));
   make();

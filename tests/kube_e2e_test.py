@@ -348,6 +348,30 @@ class Operator(OnCluster):
         run.process.send_signal(signal.SIGTERM)
         self.assertEqual(run.process.wait(e2e_test.WAIT), 0)
 
+    def test_kubectl_get_models_tells_the_story(self):
+        run = self.run_it()
+        self.apply(self.own(minReplicas=2))
+        run.ready(2)
+        until(lambda: self.condition("Ready") == ("True", "AsDesired"), "ready, says the status")
+
+        def cells(*more):
+            lines = self.kubectl("get", "models", *more).stdout.splitlines()
+            return [re.split(r" {2,}", line.strip()) for line in lines]
+        stream = {"model": "m", "prompt": "x", "max_tokens": 2, "stream": True}  # else nobody sees a first token
+        told = lambda: post(run.url("/v1/completions"), stream)[0] == 200 and (lambda c: len(c[1]) == 6 and c)(cells())
+        head, row = until(told, "the TTFT of what is asked", alive=run.process)
+        self.assertEqual(head, ["NAME", "READY", "QUEUE", "TTFT P99", "REASON", "AGE"])
+        self.assertEqual(row[:3], ["m", "2/2", "0"])
+        self.assertRegex(row[3], r"^[0-9.]+m?s$")
+        self.assertEqual(row[4], self.model()["status"]["reason"])
+        self.assertRegex(row[5], r"^\d+[sm](\d+s)?$")
+        head, row = cells("-o", "wide")
+        self.assertEqual(head, ["NAME", "READY", "QUEUE", "TTFT P99", "REASON", "POLICY", "MESSAGE", "AGE"])
+        self.assertEqual(row[5], "concurrency")
+        self.assertEqual(self.kubectl("get", "tgm", "m", "--no-headers").stdout.split()[:2], ["m", "2/2"])
+        head, row = cells("-A")
+        self.assertEqual((head[:2], row[:2]), (["NAMESPACE", "NAME"], ["serve", "m"]))
+
     def all_models(self, run):
         return e2e_test.get(f"http://{run.info['admin']}/api/v1/status")["results"]
 

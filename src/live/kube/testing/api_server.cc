@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "live/net/clock.h"
+
 namespace tidegate::live::kube {
 namespace {
 
@@ -208,6 +210,11 @@ Answer ApiServer::read(const Asked& asked) const {
   ObjectPtr object = store_.find(*asked.kind, asked.ns, asked.name);
   if (!object) return not_found(*asked.kind, asked.name);
   if (asked.subresource == "scale") return scale_of(asked, *object);
+  if (const auto table = table_wished(*asked.http)) {
+    json rows = table_of(*asked.kind, {object}, *table, net::WorldClock::wall_now());
+    rows["metadata"] = {{"resourceVersion", (*object)["metadata"]["resourceVersion"]}};
+    return {200, std::move(rows), "", {}};
+  }
   return {200, *object, "", {}};
 }
 

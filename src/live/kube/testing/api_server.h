@@ -8,7 +8,8 @@
 //   server.put("apps/v1", "deployments", deployment);
 //   KubeClient client(loop, server.access());
 //
-// What it is not: no admission, no controllers (see cluster.h), no TLS; 403 only as `forbid` says.
+// What it is not: no admission, no controllers (see cluster.h), no OpenAPI; 403 only as `forbid`
+// says; tables (table.h) of custom kinds as their definition has them, of others name and age.
 // A test cuts, slows and breaks it by the members below. Thread-safety: the loop's thread.
 
 #include <functional>
@@ -23,6 +24,7 @@
 #include "live/kube/testing/answer.h"
 #include "live/kube/testing/managed_fields.h"
 #include "live/kube/testing/store.h"
+#include "live/kube/testing/table.h"
 #include "live/net/http_server.h"
 
 namespace tidegate::live::kube {
@@ -79,6 +81,8 @@ class ApiServer {
     std::string ns;
     Selector labels, fields;
     bool bookmarks = false;
+    std::optional<TableWish> table;  ///< events are tables, the first with its columns
+    bool columns_told = false;
     std::uint64_t from = 0;
     net::Loop::TimerId timer = net::Loop::TimerId::kNone;
   };

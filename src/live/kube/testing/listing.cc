@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "live/kube/testing/api_server.h"
+#include "live/net/clock.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -80,6 +81,7 @@ Answer ApiServer::list(const Asked& asked) {
                {"apiVersion", slim ? "meta.k8s.io/v1" : asked.kind->api_version()},
                {"metadata", {{"resourceVersion", std::to_string(version)}}},
                {"items", json::array()}};
+  const auto table = table_wished(*asked.http);
   std::size_t count = limit == 0 ? objects.size() : std::min<std::size_t>(limit, objects.size());
   for (std::size_t i = 0; i < count; ++i) {
     body["items"].push_back(slim ? metadata_only(*objects[i]) : item_of(*asked.kind, *objects[i]));
@@ -92,6 +94,12 @@ Answer ApiServer::list(const Asked& asked) {
       body["metadata"]["remainingItemCount"] = objects.size() - count;
     }
     pages_[next] = {objects.begin() + static_cast<std::ptrdiff_t>(count), objects.end()};
+  }
+  if (table) {
+    objects.resize(count);
+    json rows = table_of(*asked.kind, objects, *table, net::WorldClock::wall_now());
+    rows["metadata"] = std::move(body["metadata"]);
+    return {200, std::move(rows), "", {}};
   }
   return {200, std::move(body), "", {}};
 }
@@ -125,6 +133,7 @@ void ApiServer::start_watch(const net::ExchangePtr& exchange, const Asked& asked
   watch->ns = asked.ns;
   watch->labels = Selector::parse(asked.query("labelSelector")).value();
   watch->fields = Selector::parse(asked.query("fieldSelector")).value_or(Selector{});
+  watch->table = table_wished(*asked.http);
   watch->bookmarks = asked.query("allowWatchBookmarks") == "true";
   std::string from = asked.query("resourceVersion");
   std::uint64_t timeout = 1800;
@@ -172,7 +181,14 @@ void ApiServer::send(Watch& watch, const Change& change) const {
   bool was = matches(change.before), is = change.type != "DELETED" && matches(change.object);
   if (!was && !is) return;
   const char* type = !was ? "ADDED" : is ? "MODIFIED" : "DELETED";
-  watch.exchange->write(json{{"type", type}, {"object", *change.object}}.dump() + "\n");
+  json object = *change.object;
+  if (watch.table) {
+    json rows = table_of(watch.kind, {change.object}, *watch.table, net::WorldClock::wall_now());
+    if (std::exchange(watch.columns_told, true)) rows["columnDefinitions"] = nullptr;
+    rows["metadata"] = {{"resourceVersion", object["metadata"]["resourceVersion"]}};
+    object = std::move(rows);
+  }
+  watch.exchange->write(json{{"type", type}, {"object", std::move(object)}}.dump() + "\n");
 }
 
 void ApiServer::bookmark(Watch& watch) const {
@@ -182,6 +198,13 @@ void ApiServer::bookmark(Watch& watch) const {
       {"apiVersion", watch.kind.api_version()},
       {"metadata",
        {{"resourceVersion", std::to_string(store_.version())}, {"creationTimestamp", nullptr}}}};
+  if (watch.table) {
+    object = {{"kind", "Table"},
+              {"apiVersion", watch.table->api_version},
+              {"metadata", {{"resourceVersion", std::to_string(store_.version())}}},
+              {"columnDefinitions", nullptr},
+              {"rows", json::array()}};
+  }
   watch.exchange->write(json{{"type", "BOOKMARK"}, {"object", object}}.dump() + "\n");
 }
 

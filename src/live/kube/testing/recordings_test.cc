@@ -256,6 +256,19 @@ TEST_F(RecordingsTest, custom_kinds) {
     ++asked;
   }
   EXPECT_GE(asked, 12);
+  // Of the last request the header alone was recorded, and the answer.
+  const std::string text = read_file(folder_ + "/custom.http").value();
+  const std::string before = "# printer columns: Accept: ";
+  const auto note = text.find(before), answer = text.find('\n', note);
+  ASSERT_NE(note, std::string::npos);
+  Recorded table;
+  table.method = "GET";
+  table.target = "/apis/example.org/v1alpha1/namespaces/serve/widgets";
+  table.status = 200;
+  table.headers = {{"Accept", text.substr(note + before.size(), answer - note - before.size())}};
+  table.answer = text.substr(answer + 1);
+  table.note = "printer columns";
+  expect_same(table, ask(table));
 }
 
 }  // namespace

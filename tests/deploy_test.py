@@ -64,7 +64,7 @@ class Kustomize(unittest.TestCase):
 
     def test_pods_have_no_rights_they_do_not_need(self):
         for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost", "overlays/namespaced",
-                        "overlays/roles", "overlays/external-metrics"):
+                        "overlays/external-metrics"):
             text = self.build(DEPLOY / overlay)
             for needed in ("runAsNonRoot: true", "readOnlyRootFilesystem: true",
                            "allowPrivilegeEscalation: false", "path: /healthz", "path: /readyz",
@@ -76,7 +76,7 @@ class Kustomize(unittest.TestCase):
                 self.assertNotRegex(text, r"(?m)^  - secrets")
 
     def test_a_gateway_apart_may_write_nothing(self):
-        documents = self.build(DEPLOY / "overlays/roles").split("\n---\n")
+        documents = self.build(DEPLOY / "overlays/ha").split("\n---\n")
         gateway = [d for d in documents if re.search(r"(?m)^  name: tidegate-gateway$", d)]
         kinds = {re.search(r"(?m)^kind: (\w+)$", d).group(1): d for d in gateway}
         self.assertIn("serviceAccountName: tidegate-gateway", kinds["Deployment"])
@@ -95,20 +95,20 @@ class Kustomize(unittest.TestCase):
     def test_the_overlays_are_what_they_say(self):
         for overlay, needed in [("ha", "--leader-elect"), ("ha", "replicas: 2"),
                                 ("cost", "cloud.google.com/gke-spot"), ("dev", "cpu: 50m"),
-                                ("roles", "--role=controller"), ("roles", "--role=gateway"),
-                                ("roles", "clusterIP: None")]:
+                                ("ha", "--role=controller"), ("ha", "--role=gateway"),
+                                ("ha", "clusterIP: None")]:
             with self.subTest(overlay + ": " + needed):
                 self.assertIn(needed, self.build(DEPLOY / "overlays" / overlay))
 
     def test_external_metrics_are_off_unless_their_overlay_is_taken(self):
-        for overlay in ("base", "overlays/ha", "overlays/roles", "overlays/namespaced"):
+        for overlay in ("base", "overlays/ha", "overlays/namespaced"):
             with self.subTest(overlay):
                 text = self.build(DEPLOY / overlay)
                 for word in ("external-metrics", "8443", "auth-delegator", "apiregistration"):
                     self.assertNotIn(word, text)
 
     def test_external_metrics_have_all_they_need_over_each_base(self):
-        for base in ("../../base", "../ha", "../roles"):
+        for base in ("../../base", "../ha"):
             with self.subTest(base), tempfile.TemporaryDirectory(prefix="tidegate-deploy-") as folder:
                 copy = pathlib.Path(folder, "deploy")
                 shutil.copytree(DEPLOY, copy)
@@ -145,7 +145,7 @@ class Kustomize(unittest.TestCase):
         self.assertRegex(role, r"resourceNames:\n  - v1beta1.external.metrics.k8s.io\n(  .*\n)*  verbs:\n  - get\n  - patch")
 
     def test_keda_finds_the_one_that_leads(self):
-        for overlay, component in (("overlays/ha", "gateway"), ("overlays/roles", "controller")):
+        for overlay, component in (("base", "gateway"), ("overlays/ha", "controller")):
             with self.subTest(overlay):
                 documents = self.build(DEPLOY / overlay).split("\n---\n")
                 service, = [d for d in documents if "kind: Service\n" in d and "  name: tidegate-keda\n" in d]
@@ -154,8 +154,8 @@ class Kustomize(unittest.TestCase):
 
     def test_flags_in_manifests_are_flags_of_run(self):
         known = set(re.findall(r"--[a-z-]+", tidegate("run", "--help").stdout))
-        for manifest in [DEPLOY / "base/deployment.yaml", DEPLOY / "overlays/ha/leader.yaml",
-                         DEPLOY / "overlays/roles/controller.yaml", DEPLOY / "overlays/roles/gateway.yaml",
+        for manifest in [DEPLOY / "base/deployment.yaml", DEPLOY / "overlays/ha/controller.yaml",
+                         DEPLOY / "overlays/ha/gateway.yaml",
                          DEPLOY / "overlays/external-metrics/flags.yaml", DEPLOY / "systemd/tidegate.service"]:
             text = "\n".join(line for line in manifest.read_text().splitlines()
                              if not line.lstrip().startswith("#"))

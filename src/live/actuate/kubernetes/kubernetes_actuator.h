@@ -146,7 +146,7 @@ class KubernetesActuator final : public Actuator {
   void not_applied(const std::string& detail);
   void foreign(std::int64_t replicas);
   void look();
-  Duration look_wait() const;
+  Duration look_wait();
   std::int64_t surplus() const;
   void in_touch();
   void retry_later();

@@ -133,9 +133,12 @@ void KubernetesActuator::foreign(std::int64_t replicas) {
 }
 
 /// A thousand variants look every 50 s, one after the other; the pods tell most writes at once.
-Duration KubernetesActuator::look_wait() const {
+/// Each wait is up to a tenth longer or shorter: those that began together drift apart.
+Duration KubernetesActuator::look_wait() {
   auto others = static_cast<std::int64_t>(world_.clusters.shared().followers());
-  return std::max(options_.look_period, options_.look_spacing * others);
+  const Duration wait = std::max(options_.look_period, options_.look_spacing * others);
+  return Duration(static_cast<std::int64_t>(static_cast<double>(wait.count()) *
+                                            (0.9 + 0.2 * chance_.uniform())));
 }
 
 void KubernetesActuator::look() {

@@ -108,8 +108,8 @@ void LeaderDesk::ask(const net::ExchangePtr& exchange, const Leader& leader,
   request.tls = std::move(tls);
   request.total_timeout = kPatience;
   request.max_response_bytes = kMaxAnswer;
-  curl_.fetch(std::move(request), [this, exchange, leader, own,
-                                   alive = std::weak_ptr(alive_)](Result<net::Response> answer) {
+  curl_.fetch(std::move(request), [this, exchange, leader, own, alive = std::weak_ptr(alive_)](
+                                      const Result<net::Response>& answer) {
     if (!alive.expired()) answered(exchange, leader, own, answer);
   });
 }

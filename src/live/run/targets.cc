@@ -8,6 +8,8 @@
 #include "live/actuate/kubernetes/kubernetes_actuator.h"
 #include "live/actuate/process/process_actuator.h"
 #include "live/emulator/options.h"
+#include "live/weights/names.h"
+#include "live/weights/node_labels.h"
 
 namespace tidegate::live {
 namespace {
@@ -69,6 +71,10 @@ Result<std::unique_ptr<Actuator>> make_actuator(const RunParts& parts, const spe
   if (std::holds_alternative<spec::KubernetesTarget>(variant.target)) {
     KubernetesOptions options;
     options.informer.seed = parts.options.seed;
+    options.weights_label = [](const spec::Variant& v) {
+      const std::string& source = v.cold_start.weights.source;
+      return source.empty() ? "" : weights::kLabelPrefix + weights::set_name(source);
+    };
     return KubernetesActuator::create(
         {parts.loop, parts.clock, parts.journal, parts.clusters, parts.client}, options, model,
         variant, std::move(sink));

@@ -12,6 +12,8 @@
 //   draining, removed: gone; crashing, evicted or no longer Ready: failed, with the kubelet's words
 //
 // The pods of all variants in a namespace are followed together (kube/shared_informers.h).
+// What a start found is known by its pod and node: no node took it at first; its node had the
+// weights (Options::weights_label) when it came there; else it was cold.
 // Pods that no node takes for `pendingTimeout`, and pods that cannot start, are CapacityFailed,
 // told again each kCapacityPeriod. While the API server is gone nothing is concluded: replicas stay
 // as they were, a write is told as not applied and tried again with back-off (1 s, doubled, at most
@@ -26,6 +28,7 @@
 // does not lead) asks /is_sleeping before it routes there.
 // Thread-safety: the loop's thread.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -58,6 +61,9 @@ struct KubernetesOptions {
   Duration look_period = seconds(15);
   Duration look_spacing = millis(50);
   kube::InformerOptions informer;
+  /// The label that a node has once the variant's weights are on it ("ready"); empty: nobody keeps
+  /// them. With one, the node of each start is read, once.
+  std::function<std::string(const spec::Variant&)> weights_label;
 };
 
 class KubernetesActuator final : public Actuator {
@@ -107,6 +113,8 @@ class KubernetesActuator final : public Actuator {
     ReplicaInfo info;
     PodView view;
     bool told = false;  ///< info.state was reported
+    control::StartFrom found = control::StartFrom::kCold;
+    bool looked = false;  ///< at its node
     Rest rest = Rest::kAwake;
     int level = 1;
     bool noted = false, drained = false;  ///< kFalling: marked; we hold nothing there any more
@@ -159,6 +167,7 @@ class KubernetesActuator final : public Actuator {
   void report(Pod& pod, control::ReplicaState state);
   void end(Pod& pod);
   void check_capacity();
+  void look_at_node(const std::string& key, Pod& pod);
 
   // Sleep (sleeping.cc).
   Pod* find(ReplicaId id);
@@ -191,6 +200,7 @@ class KubernetesActuator final : public Actuator {
   std::set<std::string> ended_;  ///< uids of pods that ended and linger
   std::string selector_;         ///< of the target's pods
   Instant next_sleep_;           ///< world; an engine refused to
+  bool nodes_refused_ = false;   ///< and that was said
   bool adopting_ = true, troubled_ = false;
 
   std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet

@@ -109,7 +109,8 @@ PodView view_of(const json& pod) {
   out.sleep_level = level.empty() ? 0 : level == "1" ? 1 : 2;  // waking as after 2 is never wrong
   out.ip = text(status, "podIP");
   out.node_ip = text(status, "hostIP");
-  out.scheduled = !text(part(pod, "spec"), "nodeName").empty();
+  out.node = text(part(pod, "spec"), "nodeName");
+  out.scheduled = !out.node.empty();
   std::string phase = text(status, "phase");
   out.ended = phase == "Failed" || phase == "Succeeded";
   read_conditions(part(status, "conditions"), out);

@@ -25,7 +25,8 @@ inline constexpr const char* kAwakeLabel = "tidegate.dev/awake";
 
 struct PodView {
   std::string name, uid, ip;
-  std::string node_ip;     ///< of the node it is on
+  std::string node;        ///< it is on; empty: none yet
+  std::string node_ip;     ///< of that node
   bool deleting = false;   ///< deletionTimestamp is set
   bool ended = false;      ///< phase Failed or Succeeded: its controller makes another
   bool scheduled = false;  ///< on a node

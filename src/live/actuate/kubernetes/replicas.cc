@@ -1,6 +1,7 @@
 // The pods: what each says becomes the state of a replica, told once a step.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "live/actuate/kubernetes/kubernetes_actuator.h"
 #include "live/net/log.h"
@@ -35,6 +36,7 @@ void KubernetesActuator::seen(const std::string& key, const nlohmann::json& obje
   }
   const bool goes = view.deleting && !it->second.view.deleting;
   it->second.view = std::move(view);
+  look_at_node(key, it->second);
   advance(it->second);
   if (it->second.view.ended) {
     ended_.insert(it->second.view.uid);  // the object may stay for long; it is no replica any more
@@ -51,6 +53,35 @@ void KubernetesActuator::removed(const std::string& key) {
   end(it->second);
   pods_.erase(it);
   check_capacity();
+}
+
+/// As it comes there: by the time it is ready its node may have the weights because of it.
+void KubernetesActuator::look_at_node(const std::string& key, Pod& pod) {
+  const PodView& view = pod.view;
+  if (view.unschedulable && !view.scheduled) pod.found = control::StartFrom::kNoNode;
+  if (!view.scheduled || pod.looked) return;
+  pod.looked = true;
+  const std::string label = options_.weights_label ? options_.weights_label(variant_) : "";
+  if (label.empty() || view.ready || pod.found != control::StartFrom::kCold) return;
+  const kube::Resource nodes{"v1", "nodes", ""};
+  call(kube::get(nodes, view.node), [this, key, label, uid = view.uid](const Answer& answer) {
+    if (!answer) {
+      const bool first = answer.error().code == 403 && !std::exchange(nodes_refused_, true);
+      if (first) {
+        net::log(net::Level::kWarn,
+                 "starts on nodes that have the weights are counted as cold: let the account get "
+                 "nodes",
+                 {{"cause", answer.error().message}});
+      }
+      return;
+    }
+    const auto it = pods_.find(key);
+    if (it == pods_.end() || it->second.view.uid != uid) return;
+    const nlohmann::json::json_pointer at("/metadata/labels");
+    if (answer->contains(at) && answer->at(at).value(label, "") == "ready") {
+      it->second.found = control::StartFrom::kCachedWeights;
+    }
+  });
 }
 
 void KubernetesActuator::advance(Pod& pod) {
@@ -87,6 +118,7 @@ void KubernetesActuator::advance(Pod& pod) {
   if (rests(pod)) return;
   if (view.ready && info.state != ReplicaState::kReady) {
     info.stages = stages_of(view);
+    info.stages.from = pod.found;
     for (auto* stage : {&info.stages.procurement, &info.stages.image, &info.stages.weights,
                         &info.stages.engine, &info.stages.total}) {
       if (stage->count() >= 0) *stage = world_.clock.to_world(*stage);

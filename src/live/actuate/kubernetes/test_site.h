@@ -104,6 +104,7 @@ struct Site {
     options.look_spacing = Duration(0);
     options.informer.first_wait = millis(1);
     options.informer.longest_wait = millis(4);
+    options.weights_label = [this](const spec::Variant&) { return weights_label; };
     spec::Model model;
     model.name = "m";
     return KubernetesActuator::create(
@@ -123,6 +124,7 @@ struct Site {
   kube::Cluster& cluster = *behind;
   kube::Clusters clusters;
   std::string kubeconfig;
+  std::string weights_label;  ///< empty: nobody keeps weights
 };
 
 }  // namespace tidegate::live

@@ -39,9 +39,10 @@ class Hpa(kube_e2e_test.OnCluster):
         self.openssl("req", *key, "-keyout", "proxy.key", "-out", "proxy.csr", "-subj", "/CN=front-proxy-client")
         self.openssl("x509", "-req", "-in", "proxy.csr", "-CA", "proxy-ca.crt", "-CAkey", "proxy-ca.key",
                      "-CAcreateserial", "-out", "proxy.crt", "-days", "2")
-        self.kubeconfig.write_text(self.kubeconfig.read_text()
-                                   .replace("namespace: serve", "namespace: serve, user: u")
-                                   + "users: [{name: u, user: {token: a-pods-own}}]\n")
+        if not kube_e2e_test.REAL:  # that one has a token already
+            self.kubeconfig.write_text(self.kubeconfig.read_text()
+                                       .replace("namespace: serve", "namespace: serve, user: u")
+                                       + "users: [{name: u, user: {token: a-pods-own}}]\n")
         self.create("/api/v1/namespaces/kube-system/configmaps", {
             "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
             "data": {"requestheader-client-ca-file": (self.dir / "proxy-ca.crt").read_text(),
@@ -56,7 +57,9 @@ class Hpa(kube_e2e_test.OnCluster):
     def create(self, path, what):
         request = urllib.request.Request(self.api + path, json.dumps(what).encode(),
                                          {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=e2e_test.WAIT).close()
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        urllib.request.urlopen(request, timeout=e2e_test.WAIT, context=self.trust).close()
 
     def run_it(self, mode="observe", name=".", flags=()):
         home = self.dir / name

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "live/kube/testing/api_server.h"
 #include "live/kube/time_text.h"
+#include "live/net/http_client.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -90,6 +94,55 @@ TEST(Table, ACellHasItsColumnsTypeOrNothing) {
   EXPECT_EQ(table["columnDefinitions"][4]["description"], "said");
   EXPECT_EQ(table["columnDefinitions"][5]["priority"], 1);
   EXPECT_EQ(table["rows"][0]["object"], nullptr);
+}
+
+TEST(Table, ListsObjectsAndWatchesAreTablesForWhoeverAsks) {
+  auto loop = net::Loop::create().value();
+  ApiServer server(*loop);
+  server.watch_second = millis(1);
+  net::HttpClient client(*loop);
+  auto ask = [&](const std::string& target, const std::string& accept) {
+    net::ClientRequest request;
+    request.address = server.address();
+    request.path = target;
+    request.headers.add("Accept", accept);
+    std::string out;
+    bool answered = false;
+    client.fetch(std::move(request), [&](Result<net::Response> answer) {
+      answered = true;
+      if (answer) out = answer->body;
+    });
+    EXPECT_TRUE(loop->run_until([&] { return answered; }, seconds(20)));
+    return out;
+  };
+  for (const char* name : {"a", "b"}) {
+    server.put("v1", "configmaps", {{"metadata", {{"name", name}, {"namespace", "serve"}}}});
+  }
+  const std::string maps = "/api/v1/namespaces/serve/configmaps";
+  const std::string table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+  const json page = json::parse(ask(maps + "?limit=1", table));
+  EXPECT_EQ(page["kind"], "Table");
+  ASSERT_EQ(page["rows"].size(), 1u);
+  EXPECT_EQ(page["rows"][0]["cells"][0], "a");
+  EXPECT_TRUE(page["metadata"].contains("continue")) << page;
+  EXPECT_EQ(page["columnDefinitions"][1]["name"], "Age");
+  EXPECT_EQ(page["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+  EXPECT_EQ(json::parse(ask(maps + "/b", table))["rows"][0]["cells"][0], "b");
+  EXPECT_EQ(json::parse(ask(maps + "/b", "application/json"))["kind"], "ConfigMap");
+  EXPECT_EQ(json::parse(ask(maps + "/c", table))["kind"], "Status") << "what fails is no table";
+  EXPECT_EQ(
+      json::parse(ask(maps, "application/json;as=Table;v=v1beta1;g=meta.k8s.io"))["apiVersion"],
+      "meta.k8s.io/v1beta1");
+  std::istringstream events(
+      ask(maps + "?watch=1&timeoutSeconds=1&includeObject=Object&allowWatchBookmarks=true", table));
+  std::vector<json> told;
+  for (std::string line; std::getline(events, line);) told.push_back(json::parse(line));
+  ASSERT_EQ(told.size(), 3u) << "two that are there, and the bookmark of the end";
+  EXPECT_TRUE(told[0]["object"]["columnDefinitions"].is_array());
+  EXPECT_TRUE(told[1]["object"]["columnDefinitions"].is_null()) << "told before";
+  EXPECT_EQ(told[1]["object"]["rows"][0]["object"]["kind"], "ConfigMap");
+  EXPECT_EQ(told[2]["type"], "BOOKMARK");
+  EXPECT_EQ(told[2]["object"]["kind"], "Table");
 }
 
 }  // namespace

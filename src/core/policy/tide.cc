@@ -54,7 +54,8 @@ struct Tide {
   std::vector<std::size_t> order;  ///< variants, the cheapest per sustained request first
   std::size_t first = 0;           ///< the one that grows next
   Duration lead{0};
-  Duration soon{0};  ///< what more is awake by then sleeps now; the lead time where none does
+  Duration usual{0};  ///< the lead time as starts usually take
+  Duration soon{0};   ///< what more is awake by then sleeps now; the lead time where none does
   double share = 0.99;
   std::vector<TideCapacity> each;
   std::vector<double> sustains;  ///< requests/s of one replica of each
@@ -145,7 +146,9 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
           {"learned_prefill_ratio", s.variants[t.first].prefill},
           {"learned_kv_ratio", s.variants[t.first].held},
           {"learned_capacity_ratio", s.credit},
-          {"learned_chance_ratio", s.luck}};
+          {"learned_chance_ratio", s.luck},
+          {"learned_miss_ratio", miss_trust(t.usual, t.share, s)},
+          {"miss_price_ratio", miss_price(t.usual, t.share, s)}};
 }
 
 Tide look(const Input& in, TideState& s) {
@@ -165,6 +168,7 @@ Tide look(const Input& in, TideState& s) {
   s.fast_seconds = std::clamp(t.each[t.first].wait_seconds, kLeastFast, kMostFast);
   t.lead = in.model.scaling.tide_without == spec::TidePart::kLeadTime ? kLeastLead
                                                                       : lead_time(in, t.first);
+  t.usual = std::min(t.lead, usual_lead(in, t.first));
   const bool sleep =
       dozes(in, t.first) && fleet_of(in.model, in.seen, t.first).sleeping.value() > 0;
   t.soon = sleep ? std::min(t.lead, wake_time(in, t.first)) : t.lead;
@@ -173,7 +177,7 @@ Tide look(const Input& in, TideState& s) {
   const TideCapacity& first = t.each[t.first];
   t.share = share_of(in, first, in.model.variants[t.first].cost_per_hour_dollars);
   watch_burst(in, s);
-  play_ways(first.service_seconds, first.wait_seconds, s);
+  play_ways(in, first.service_seconds, first.wait_seconds, s);
   play_credits(in, ready, first.service_seconds, first.wait_seconds, s);
   if (bin) {
     learn_credit(*bin, ready, t.share, s);
@@ -183,7 +187,7 @@ Tide look(const Input& in, TideState& s) {
           whole_replicas(staffed(t, s, rate, margin, s.dispersion) / first.requests_per_second);
       return std::max(replicas, least) * first.requests_per_second;
     };
-    forecast_bin(in, *bin, t.lead, t.share, sustained, s);
+    forecast_bin(in, *bin, t.usual, t.share, sustained, s);
   }
   t.ahead = outlook(in, t.lead, s);
   t.later = outlook(in, t.lead * 2, s);

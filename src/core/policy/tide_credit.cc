@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/policy/tide_forecast.h"
+#include "core/policy/tide_play.h"
 
 namespace tidegate::policy {
 
@@ -48,10 +48,10 @@ void play_credits(const Input& in, double requests_per_second, double service_se
     s.credit_error.assign(kTideCreditCount, 0);
   }
   if (!(s.tick_seconds > 0)) return;
-  const Stay stay = stay_of(service_seconds, wait_seconds, s);
+  const Stay stay = stay_of(in, service_seconds, wait_seconds, s);
   for (std::size_t i = 0; i < kTideCreditCount; ++i) {
     const double serves = std::max(1e-9, requests_per_second * kTideCredits[i]);
-    if (play(serves, stay, s, s.credit_flights[i])) s.credit_late[i] += s.tick_requests;
+    s.credit_late[i] += play(serves, stay, s, s.credit_flights[i]);
   }
 }
 

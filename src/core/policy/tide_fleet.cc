@@ -30,14 +30,14 @@ Stage of(const spec::Weights& weights) {
   return {time, time};
 }
 
-double prior_seconds(const spec::ColdStart& cold) {
+Stage whole(const spec::ColdStart& cold) {
   double p50 = 0, beyond = 0;
   for (const Stage& stage :
        {of(cold.procurement), of(cold.image), of(cold.weights), of(cold.engine)}) {
     p50 += stage.p50;
     beyond += (stage.p90 - stage.p50) * (stage.p90 - stage.p50);
   }
-  return p50 + std::sqrt(beyond);
+  return {p50, p50 + std::sqrt(beyond)};
 }
 
 /// What was measured, and what the spec says: worth kPriorStarts of them.
@@ -75,10 +75,16 @@ void arrive(std::int64_t variant, std::int64_t replicas, TideState& s) {
 }  // namespace
 
 Duration lead_time(const Input& in, std::size_t variant) {
-  const double prior = prior_seconds(in.model.variants[variant].cold_start);
+  const double prior = whole(in.model.variants[variant].cold_start).p90;
   const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
   return v == nullptr ? blended(prior, 0, 0)
                       : blended(prior, v->cold_starts, v->cold_start_p90_seconds);
+}
+
+Duration usual_lead(const Input& in, std::size_t variant) {
+  const Stage said = whole(in.model.variants[variant].cold_start);
+  const double share = said.p90 > 0 ? said.p50 / said.p90 : 1;
+  return std::max(kLeastLead, seconds_f(to_seconds(lead_time(in, variant)) * share));
 }
 
 Duration wake_time(const Input& in, std::size_t variant) {

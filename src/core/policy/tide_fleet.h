@@ -21,6 +21,9 @@ inline constexpr Duration kLeastLead = seconds(5);
 /// order -> ready of one variant, at its p90.
 Duration lead_time(const Input& in, std::size_t variant);
 
+/// The same at its median: spread about it as the spec says.
+Duration usual_lead(const Input& in, std::size_t variant);
+
 /// told to wake -> ready of one variant that can sleep, at its p90.
 Duration wake_time(const Input& in, std::size_t variant);
 

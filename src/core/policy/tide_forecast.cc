@@ -22,14 +22,17 @@ constexpr double kErrorSeconds = 1'800;
 constexpr double kPriorError = 0.1 * 0.1, kPriorBins = 8;
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
+/// What is said to be missed is believed until more than the SLO allows in so many lead times was
+/// said or missed; half of what it allows is taken to be missed over so many before.
+constexpr double kTrustBlocks = 12, kJudgedBlocks = 3;
+/// A played fleet is not wronger than this.
+constexpr double kLeastTrust = 0.4;
+constexpr double kMostMissPrice = 3;
 constexpr double kClearly = 0.95;
 /// One error counts for no more deviations: a start or an outage does not rule the next hour.
 constexpr double kWildestDeviations = 3;
 /// Nobody is surer than this of a rate, nor less sure than a factor of two.
 constexpr double kLeastError = 1e-4, kMostError = 1;
-/// Nobody lets a queue grow for longer than this without seeing it.
-constexpr double kUnseenSeconds = 60;
-constexpr double kLifeAndMean = 2;
 /// A peak is forgotten over this.
 constexpr double kPeakSeconds = 2 * 3'600;
 /// What a way costs is a mean over so many lead times: misses are remembered for longer.
@@ -101,11 +104,26 @@ double margin(std::size_t way, double rate, const TideState& s) {
   return std::clamp(kMostMargin * s.peak - rate, 0.0, margin_of(way) * error);
 }
 
+/// What was judged in the lead time that is over, beside what was said of it.
+void judge_block(const signal::Demand& seen, double kept, TideState& s) {
+  const std::int64_t judged = seen.judged_total - s.block_judged_total;
+  const std::int64_t missed = judged - (seen.met_total - s.block_met_total);
+  if (s.block_judged_total >= 0 && judged >= 0 && missed >= 0 && missed <= judged) {
+    s.judged = s.judged * kept + static_cast<double>(judged);
+    s.really_missed = s.really_missed * kept + static_cast<double>(missed);
+    s.said_missed = s.said_missed * kept + s.late[static_cast<std::size_t>(s.way)];
+  }
+  // Nothing is said of a lead time in which no way was played.
+  s.block_judged_total = s.serving.size() == kTideWays ? seen.judged_total : -1;
+  s.block_met_total = seen.met_total;
+}
+
 /// A lead time is over: what was late in it is one event.
-void close_block(Instant now, double lead, double share, TideState& s) {
+void close_block(const Input& in, double lead, double share, TideState& s) {
   const double kept = 1 - 1 / (1 + kMemoryEvents / (1 - share));
-  if (to_seconds(now - s.block_began) < lead) return;
-  s.block_began = now;
+  if (to_seconds(in.now - s.block_began) < lead) return;
+  s.block_began = in.now;
+  if (gateway_known(in.seen)) judge_block(in.seen.demand, kept, s);
   s.came_sum = s.came_sum * kept + s.block_came;
   s.block_came = 0;
   for (std::size_t way = 0; way < kTideWays; ++way) {
@@ -172,8 +190,10 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
 /// must be met, a miss is worth the room for a hundred requests.
 void choose(const Input& in, double lead, double share, TideState& s) {
   const double budget = (1 - share) * kMissBudget;
+  const double trust = miss_trust(seconds_f(lead), share, s);
+  const double worth = miss_price(seconds_f(lead), share, s) * s.slow / (1 - share);
   auto price = [&](std::size_t way) {
-    return s.cost[way] + s.slow * std::max(0.0, missed(way, lead, s) - budget) / (1 - share);
+    return s.cost[way] + worth * std::max(0.0, trust * missed(way, lead, s) - budget);
   };
   auto best = static_cast<std::size_t>(s.way);
   double least = price(best) * kClearly;
@@ -231,7 +251,7 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
     settle(in, said, bin, away, sustained, s);
     if (static_cast<double>(s.scored) >= kPriorBins) choose(in, away, share, s);
   }
-  close_block(in.now, away, share, s);
+  close_block(in, away, share, s);
   s.forecasts.erase(s.forecasts.begin(), s.forecasts.begin() + static_cast<std::ptrdiff_t>(due));
 }
 }  // namespace
@@ -240,29 +260,23 @@ TidePredictor predictor_of(const TideState& s) {
   return static_cast<TidePredictor>(predictor_index(static_cast<std::size_t>(s.way)));
 }
 
-Stay stay_of(double service_seconds, double wait_seconds, const TideState& s) {
-  Stay out;
-  // A bound on the pace of a whole request sees the mean of its life.
-  out.life_seconds = std::max(1e-3, service_seconds * (wait_seconds > 0 ? 1 : kLifeAndMean));
-  out.wait_seconds = wait_seconds;
-  out.ends = 1 - exp(-std::min(600.0, s.tick_seconds / out.life_seconds));
-  return out;
+double miss_trust(Duration lead, double share, const TideState& s) {
+  const double prior = kTrustBlocks * (1 - share) * std::max(1.0, to_seconds(lead) * s.slow);
+  return std::clamp((s.really_missed + prior) / (s.said_missed + prior), kLeastTrust, 1.0);
 }
 
-bool play(double serves, const Stay& stay, const TideState& s, double& flight) {
-  const double slots = serves * stay.life_seconds;
-  flight += s.tick_requests;
-  const bool late = flight - slots > serves * stay.wait_seconds + 1e-9;
-  const double unseen = kUnseenSeconds * std::max(s.last, s.tick_requests / s.tick_seconds);
-  flight = std::min(flight - std::min(flight, slots) * stay.ends, slots + unseen);
-  return late;
+double miss_price(Duration lead, double share, const TideState& s) {
+  const double prior = kJudgedBlocks * std::max(1.0, to_seconds(lead) * s.slow);
+  const double budget = kMissBudget * (1 - share);
+  const double spent = (s.really_missed + budget * prior) / (s.judged + prior) / budget;
+  return std::clamp(spent * spent, 1.0, kMostMissPrice);
 }
 
-void play_ways(double service_seconds, double wait_seconds, TideState& s) {
+void play_ways(const Input& in, double service_seconds, double wait_seconds, TideState& s) {
   if (s.serving.size() != kTideWays || !(s.tick_seconds > 0)) return;
-  const Stay stay = stay_of(service_seconds, wait_seconds, s);
+  const Stay stay = stay_of(in, service_seconds, wait_seconds, s);
   for (std::size_t way = 0; way < kTideWays; ++way) {
-    if (play(s.serving[way], stay, s, s.flights[way])) s.late[way] += s.tick_requests;
+    s.late[way] += play(s.serving[way], stay, s, s.flights[way]);
   }
 }
 
@@ -337,6 +351,9 @@ TideState carried_over(const TideState& s) {
     out.late_sum = s.late_sum;
     out.late_squares = s.late_squares;
     out.came_sum = s.came_sum;
+    out.said_missed = s.said_missed;
+    out.really_missed = s.really_missed;
+    out.judged = s.judged;
     out.cost = s.cost;
     out.scored = s.scored;
     out.way = s.way;

@@ -11,18 +11,24 @@
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
 // moment falls; its error there, in deviations, can be kept as a margin. Which predictor and how
 // many deviations (a way) is decided by what it would have cost: for every way a fleet of the whole
-// replicas that it would have ordered is played beside the real one, reading by reading: requests
-// come as they came, stay for their service time, and wait beyond what fits. Its misses (the
-// arrivals that would have waited too long) and its capacity are remembered; the way of the least
-// price decides: its capacity, and its misses beyond half of what the SLO allows, each worth the
-// room for 1 / (1 - share) requests. So heavy tails widen the margin and a calm load narrows it,
-// whatever their distribution. Another way must be cheaper by a twentieth. A burst (the last
-// seconds beyond what chance explains) counts with the share of earlier bursts that was still there
-// a lead time later; all of it while none was seen. Requests a second. Thread-safety: functions.
+// replicas that it would have ordered is played beside the real one (tide_play.h); what it ordered
+// is there after a start as they usually take. Its misses (the arrivals that would have been late)
+// and its capacity are remembered; the way of the least price decides: its capacity, and its misses
+// beyond half of what the SLO allows, each worth the room for 1 / (1 - share) requests. So heavy
+// tails widen the margin and a calm load narrows it, whatever their distribution. Another way must
+// be cheaper by a twentieth. A burst (the last seconds beyond what chance explains) counts with the
+// share of earlier bursts that was still there a lead time later; all of it while none was seen.
+//
+// Two things hold that to what the gateway judged. Trust: a played fleet does not see its queue and
+// order for it, as the real one does, so it misses more; what was really missed over what the way
+// in force was said to miss scales what every way is said to miss, within bounds. Price: the share
+// of the SLO is to be reached; while more is missed than half of what it allows, a miss counts
+// more. Requests a second. Thread-safety: functions.
 
 #include <functional>
 
 #include "core/policy/tide_demand.h"
+#include "core/policy/tide_play.h"
 #include "core/policy/tide_state.h"
 
 namespace tidegate::policy {
@@ -37,24 +43,14 @@ struct TideOutlook {
 /// What a way would have had: rate and margin -> requests a second that whole replicas sustain.
 using Sustained = std::function<double(double rate, double margin)>;
 
-/// How requests stay: in the service for their life, gone a share at a time, waiting no longer than
-/// allowed.
-struct Stay {
-  double life_seconds = 1, wait_seconds = 0, ends = 0;
-};
-Stay stay_of(double service_seconds, double wait_seconds, const TideState& state);
-/// What came since the last reading joins `flight` requests where `serves` requests/s are
-/// sustained; true where it is late.
-bool play(double serves, const Stay& stay, const TideState& state, double& flight);
-
 /// What came since the last reading comes to the fleet of every way: requests stay for
 /// `service_seconds` and may wait for `wait_seconds`.
-void play_ways(double service_seconds, double wait_seconds, TideState& state);
+void play_ways(const Input& in, double service_seconds, double wait_seconds, TideState& state);
 
 /// Keeps the largest burst of the bin, to see how much of it is left a lead time later.
 void watch_burst(const Input& in, TideState& state);
 
-/// Learns from a closed bin and says anew what will be.
+/// Learns from a closed bin and says anew what will be; `lead` as starts usually take.
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
                   const Sustained& sustained, TideState& state);
 
@@ -66,5 +62,10 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& state);
 TideOutlook at_hand(const Input& in, const TideState& state);
 
 TidePredictor predictor_of(const TideState& state);
+
+/// What was really missed over what was said, and what a miss counts against what the SLO says it
+/// is worth; `lead` as above.
+double miss_trust(Duration lead, double share, const TideState& state);
+double miss_price(Duration lead, double share, const TideState& state);
 
 }  // namespace tidegate::policy

@@ -199,8 +199,8 @@ double learned_credit(double real, double errors) {
     s.tick_seconds = 1;
     s.tick_requests = std::floor(swing + rng.uniform());
     s.last = swing;
-    const Stay stay = stay_of(5, 1, s);
-    const bool late = play(10 * real, stay, s, flight);
+    const Stay stay = stay_of({model, seen, Instant()}, 5, 1, s);
+    const bool late = play(10 * real, stay, s, flight) > 0;
     const auto came = static_cast<std::int64_t>(s.tick_requests);
     seen.demand.judged_total += came;
     seen.demand.met_total += late || rng.uniform() < errors ? 0 : came;

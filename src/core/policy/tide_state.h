@@ -126,6 +126,9 @@ struct TideState {
   Instant block_began;                         ///< of this lead time
   double block_came = 0, came_sum = 0;         ///< requests beside `late` and `late_sum`
   std::vector<TideForecast> forecasts;
+  // What the way in force was said to miss and what was missed, of what was judged: requests.
+  double said_missed = 0, really_missed = 0, judged = 0;
+  std::int64_t block_judged_total = -1, block_met_total = 0;  ///< as the lead time began
   std::int64_t scored = 0;
   std::int64_t way = 2;    ///< the one that decides
   double persistence = 1;  ///< share of a burst that is still there a lead time later
@@ -167,14 +170,16 @@ struct TideState {
         Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"errors", &S::errors},
         Field{"serving", &S::serving}, Field{"flights", &S::flights}, Field{"late", &S::late},
         Field{"lateSum", &S::late_sum}, Field{"lateSquares", &S::late_squares},
-        Field{"blockBegan", &S::block_began}, Field{"blockCame", &S::block_came},
-        Field{"cameSum", &S::came_sum}, Field{"cost", &S::cost}, Field{"forecasts", &S::forecasts},
-        Field{"scored", &S::scored}, Field{"way", &S::way}, Field{"persistence", &S::persistence},
-        Field{"bursts", &S::bursts}, Field{"peak", &S::peak}, Field{"binPeak", &S::bin_peak},
-        Field{"binBurst", &S::bin_burst}, Field{"fastSeconds", &S::fast_seconds},
-        Field{"judgedTotal", &S::judged_total}, Field{"metTotal", &S::met_total},
-        Field{"binJudged", &S::bin_judged}, Field{"luck", &S::luck},
-        Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
+        Field{"saidMissed", &S::said_missed}, Field{"reallyMissed", &S::really_missed},
+        Field{"judged", &S::judged}, Field{"blockJudgedTotal", &S::block_judged_total},
+        Field{"blockMetTotal", &S::block_met_total}, Field{"blockBegan", &S::block_began},
+        Field{"blockCame", &S::block_came}, Field{"cameSum", &S::came_sum}, Field{"cost", &S::cost},
+        Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"way", &S::way},
+        Field{"persistence", &S::persistence}, Field{"bursts", &S::bursts}, Field{"peak", &S::peak},
+        Field{"binPeak", &S::bin_peak}, Field{"binBurst", &S::bin_burst},
+        Field{"fastSeconds", &S::fast_seconds}, Field{"judgedTotal", &S::judged_total},
+        Field{"metTotal", &S::met_total}, Field{"binJudged", &S::bin_judged},
+        Field{"luck", &S::luck}, Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
         Field{"credit", &S::credit}, Field{"creditFlights", &S::credit_flights},
         Field{"creditLate", &S::credit_late}, Field{"creditError", &S::credit_error},
         Field{"surprises", &S::surprises}, Field{"surpriseHours", &S::surprise_hours},

@@ -45,7 +45,7 @@ std::int64_t number_at(const json& node, const char* key, std::int64_t otherwise
 std::string place(const ApiCall& call) { return call.ns.empty() ? "" : " in namespace " + call.ns; }
 
 /// What to do about it; empty where the server's own words are all there is to say.
-std::string fix(const ApiCall& call, const ApiError& error) {
+std::string fix(const ApiCall& call, const ApiError& error, const std::string& said) {
   switch (error.code) {
     case 401:
       return "the credentials are refused: is the token expired, or of another cluster?";
@@ -57,15 +57,19 @@ std::string fix(const ApiCall& call, const ApiError& error) {
         resource.resize(dot);
       }
       if (resource.empty()) return "grant it by a ClusterRole with nonResourceURLs";
+      // Who reads a scale writes it next.
+      const bool reads_scale = call.verb == "get" && resource.ends_with("/scale");
       return fmt::format(
-          "grant it: a Role{} with apiGroups [\"{}\"], resources [\"{}\"], verbs [\"{}\"], bound "
-          "to this account",
-          place(call), group, resource, call.verb);
+          "grant it: a Role{} with apiGroups [\"{}\"], resources [\"{}\"], verbs [{}], bound to "
+          "this account",
+          place(call), group, resource, reads_scale ? R"("get", "patch")" : '"' + call.verb + '"');
     }
     case 404:
-      return call.resource.find("/scale") != std::string::npos && error.message.empty()
+      if (call.resource.find("/scale") == std::string::npos) return "";
+      // A missing object is named; of a missing path a server says no more than this, or nothing.
+      return said.empty() || said.find("the requested resource") != std::string::npos
                  ? "that kind has no scale subresource"
-                 : "";
+                 : "is the target's name right, and its namespace?";
     case 409:
       return error.conflict() ? "somebody else wrote in between" : "";
     case 429:
@@ -76,7 +80,7 @@ std::string fix(const ApiCall& call, const ApiError& error) {
 }
 
 ApiError with_words(const ApiCall& call, ApiError error, const std::string& said) {
-  std::string todo = fix(call, error);
+  std::string todo = fix(call, error, said);
   error.message = fmt::format(
       "{} {}{}: {}{}{}", call.verb, call.resource.empty() ? call.path : call.resource, place(call),
       said.empty() ? fmt::format("status {}", error.code) : said, todo.empty() ? "" : "; ", todo);

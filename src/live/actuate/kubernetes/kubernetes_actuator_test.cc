@@ -260,7 +260,8 @@ TEST_F(KubernetesTest, what_is_wrong_with_a_target_is_said_with_the_fix_and_mend
     const char* says;
   };
   const Row rows[] = {
-      {"not there", "Deployment", "nope", "apps/v1", "deployments.apps \"nope\" not found"},
+      {"not there", "Deployment", "nope", "apps/v1",
+       "deployments.apps \"nope\" not found; is the target's name right, and its namespace?"},
       {"no such kind", "Deploymint", "m", "apps/v1",
        "no kind Deploymint in apps/v1; those with a scale there: "},
       {"no scale", "ConfigMap", "m", "v1", "no scale subresource of kind ConfigMap in v1"},
@@ -286,7 +287,7 @@ TEST_F(KubernetesTest, a_right_that_is_missing_is_named_and_once_granted_all_goe
   ONLY_IN_THIS_PROCESS(site.given);
   const std::pair<const char*, const char*> rows[] = {
       {"list pods", "apiGroups [\"\"], resources [\"pods\"], verbs [\"list\"]"},
-      {"get deployments/scale", "resources [\"deployments/scale\"], verbs [\"get\"]"},
+      {"get deployments/scale", "resources [\"deployments/scale\"], verbs [\"get\", \"patch\"]"},
       {"patch deployments/scale", "resources [\"deployments/scale\"], verbs [\"patch\"]"},
   };
   std::int64_t wanted = 0;

@@ -121,7 +121,7 @@ TEST(LinkTls, FilesThatDoNotFitAreNamedWithTheirFlag) {
   net::TestAuthority ca("ca", net::WorldClock::wall_now());
   const net::KeyPair one = ca.issue({.common_name = "a"}), two = ca.issue({.common_name = "b"});
   auto file = [](const std::string& name, const std::string& text) {
-    const std::string path = testing::TempDir() + std::to_string(getpid()) + "linkfile-" + name;
+    std::string path = testing::TempDir() + std::to_string(getpid()) + "linkfile-" + name;
     std::ofstream(path) << text;
     return path;
   };

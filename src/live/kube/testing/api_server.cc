@@ -29,10 +29,10 @@ std::vector<std::string> words_of(std::string_view path) {
 
 }  // namespace
 
-ApiServer::ApiServer(net::Loop& loop, net::Address listen,
+ApiServer::ApiServer(net::Loop& loop, const net::Address& listen,
                      const std::shared_ptr<net::TlsServer>& tls)
     : loop_(loop),
-      server_(loop, limits(), [this](net::ExchangePtr x) { handle(x); }),
+      server_(loop, limits(), [this](const net::ExchangePtr& x) { handle(x); }),
       scheme_(tls ? "https://" : "http://") {
   address_ = server_.listen(listen, tls).value();
   store_.on_change = [this](const Change& change) {

@@ -32,7 +32,7 @@ namespace tidegate::live::kube {
 class ApiServer {
  public:
   /// With `tls` over TLS alone; access() then lacks whom to trust.
-  explicit ApiServer(net::Loop& loop, net::Address listen = {"127.0.0.1", 0},
+  explicit ApiServer(net::Loop& loop, const net::Address& listen = {"127.0.0.1", 0},
                      const std::shared_ptr<net::TlsServer>& tls = nullptr);
 
   std::string url() const { return scheme_ + address_.text(); }

@@ -118,7 +118,8 @@ Result<net::Address> Gateway::listen(const net::Address& address,
         static_cast<std::size_t>(std::max<std::int64_t>(0, lane->model().queue.max_body_bytes)));
   }
   state_->server = std::make_unique<net::HttpServer>(
-      state_->parts->loop, limits, [weak = std::weak_ptr(state_)](net::ExchangePtr exchange) {
+      state_->parts->loop, limits,
+      [weak = std::weak_ptr(state_)](const net::ExchangePtr& exchange) {
         if (auto state = weak.lock()) state->handle(exchange);
       });
   return state_->server->listen(address, std::move(tls));

@@ -190,6 +190,28 @@ TEST_F(SharedInformersTest, while_the_server_is_gone_all_hear_of_it_and_nothing_
   EXPECT_TRUE(until([&] { return one->in_step == 2; }));
 }
 
+TEST_F(SharedInformersTest, a_list_anew_is_read_page_by_page_and_tells_only_what_has_changed) {
+  for (int i = 0; i < 40; ++i) put("p" + std::to_string(i), {{"model", std::to_string(i % 20)}});
+  std::vector<std::unique_ptr<Told>> all;
+  for (int i = 0; i < 20; ++i) all.push_back(follow("model=" + std::to_string(i)));
+  ASSERT_TRUE(until([&] { return server.watches() == 1; }));
+  server.cut_watches();
+  server.requests.clear();
+  put("p0", {{"model", "0"}, {"changed", "unseen"}});
+  server.store().compact();
+  ASSERT_TRUE(until([&] { return server.watches() == 1; }));
+  std::vector<std::string> pages;
+  for (const std::string& line : server.requests) {
+    if (line.find("watch=1") == line.npos) pages.push_back(line);
+  }
+  EXPECT_EQ(pages.size(), 14U) << "forty in threes, once for all twenty";
+  for (const std::string& page : pages) EXPECT_THAT(page, HasSubstr("limit=3"));
+  for (const auto& one : all) {
+    EXPECT_TRUE(same(*one)) << one->selector;  // and nothing was told twice: see follow()
+    EXPECT_GE(one->in_step, 2) << one->selector;
+  }
+}
+
 TEST_F(SharedInformersTest, what_is_told_lacks_what_nobody_reads) {
   server.put("v1", "pods",
              json::parse(R"({"metadata": {"name": "a", "namespace": "serve", "labels": {"app": "a"},

@@ -10,7 +10,6 @@
 namespace tidegate::live {
 namespace {
 
-using control::Announce;
 using nlohmann::json;
 using ::testing::HasSubstr;
 

@@ -153,6 +153,7 @@ class KubernetesActuator final : public Actuator {
   void in_force(std::int64_t replicas);
   void not_applied(const std::string& detail);
   void foreign(std::int64_t replicas);
+  void stands(std::int64_t replicas);
   void look();
   Duration look_wait();
   std::int64_t surplus() const;
@@ -202,6 +203,7 @@ class KubernetesActuator final : public Actuator {
   Instant next_sleep_;           ///< world; an engine refused to
   bool nodes_refused_ = false;   ///< and that was said
   bool adopting_ = true, troubled_ = false;
+  bool blind_ = false;  ///< the number wanted is of before the pods were seen
 
   std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet
   std::set<ReplicaId> victims_;

@@ -74,6 +74,29 @@ TEST_F(KubernetesTest, what_runs_already_is_adopted_and_shutdown_leaves_it) {
   EXPECT_EQ(site.cluster.pods(site.ns).size(), 3u);
 }
 
+TEST_F(KubernetesTest, a_number_of_before_the_pods_were_seen_raises_and_never_lowers) {
+  struct Row {
+    const char* what;
+    std::int64_t running, asked, then;
+  };
+  for (const Row& row : {Row{"more is wanted", 1, 3, 3},
+                         Row{"fewer are, and nobody looked", 4, 1, 4}, Row{"the same", 4, 4, 4}}) {
+    SCOPED_TRACE(row.what);
+    site.cluster.write_replicas(site.ns, "m", row.running);
+    ASSERT_TRUE(world.until([&] { return std::ssize(site.cluster.pods(site.ns)) == row.running; }));
+    auto actuator = site.make();
+    actuator->adopt();
+    world.applied.clear();
+    actuator->apply({"h100", Replicas(row.asked), {}});
+    ASSERT_TRUE(world.until([&] { return !world.applied.empty(); }));
+    EXPECT_EQ(world.applied.back().ok, 1);
+    EXPECT_EQ(world.applied.back().replicas, row.then) << "the controller hears what stands";
+    EXPECT_EQ(site.replicas(), row.then);
+    actuator->apply({"h100", Replicas(2), {}});
+    ASSERT_TRUE(world.until([&] { return site.replicas() == 2; })) << "now it is known who runs";
+  }
+}
+
 TEST_F(KubernetesTest, the_victims_named_are_the_pods_that_go_and_others_are_unmarked) {
   auto actuator = site.make();
   actuator->adopt();

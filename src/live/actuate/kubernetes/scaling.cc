@@ -26,6 +26,7 @@ void KubernetesActuator::apply(const control::Apply& wanted) {
   }
   wanted_ = std::max<std::int64_t>(0, wanted.replicas.value());
   victims_ = {wanted.victims.begin(), wanted.victims.end()};
+  blind_ = adopting_;
   if (working_) return;  // the number asked last goes next
   if (wanted_ == in_force_) return reporter_.applied({variant_.name, wanted_, 1, ""});
   work();
@@ -75,6 +76,8 @@ void KubernetesActuator::read_scale() {
     std::int64_t now = replicas_in(*answer);
     if (in_force_ >= 0 && now != in_force_) return foreign(now);
     if (now == wanted_) return in_force(now);
+    // Decided before any pod was seen, where the list took long: that may raise, never lower.
+    if (blind_ && now > wanted_) return stands(now);
     write_scale(now, answer->value("metadata", json::object()).value("resourceVersion", ""));
   });
 }
@@ -120,13 +123,17 @@ void KubernetesActuator::retry_later() {
 
 /// Somebody else wrote. Theirs stands until the controller has heard of it and decided anew.
 void KubernetesActuator::foreign(std::int64_t replicas) {
-  working_ = false;
-  failures_ = 0;
   net::log(net::Level::kWarn, "replicas were written by somebody else",
            {{"model", model_},
             {"variant", variant_.name},
             {"ours", std::to_string(in_force_)},
             {"theirs", std::to_string(replicas)}});
+  stands(replicas);
+}
+
+void KubernetesActuator::stands(std::int64_t replicas) {
+  working_ = blind_ = false;
+  failures_ = 0;
   in_force_ = wanted_ = replicas;
   victims_.clear();
   reporter_.applied({variant_.name, replicas, 1, ""});

@@ -60,7 +60,8 @@ class Kustomize(unittest.TestCase):
         self.assertGreaterEqual(len(folders), 5)
         for folder in folders:
             with self.subTest(str(folder.relative_to(ROOT))):
-                self.assertIn("apiVersion:", self.build(folder))
+                for document in self.build(folder).split("\n---\n"):
+                    self.assertRegex(document, r"(?m)^apiVersion: ", "kubectl applies no empty document")
 
     def test_pods_have_no_rights_they_do_not_need(self):
         for overlay in ("base", "overlays/dev", "overlays/ha", "overlays/cost", "overlays/namespaced",
@@ -88,7 +89,8 @@ class Kustomize(unittest.TestCase):
 
     def test_one_namespace_has_no_right_outside_it(self):
         text = self.build(DEPLOY / "overlays/namespaced")
-        self.assertNotIn("kind: ClusterRoleBinding", text)
+        bindings = [d for d in text.split("\n---\n") if re.search(r"(?m)^kind: ClusterRoleBinding$", d)]
+        self.assertEqual(["subjects" in d for d in bindings], [False], "the base's is bound to nobody")
         self.assertNotIn("--all-namespaces", text)
         self.assertRegex(text, r"kind: RoleBinding\nmetadata:\n(  .*\n)*  namespace: serve\n")
 

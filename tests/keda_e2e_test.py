@@ -110,7 +110,7 @@ class Keda(kube_e2e_test.OnCluster):
 
     def test_a_fresh_start_beside_a_running_fleet_holds_it(self):
         self.scale(3)
-        until(lambda: len(e2e_test.get(f"{self.api}/api/v1/namespaces/serve/pods")["items"]) == 3, "pods")
+        until(lambda: len(self.pods()) == 3, "pods")
         run = self.run_it(time_scale=1)
         first = until(lambda: (lambda n: n is not None and [n])(self.replicas(run)), "decided")
         self.assertEqual(first, [3], "nobody has asked for less for scaleDownDelay")

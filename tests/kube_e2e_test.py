@@ -122,17 +122,25 @@ class OnCluster(Beside):
         self.runs.append(run)
         return run.start()
 
-    def scale(self, replicas=None):
-        """Reads, or writes as somebody else would."""
-        request = urllib.request.Request(f"{self.api}/apis/apps/v1/namespaces/serve/deployments/m/scale")
+    def object(self, path, change=None):
+        """Reads, or merges a change."""
+        request = urllib.request.Request(self.api + path)
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
-        if replicas is not None:
+        if change is not None:
             request.method = "PATCH"
-            request.data = json.dumps({"spec": {"replicas": replicas}}).encode()
+            request.data = json.dumps(change).encode()
             request.add_header("Content-Type", "application/merge-patch+json")
         with urllib.request.urlopen(request, timeout=e2e_test.WAIT, context=self.trust) as answer:
-            return json.loads(answer.read())["spec"].get("replicas", 0)
+            return json.loads(answer.read())
+
+    def scale(self, replicas=None):
+        """Reads, or writes as somebody else would."""
+        change = None if replicas is None else {"spec": {"replicas": replicas}}
+        return self.object("/apis/apps/v1/namespaces/serve/deployments/m/scale", change)["spec"].get("replicas", 0)
+
+    def pods(self):
+        return [pod["metadata"] for pod in self.object("/api/v1/namespaces/serve/pods")["items"]]
 
     def ask(self, run):
         return post(run.url("/v1/completions"), {"model": "m", "prompt": "x", "max_tokens": 2})[0]
@@ -211,13 +219,6 @@ class WarmPool(OnCluster):
 """)
         self.runs.append(run)
         return run.start()
-
-    def pods(self):
-        request = urllib.request.Request(f"{self.api}/api/v1/namespaces/serve/pods")
-        if self.token:
-            request.add_header("Authorization", f"Bearer {self.token}")
-        with urllib.request.urlopen(request, timeout=e2e_test.WAIT, context=self.trust) as answer:
-            return [pod["metadata"] for pod in json.loads(answer.read())["items"]]
 
     def marked(self):
         return [pod["name"] for pod in self.pods() if "tidegate.dev/sleeping" in pod.get("annotations", {})]

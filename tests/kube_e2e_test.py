@@ -388,6 +388,8 @@ class Operator(OnCluster):
         self.apply(self.own(minReplicas=2))
         until(lambda: self.scale() == 2, "the leader goes on")
         self.assertNotIn("this process leads", second.tail())
+        self.assertEqual(self.ask(second), 200, second.tail())
+        until(lambda: "the leader does not count them" in second.tail(), "what the leader cannot see is said")
         first.process.send_signal(signal.SIGTERM)
         self.assertEqual(first.process.wait(e2e_test.WAIT), 0)
         until(lambda: "this process leads" in second.tail(), "the Lease was given back", alive=second.process)

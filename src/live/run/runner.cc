@@ -157,11 +157,25 @@ RunParts Runner::parts() {
   out.handled = [this](const ModelRun& run) {
     if (keda_ != nullptr) keda_->handled(run);
     if (external_metrics_ != nullptr) external_metrics_->numbers().handled(run);
+    warn_of_uncounted(run);
   };
   out.announced = [this](const ModelRun& run, const control::Announce& announce) {
     announced(run, announce);
   };
   return out;
+}
+
+void Runner::warn_of_uncounted(const ModelRun& run) {
+  if (uncounted_said_ || fleet_ != nullptr || election_ == nullptr) return;
+  const std::int64_t arrived = run.last_observation().demand.arrived_total;
+  std::int64_t& counted = counted_[run.name()];
+  if (leads_) counted = arrived;
+  if (arrived <= counted) return;
+  uncounted_said_ = true;
+  net::log(net::Level::kWarn,
+           "requests come through this process, which does not lead, and the leader does not count "
+           "them: let those that take requests be gateways (--role gateway)",
+           {{"model", run.name()}});
 }
 
 Result<void> Runner::open_models() {

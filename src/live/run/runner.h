@@ -64,6 +64,8 @@ class Runner {
   Result<void> open_state();
   Result<void> open_front();
   Result<void> open_gateway_listening();
+  /// Of requests that pass by the process that decides; once.
+  void warn_of_uncounted(const ModelRun& run);
   Result<void> open_models();
   Result<void> add_model(const format::LoadedModel& loaded);
   Result<void> open_operator();
@@ -123,6 +125,8 @@ class Runner {
   std::unique_ptr<kube::LeaderElection> election_;  ///< none: this process leads
   std::string lease_trouble_;                       ///< said last
   bool leads_ = true;
+  bool uncounted_said_ = false;
+  std::map<std::string, std::int64_t> counted_;  ///< arrivals of each model while we led
   std::unique_ptr<GpuWatch> gpus_;
   std::unique_ptr<CloudMetrics> cloud_;
   std::unique_ptr<AdminServer> admin_;

@@ -167,7 +167,9 @@ TEST(WarmPool, EverySmallFleetComesToWhatWasWanted) {
       ASSERT_EQ(booting_left, 0) << "code " << code;
       ASSERT_LE(pool, wanted.asleep) << "code " << code;
     }
-    if (!moves.wake.empty()) ASSERT_LE(awake, wanted.awake) << "code " << code;
+    if (!moves.wake.empty()) {
+      ASSERT_LE(awake, wanted.awake) << "code " << code;
+    }
     if (!moves.sleep.empty()) {
       ASSERT_GE(awake, wanted.awake) << "code " << code;
       ASSERT_LE(pool, wanted.asleep) << "code " << code;

@@ -117,7 +117,8 @@ void choose_bounds(spec::Model& model, ExportKind kind, std::vector<std::string>
       least = Replicas(1);
       notes.push_back(
           "minReplicas is 1, not 0: HPA goes to zero only where the server has HPAScaleToZero, and "
-          "does not hold the requests that would wake it.");
+          "does not hold the requests that would wake it. While its target has no replica it does "
+          "nothing: scale that to 1 first.");
     }
     v.min_replicas = least;
   }

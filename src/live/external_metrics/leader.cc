@@ -11,6 +11,13 @@ using nlohmann::json;
 
 Status unknown(std::string why) { return {503, "ServiceUnavailable", std::move(why), 1}; }
 
+net::Headers json_headers() {
+  net::Headers headers;
+  headers.add("Content-Type", "application/json");
+  headers.add("Cache-Control", "no-cache, private");
+  return headers;
+}
+
 /// Of a Status object; else what there is.
 std::string words_of(const net::Response& response) {
   const json body = json::parse(response.body, nullptr, false);
@@ -24,16 +31,11 @@ std::string words_of(const net::Response& response) {
 }  // namespace
 
 void answer_json(const net::ExchangePtr& exchange, int code, const std::string& body) {
-  net::Headers headers;
-  headers.add("Content-Type", "application/json");
-  headers.add("Cache-Control", "no-cache, private");
-  exchange->respond(code, headers, body);
+  exchange->respond(code, json_headers(), body);
 }
 
 void answer(const net::ExchangePtr& exchange, const Status& status) {
-  net::Headers headers;
-  headers.add("Content-Type", "application/json");
-  headers.add("Cache-Control", "no-cache, private");
+  net::Headers headers = json_headers();
   if (status.retry_after >= 0) headers.add("Retry-After", std::to_string(status.retry_after));
   if (status.code == 405) headers.add("Allow", "GET, HEAD");
   exchange->respond(status.code, headers, status_text(status));

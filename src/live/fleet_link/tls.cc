@@ -7,24 +7,19 @@
 
 #include "live/fleet_link/tls_credentials.h"
 #include "live/keda/probe.h"
+#include "live/keda/server_credentials.h"
 
 namespace tidegate::live::link {
 namespace {
 
-namespace x = grpc::experimental;
-
-std::shared_ptr<x::FileWatcherCertificateProvider> watch(const std::string& key,
-                                                         const std::string& certificate,
-                                                         const std::string& ca,
-                                                         unsigned reload_seconds) {
-  return std::make_shared<x::FileWatcherCertificateProvider>(key, certificate, ca, reload_seconds);
+keda::ScalerTls files_of(const ServerTls& tls) {
+  return {tls.certificate_file, tls.key_file, tls.client_ca_file};
 }
 
 }  // namespace
 
 Result<void> check(const ServerTls& tls) {
-  return keda::probe_files({tls.certificate_file, tls.key_file, tls.client_ca_file},
-                           "--gateway-tls");
+  return keda::probe_files(files_of(tls), "--gateway-tls");
 }
 
 Result<void> check(const ClientTls& tls) {
@@ -40,22 +35,15 @@ Result<void> check(const ClientTls& tls) {
 }
 
 std::shared_ptr<grpc::ServerCredentials> credentials(const ServerTls& tls) {
-  if (!tls.on()) return grpc::InsecureServerCredentials();
-  x::TlsServerCredentialsOptions options(
-      watch(tls.key_file, tls.certificate_file, tls.client_ca_file, tls.reload_seconds));
-  options.watch_identity_key_cert_pairs();
-  if (!tls.client_ca_file.empty()) {
-    options.watch_root_certs();
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  }
-  return x::TlsServerCredentials(options);
+  return keda::server_credentials(files_of(tls), tls.reload_seconds);
 }
 
 std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientTls& tls) {
   if (!tls.on()) return grpc::InsecureChannelCredentials();
+  namespace x = grpc::experimental;
   x::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(
-      watch(tls.key_file, tls.certificate_file, tls.ca_file, tls.reload_seconds));
+  options.set_certificate_provider(std::make_shared<x::FileWatcherCertificateProvider>(
+      tls.key_file, tls.certificate_file, tls.ca_file, tls.reload_seconds));
   options.watch_root_certs();
   if (!tls.certificate_file.empty()) options.watch_identity_key_cert_pairs();
   return x::TlsCredentials(options);

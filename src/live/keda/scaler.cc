@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
 
 #include <atomic>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "live/keda/grpc_log.h"
 #include "live/keda/metric.h"
 #include "live/keda/probe.h"
+#include "live/keda/server_credentials.h"
 #include "live/keda/streams.h"
 
 namespace tidegate::live::keda {
@@ -115,19 +114,6 @@ class Service final : public wire::ExternalScaler::CallbackService {
 
 // ---- the server ----
 
-std::shared_ptr<grpc::ServerCredentials> credentials(const ScalerTls& tls) {
-  if (tls.certificate_file.empty()) return grpc::InsecureServerCredentials();
-  namespace x = grpc::experimental;
-  x::TlsServerCredentialsOptions options(std::make_shared<x::FileWatcherCertificateProvider>(
-      tls.key_file, tls.certificate_file, tls.client_ca_file, kCertificateReloadSeconds));
-  options.watch_identity_key_cert_pairs();
-  if (!tls.client_ca_file.empty()) {
-    options.watch_root_certs();
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  }
-  return x::TlsServerCredentials(options);
-}
-
 void set_limits(grpc::ServerBuilder& builder, std::size_t max_streams) {
   grpc::ResourceQuota quota("tidegate-keda");
   quota.Resize(Scaler::kMaxMemoryBytes);
@@ -174,7 +160,8 @@ Result<void> Scaler::listen() {
   s.service = std::make_unique<Service>(s.board, s.tally, s.options.max_streams);
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(s.bound.text(), credentials(s.options.tls), &port);
+  builder.AddListeningPort(s.bound.text(),
+                           server_credentials(s.options.tls, kCertificateReloadSeconds), &port);
   builder.RegisterService(s.service.get());
   set_limits(builder, s.options.max_streams);
   s.server = builder.BuildAndStart();

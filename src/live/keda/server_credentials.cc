@@ -1,0 +1,22 @@
+#include "live/keda/server_credentials.h"
+
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+namespace tidegate::live::keda {
+
+std::shared_ptr<grpc::ServerCredentials> server_credentials(const ScalerTls& files,
+                                                            unsigned reload_seconds) {
+  if (files.certificate_file.empty()) return grpc::InsecureServerCredentials();
+  namespace x = grpc::experimental;
+  x::TlsServerCredentialsOptions options(std::make_shared<x::FileWatcherCertificateProvider>(
+      files.key_file, files.certificate_file, files.client_ca_file, reload_seconds));
+  options.watch_identity_key_cert_pairs();
+  if (!files.client_ca_file.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return x::TlsServerCredentials(options);
+}
+
+}  // namespace tidegate::live::keda

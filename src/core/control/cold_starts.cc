@@ -60,6 +60,7 @@ bool ColdStarts::add(StageTimes start) {
     kept_.erase(std::find_if(kept_.begin(), kept_.end(), same));
   }
   kept_.push_back(start);
+  ++measured_;
   auto wake = [](const StageTimes& other) { return other.from == StartFrom::kSleeping; };
   if (wake(start)) {
     wakes_ = latest_totals(kept_, wake);

@@ -53,6 +53,8 @@ class ColdStarts {
   /// Oldest first; add() of each in turn gives an equal value.
   const std::vector<StageTimes>& kept() const { return kept_; }
   std::int64_t distrusted() const { return distrusted_; }
+  /// Ever added, also those that are kept no more: another number says that something is new.
+  std::int64_t measured() const { return measured_; }
 
   StartQuantiles of(StartFrom from, StartStage stage) const;
   /// Order -> ready of the latest kStartsKept starts but wakes; of wakes. Ready-made: these are
@@ -62,7 +64,7 @@ class ColdStarts {
 
  private:
   std::vector<StageTimes> kept_;
-  std::int64_t distrusted_ = 0;
+  std::int64_t distrusted_ = 0, measured_ = 0;
   StartQuantiles cold_, wakes_;
 };
 

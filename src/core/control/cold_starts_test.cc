@@ -128,6 +128,33 @@ TEST(ReplicaBook, TellsColdStartsAndWakesApart) {
   EXPECT_DOUBLE_EQ(seen.wake_p90_seconds, 3);
 }
 
+TEST(ReplicaBook, StartsThatAnotherMeasuredAreTakenWhereTheyAreMoreThanOurs) {
+  struct Row {
+    const char* label;
+    std::size_t ours, theirs;
+    bool taken;
+  };
+  const Row rows[] = {{"a leader of another node begins with none", 0, 2, true},
+                      {"who followed for a while saw the latest alone", 1, 2, true},
+                      {"who followed all the time has seen the same", 2, 2, false},
+                      {"what was written is older than what was seen since", 3, 2, false},
+                      {"nothing was written", 1, 0, false}};
+  for (const Row& row : rows) {
+    Bench bench(model_with(0, 10));
+    for (std::size_t i = 0; i < row.ours; ++i) {
+      bench.send(ready(i + 1, start(StartFrom::kCold, 30)), 1);
+    }
+    const std::vector<StageTimes> theirs(row.theirs, start(StartFrom::kCold, 120));
+    bench.send(Taught{{}, {{"v0", theirs}, {"left", {start(StartFrom::kCold, 1)}}}}, 2);
+    const auto& kept = bench.controller.cold_starts(0).kept();
+    EXPECT_EQ(kept.size(), std::max(row.ours, row.theirs)) << row.label;
+    EXPECT_EQ(kept == theirs, row.taken) << row.label;
+    const auto told = bench.controller.measured_starts();
+    ASSERT_EQ(told.size(), 1U) << row.label;
+    EXPECT_EQ(told[0].starts, kept) << row.label;
+  }
+}
+
 TEST(ReplicaBook, StartsOfARunBeforeAreToldThoughNoReplicaIsKnown) {
   const spec::Model model = model_with(0, 10);
   Start before;

@@ -44,6 +44,15 @@ std::optional<std::size_t> Controller::find(const std::string& variant) const {
   return std::nullopt;
 }
 
+std::vector<VariantStarts> Controller::measured_starts() const {
+  std::vector<VariantStarts> out;
+  for (std::size_t i = 0; i < model_.variants.size(); ++i) {
+    const auto& kept = cold_starts(i).kept();
+    if (!kept.empty()) out.push_back({model_.variants[i].name, kept});
+  }
+  return out;
+}
+
 void Controller::handle(const Event& event, Instant now, Actions& actions) {
   if (mode_.advance(now)) {
     actions.push_back(announce(ReasonCode::kTimedModeOver, "", 0, 0, "observing from here on"));
@@ -75,6 +84,7 @@ void Controller::on(const Taught& event, Instant, Actions&) {
   if (event.learned.tide && model_.scaling.policy == spec::PolicyKind::kTide) {
     policy_.tide = policy::carried_over(event.learned).tide;
   }
+  replicas_.remember(event.cold_starts);
 }
 
 void Controller::on(const ReplicaChanged& event, Instant now, Actions& actions) {

@@ -53,6 +53,8 @@ class Controller {
   const ColdStarts& cold_starts(std::size_t variant) const {
     return replicas_.cold_starts(variant);
   }
+  /// The same as a journal and the next leader are given it; variants without any are left out.
+  std::vector<VariantStarts> measured_starts() const;
 
  private:
   using Actions = std::vector<Action>;

@@ -136,12 +136,27 @@ struct Tick {
   static constexpr auto fields() { return std::tuple<>(); }
   bool operator==(const Tick&) const = default;
 };
-/// What a run before, or the leader before, had learned: policy::carried_over() of it. A tide goes
-/// on from there; a state without one teaches nothing.
+/// The latest starts of one variant, oldest first.
+struct VariantStarts {
+  std::string variant;
+  std::vector<StageTimes> starts;
+  static constexpr auto fields() {
+    return std::tuple(Field{"variant", &VariantStarts::variant},
+                      Field{"starts", &VariantStarts::starts});
+  }
+  bool operator==(const VariantStarts&) const = default;
+};
+/// What a run before, or the leader before, had learned: policy::carried_over() of it, of which a
+/// tide goes on (a state without one teaches nothing); and the starts it measured. Of a variant of
+/// which we have measured as many, ours stand: who follows sees the same pods.
 struct Taught {
   static constexpr std::string_view kType = "Taught";
   policy::State learned;
-  static constexpr auto fields() { return std::tuple(Field{"learned", &Taught::learned}); }
+  std::vector<VariantStarts> cold_starts;
+  static constexpr auto fields() {
+    return std::tuple(Field{"learned", &Taught::learned},
+                      Field{"coldStarts", &Taught::cold_starts});
+  }
   bool operator==(const Taught&) const = default;
 };
 using Event = std::variant<Observed, ReplicaChanged, CapacityFailed, SpecChanged, OperatorSaid,
@@ -233,17 +248,6 @@ using Action = std::variant<Apply, Wake, Sleep, Record, Announce>;
 inline constexpr std::int64_t kDecisionVersion = 1;
 /// Decide at most this often; an observation in between is kept, not lost.
 inline constexpr Duration kDecisionPeriod = seconds(1);
-
-/// The latest starts of one variant, oldest first.
-struct VariantStarts {
-  std::string variant;
-  std::vector<StageTimes> starts;
-  static constexpr auto fields() {
-    return std::tuple(Field{"variant", &VariantStarts::variant},
-                      Field{"starts", &VariantStarts::starts});
-  }
-  bool operator==(const VariantStarts&) const = default;
-};
 
 /// What the controller starts from: what the journal remembers, or nothing. `mode` kAuto means the
 /// spec's own; the others are what an operator said last (timed, or observe once that ran out).

@@ -31,11 +31,17 @@ bool is_active(ReplicaState state) { return is_booting(state) || state == Replic
 
 ReplicaBook::ReplicaBook(const spec::Model& model, const std::vector<VariantStarts>& measured) {
   set_model(model);
+  remember(measured);
+}
+
+void ReplicaBook::remember(const std::vector<VariantStarts>& measured) {
   for (const VariantStarts& before : measured) {
     auto name = std::find(names_.begin(), names_.end(), before.variant);
     if (name == names_.end()) continue;
-    ColdStarts& kept = cold_starts_[static_cast<std::size_t>(name - names_.begin())];
-    for (const StageTimes& start : before.starts) kept.add(start);
+    ColdStarts theirs;
+    for (const StageTimes& start : before.starts) theirs.add(start);
+    ColdStarts& ours = cold_starts_[static_cast<std::size_t>(name - names_.begin())];
+    if (theirs.kept().size() > ours.kept().size()) ours = std::move(theirs);
   }
 }
 

@@ -33,6 +33,8 @@ class ReplicaBook {
   /// The variants of a new spec; replicas of those it lacks are forgotten.
   void set_model(const spec::Model& model);
 
+  /// Starts that another measured: taken for a variant where they are more than ours.
+  void remember(const std::vector<VariantStarts>& measured);
   bool heard(std::size_t variant) const { return heard_[variant]; }
   const signal::Fleet& fleet(std::size_t variant) const { return fleets_[variant]; }
   const ColdStarts& cold_starts(std::size_t variant) const { return cold_starts_[variant]; }

@@ -66,6 +66,7 @@ void LearnedMaps::look(const std::vector<Place>& places, Instant now) {
   for (const Place& place : places) {
     there.insert(place.model);
     auto [it, fresh] = entries_.try_emplace(place.model);
+    it->second.place.starts = place.starts;
     if (fresh || it->second.place.owner_uid != place.owner_uid) {
       const bool in_flight = it->second.in_flight;
       it->second = {};
@@ -80,10 +81,15 @@ void LearnedMaps::look(const std::vector<Place>& places, Instant now) {
 void LearnedMaps::go_on(Instant now) {
   for (auto& [model, entry] : entries_) {
     if (in_flight_ >= kMaxInFlight) return;
-    if (entry.in_flight || now < entry.next) continue;
+    if (entry.in_flight || !due(entry, now)) continue;
     if (entry.phase == Phase::kUnread) read(entry);
     if (entry.phase == Phase::kRead && !entry.in_flight) write(entry);
   }
+}
+
+bool LearnedMaps::due(const Entry& entry, Instant now) const {
+  const bool measured = entry.phase == Phase::kRead && entry.place.starts != entry.starts_kept;
+  return now >= entry.next || (measured && now >= entry.soonest);
 }
 
 void LearnedMaps::call(Entry& entry, kube::ApiCall call,
@@ -149,6 +155,8 @@ void LearnedMaps::found(Entry& entry, const json& map) {
 void LearnedMaps::write(Entry& entry) {
   const Instant now = client_->loop().now();
   entry.next = now + options_.period;
+  entry.soonest = now + options_.soon;
+  entry.starts_kept = entry.place.starts;
   auto text = learned_text(hooks_.learned(entry.place.model));
   if (!text) return tell(entry, text.error().message);
   if (text->empty() || *text == entry.text) return;

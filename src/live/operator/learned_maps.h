@@ -1,14 +1,15 @@
 #pragma once
-// LearnedMaps: what tide learned of each model (its days above all), carried from run to run and
-// from leader to leader in a ConfigMap each.
+// LearnedMaps: what tide learned of each model (its days, how long its replicas take to start),
+// carried from run to run and from leader to leader in a ConfigMap each.
 //
 //   LearnedMaps maps(client, identity, {.taught = ..., .learned = ...});
 //   maps.lead(true);                  // what others left is read before anything is written
 //   maps.look(places, loop.now());    // each second
 //   maps.hand_over([] { ... });       // at a clean end, before the Lease is given back
 //
-// Only who leads writes: by server-side apply as `tidegate`, onto the version it has read, at most
-// once a period a model and once at a hand-over, and only what has changed. A map that another
+// Only who leads writes: by server-side apply as `tidegate`, onto the version it has read, once a
+// period a model, sooner where a start was measured (at most once per options.soon), and once at a
+// hand-over; and only what has changed. A map that another
 // process wrote is taught to the model once a term. One that is not ours by its label, or of
 // another version, is told and left as it is; a corrupt one is told and written anew. The map of a
 // Model is deleted with it (owner reference). While the API server is gone, or the right is
@@ -24,22 +25,23 @@
 #include <string>
 #include <vector>
 
-#include "core/policy/policy.h"
+#include "core/control/events.h"
 #include "live/kube/client.h"
 
 namespace tidegate::live {
 
 struct LearnedMapsOptions {
   Duration period = seconds(300);  ///< between writes of one model
+  Duration soon = seconds(30);     ///< where a start was measured since: they are few, and dear
   Duration retry = seconds(60);    ///< after a failure
   Duration patience = seconds(3);  ///< of a hand-over
 };
 
 struct LearnedMapsHooks {
   /// What another process had learned.
-  std::function<void(const std::string& model, const policy::State& learned)> taught;
+  std::function<void(const std::string& model, const control::Taught& learned)> taught;
   /// What the model has learned so far; asked only when a write is due.
-  std::function<policy::State(const std::string& model)> learned;
+  std::function<control::Taught(const std::string& model)> learned;
 };
 
 class LearnedMaps {
@@ -52,6 +54,7 @@ class LearnedMaps {
     std::string model;      ///< as the run calls it
     std::string ns, owner;  ///< owner: the Model's name; empty: of a file
     std::string owner_uid;
+    std::int64_t starts = 0;  ///< measured so far; another number says there are new ones
   };
   /// `tidegate-learned-` and the model's name, as far as a name may hold it.
   static std::string name_of(const Place& place);
@@ -65,6 +68,7 @@ class LearnedMaps {
   /// Writes what has changed; `done` when all are answered, or after options.patience.
   void hand_over(std::function<void()> done);
   std::uint64_t writes() const { return writes_; }
+  int in_flight() const { return in_flight_; }
 
  private:
   enum class Phase : std::uint8_t { kUnread, kRead, kLeft };  ///< kLeft: not ours to write
@@ -72,12 +76,15 @@ class LearnedMaps {
     Place place;
     Phase phase = Phase::kUnread;
     bool in_flight = false, taught = false;
-    Instant next;         ///< to read, or to write
-    std::string version;  ///< of the ConfigMap; empty: there is none
-    std::string text;     ///< as it is there
-    std::string told;     ///< trouble, said last
+    Instant next;                  ///< to read, or to write
+    Instant soonest;               ///< to write where a start was measured
+    std::int64_t starts_kept = 0;  ///< as of the last write
+    std::string version;           ///< of the ConfigMap; empty: there is none
+    std::string text;              ///< as it is there
+    std::string told;              ///< trouble, said last
   };
   void go_on(Instant now);
+  bool due(const Entry& entry, Instant now) const;
   void read(Entry& entry);
   void found(Entry& entry, const nlohmann::json& map);
   void write(Entry& entry);

@@ -11,21 +11,28 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-policy::State tide_with(std::int64_t thousandths) {
+control::Taught tide_with(std::int64_t thousandths) {
   policy::State out;
   out.tide.emplace();
   out.tide->season.assign(policy::kTideSeasonSlots, thousandths);
-  return policy::carried_over(out);
+  return {policy::carried_over(out), {}};
+}
+
+std::vector<control::VariantStarts> starts_of(int seconds_each, std::size_t how_many) {
+  control::StageTimes start;
+  start.engine = start.total = seconds(seconds_each);
+  return {{"h100", std::vector(how_many, start)}};
 }
 
 /// One process: what its models know, and what was taught to it.
 struct Process {
   Process(TestCluster& in, const std::string& identity)
       : maps(in.client, identity,
-             {.taught = [this](const std::string&, const policy::State& s) { taught.push_back(s); },
+             {.taught = [this](const std::string&,
+                               const control::Taught& s) { taught.push_back(s); },
               .learned = [this](const std::string&) { return knows; }}) {}
-  std::vector<policy::State> taught;
-  policy::State knows;
+  std::vector<control::Taught> taught;
+  control::Taught knows;
   LearnedMaps maps;
 };
 
@@ -54,6 +61,10 @@ class LearnedMapsTest : public ::testing::Test {
     bool over = false;
     process.maps.hand_over([&] { over = true; });
     return polled([&] { return over; });
+  }
+  /// The write that was seen to arrive is answered, too.
+  bool answered(Process& process) {
+    return polled([&] { return process.maps.in_flight() == 0; });
   }
   json stored() {
     auto found = cluster.server.find("v1", "configmaps", "serve", "tidegate-learned-m");
@@ -102,12 +113,12 @@ TEST_F(LearnedMapsTest, what_a_leader_wrote_is_taught_to_the_next_one_and_not_to
   ASSERT_TRUE(until(second, [&] { return !second.taught.empty(); }));
   EXPECT_EQ(second.taught[0], first.knows);
   second.knows = second.taught[0];
-  second.knows.tide->season[3] = 7;
+  second.knows.learned.tide->season[3] = 7;
   ASSERT_TRUE(until(second, [&] { return stored()["data"]["writtenBy"] == "b"; }));
 
   first.maps.lead(true);  // again: the same process, another's map
   ASSERT_TRUE(until(first, [&] { return !first.taught.empty(); }));
-  EXPECT_EQ(first.taught[0].tide->season[3], 7);
+  EXPECT_EQ(first.taught[0].learned.tide->season[3], 7);
 }
 
 TEST_F(LearnedMapsTest, it_is_written_once_a_period_and_only_where_it_has_changed) {
@@ -129,6 +140,29 @@ TEST_F(LearnedMapsTest, it_is_written_once_a_period_and_only_where_it_has_change
   }));
   for (int i = 0; i < 20; ++i) one.maps.look(places, later);
   EXPECT_EQ(one.maps.writes(), 2u) << "nothing new";
+}
+
+TEST_F(LearnedMapsTest, a_start_that_was_measured_is_written_soon_and_no_sooner_than_that) {
+  Process one(cluster, "a");
+  one.knows = tide_with(1);
+  ASSERT_TRUE(until(one, [&] { return !stored().is_null(); }));
+  ASSERT_TRUE(answered(one));
+  const Instant now = cluster.loop->now();
+  one.knows.cold_starts = starts_of(90, 1);
+  std::vector<LearnedMaps::Place> measured = places;
+  measured[0].starts = 1;
+  for (int i = 0; i < 20; ++i) one.maps.look(measured, now);
+  EXPECT_EQ(one.maps.writes(), 1u) << "too early";
+  one.maps.look(places, now + LearnedMapsOptions{}.soon);
+  EXPECT_EQ(one.maps.writes(), 1u) << "none was measured";
+  one.maps.look(measured, now + LearnedMapsOptions{}.soon);
+  ASSERT_EQ(one.maps.writes(), 2u);
+  ASSERT_TRUE(polled([&] {
+    return stored()["data"]["learned"].get<std::string>() == learned_text(one.knows).value();
+  }));
+  Process next(cluster, "b");
+  ASSERT_TRUE(until(next, [&] { return !next.taught.empty(); }));
+  EXPECT_EQ(next.taught[0].cold_starts, one.knows.cold_starts);
 }
 
 TEST_F(LearnedMapsTest, a_map_that_cannot_be_taken_is_never_fatal_and_left_where_it_is_not_ours) {
@@ -209,8 +243,8 @@ TEST_F(LearnedMapsTest, without_the_right_or_the_server_everything_else_goes_on)
 }
 
 TEST(LearnedText, what_is_too_long_is_neither_written_nor_read_and_the_limit_is_itself_within) {
-  policy::State learned = tide_with(1);
-  auto& variants = learned.tide->variants;
+  control::Taught learned = tide_with(1);
+  auto& variants = learned.learned.tide->variants;
   while (learned_text(learned)) variants.resize(variants.size() + 64);
   while (!learned_text(learned)) variants.pop_back();
   std::string text = learned_text(learned).value();
@@ -220,6 +254,14 @@ TEST(LearnedText, what_is_too_long_is_neither_written_nor_read_and_the_limit_is_
   auto over = learned_of(text + " ");
   ASSERT_FALSE(over);
   EXPECT_THAT(over.error().message, HasSubstr("262145 bytes; the most is 262144"));
+}
+
+TEST(LearnedText, where_it_is_too_long_with_the_starts_it_goes_without_them) {
+  control::Taught learned = tide_with(1);
+  learned.cold_starts = starts_of(60, 16);
+  EXPECT_EQ(learned_of(learned_text(learned).value()).value(), learned);
+  learned.cold_starts = starts_of(60, 10'000);
+  EXPECT_EQ(learned_of(learned_text(learned).value()).value(), tide_with(1));
 }
 
 TEST(LearnedText, nothing_learned_is_no_text) {

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "core/control/events.h"
 #include "format/codec.h"
 
 namespace tidegate::live {
@@ -32,21 +31,24 @@ Result<void> small_enough(std::size_t bytes) {
 
 }  // namespace
 
-Result<std::string> learned_text(const policy::State& learned) {
-  if (!learned.tide) return std::string();
-  std::string text = format::to_json(control::Event(control::Taught{learned}));
+Result<std::string> learned_text(const control::Taught& learned) {
+  if (!learned.learned.tide) return std::string();
+  std::string text = format::to_json(control::Event(learned));
+  if (!small_enough(text.size()) && !learned.cold_starts.empty()) {
+    text = format::to_json(control::Event(control::Taught{learned.learned, {}}));
+  }
   if (auto fits = small_enough(text.size()); !fits) return fail(fits.error());
   return text;
 }
 
-Result<policy::State> learned_of(std::string_view text) {
+Result<control::Taught> learned_of(std::string_view text) {
   if (auto fits = small_enough(text.size()); !fits) return fail(fits.error());
   auto event = format::from_json<control::Event>(text);
   if (!event) return fail(event.error());
   auto* taught = std::get_if<control::Taught>(&*event);
   if (taught == nullptr || !taught->learned.tide) return fail("it holds nothing that tide learned");
   if (!sound(*taught->learned.tide)) return fail("its numbers are none that tide would write");
-  return std::move(taught->learned);
+  return std::move(*taught);
 }
 
 }  // namespace tidegate::live

@@ -177,7 +177,15 @@ void ModelRun::lead(bool leading) {
   feed(control::LeadershipChanged{static_cast<std::uint8_t>(leading ? 1 : 0)});
 }
 
-void ModelRun::teach(const policy::State& learned) { feed(control::Taught{learned}); }
+void ModelRun::teach(const control::Taught& learned) { feed(learned); }
+
+std::int64_t ModelRun::starts_measured() const {
+  std::int64_t out = 0;
+  for (std::size_t i = 0; i < loaded_.model.variants.size(); ++i) {
+    out += controller_.cold_starts(i).measured();
+  }
+  return out;
+}
 
 void ModelRun::drained(ReplicaId id) {
   auto found = replicas_.find(id);
@@ -368,13 +376,9 @@ void ModelRun::remember_start() {
       .paused = static_cast<std::uint8_t>(view.paused && !loaded_.model.scaling.paused ? 1 : 0),
       .targets = {},
       .next_sequence = start_.next_sequence,
-      .cold_starts = {},
+      .cold_starts = controller_.measured_starts(),
       .policy = controller_.learned()};
   for (const auto& [variant, applied] : applied_) start.targets.push_back(applied);
-  for (std::size_t i = 0; i < loaded_.model.variants.size(); ++i) {
-    const auto& kept = controller_.cold_starts(i).kept();
-    if (!kept.empty()) start.cold_starts.push_back({loaded_.model.variants[i].name, kept});
-  }
   // What was said and applied is on disk before we go on. What was only learned follows: a wait for
   // the disk at each record of a thousand models would hold up their requests.
   const bool wait =

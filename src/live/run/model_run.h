@@ -80,8 +80,10 @@ class ModelRun {
   /// Leadership came or went: only who leads applies numbers.
   void lead(bool leading);
   /// What a run before, or another leader, had learned.
-  void teach(const policy::State& learned);
-  policy::State learned() const { return controller_.learned(); }
+  void teach(const control::Taught& learned);
+  control::Taught learned() const { return {controller_.learned(), controller_.measured_starts()}; }
+  /// Ever, of all variants: another number says that there is something new to keep.
+  std::int64_t starts_measured() const;
   /// The router says a draining replica holds nothing any more.
   void drained(ReplicaId id);
   /// A request came and waits. With nothing running or on its way that cannot wait for the next

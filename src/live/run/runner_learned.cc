@@ -19,13 +19,13 @@ void Runner::open_learned() {
   learned_ = std::make_unique<LearnedMaps>(
       *client, election_ != nullptr ? election_->identity() : kube::unique_identity(),
       LearnedMapsHooks{.taught =
-                           [this](const std::string& model, const policy::State& learned) {
+                           [this](const std::string& model, const control::Taught& learned) {
                              if (ModelRun* run = find(model)) run->teach(learned);
                            },
                        .learned =
                            [this](const std::string& model) {
                              ModelRun* run = find(model);
-                             return run != nullptr ? run->learned() : policy::State{};
+                             return run != nullptr ? run->learned() : control::Taught{};
                            }});
   if (election_ != nullptr) learned_->lead(false);
 }
@@ -37,7 +37,7 @@ void Runner::carry_learned() {
   std::vector<LearnedMaps::Place> places;
   for (const auto& run : models_) {
     if (run->model().scaling.policy != spec::PolicyKind::kTide) continue;
-    LearnedMaps::Place place{run->name(), learned_ns_, "", ""};
+    LearnedMaps::Place place{run->name(), learned_ns_, "", "", run->starts_measured()};
     if (const auto* entry = cluster_models_ ? cluster_models_->find(run->name()) : nullptr) {
       place.ns = entry->object.ns;
       place.owner = entry->object.name;

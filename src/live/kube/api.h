@@ -51,6 +51,7 @@ struct ApiCall {
   std::string path, query;
   std::string body, content_type;
   Duration timeout = seconds(30);
+  bool urgent = false;  ///< not behind others: a Lease
 };
 
 ApiCall get(const Resource& of, std::string_view name, std::string_view subresource = "");

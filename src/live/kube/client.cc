@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tidegate::live::kube {
 namespace {
@@ -35,6 +36,7 @@ struct KubeClient::Flight {
   std::string body;  // of a call; of a watch the piece of a line
   int retries = 0;
   bool renewed = false;
+  bool entered = false;  // one of kMaxCalls
   bool streaming() const { return is_watch && status == 200; }
 };
 
@@ -71,8 +73,33 @@ KubeClient::CallId KubeClient::launch(FlightPtr flight) {
   flight->id = static_cast<CallId>(next_++);
   flights_.emplace(flight->id, flight);
   // Credentials may be had at once, and fail at once: not from inside the caller's call.
-  flight->timer = loop_.after(Duration(0), [this, flight] { attempt(flight); });
+  flight->timer = loop_.after(Duration(0), [this, flight] { enter(flight); });
   return flight->id;
+}
+
+void KubeClient::enter(const FlightPtr& flight) {
+  flight->timer = net::Loop::TimerId::kNone;
+  if (!flight->is_watch && !flight->call.urgent) {
+    if (entered_ == kMaxCalls) return waiting_.push_back(flight->id);
+    ++entered_;
+    flight->entered = true;
+  }
+  attempt(flight);
+}
+
+/// Its place is the next one's, which begins from the loop: the caller's answer comes first.
+void KubeClient::leave(const FlightPtr& flight) {
+  if (!std::exchange(flight->entered, false)) return;
+  --entered_;
+  while (!waiting_.empty()) {
+    auto next = flights_.find(waiting_.front());
+    waiting_.pop_front();
+    if (next == flights_.end()) continue;
+    ++entered_;
+    next->second->entered = true;
+    next->second->timer = loop_.after(Duration(0), [this, of = next->second] { attempt(of); });
+    return;
+  }
 }
 
 void KubeClient::attempt(const FlightPtr& flight) {
@@ -203,13 +230,15 @@ bool KubeClient::again(const FlightPtr& flight, const ApiError& error) {
     return false;
   }
   ++flight->retries;
+  leave(flight);
   flight->timer = loop_.after(std::min(error.retry_after, kLongestRetryAfter),
-                              [this, flight] { attempt(flight); });
+                              [this, flight] { enter(flight); });
   return true;
 }
 
 void KubeClient::finish(const FlightPtr& flight, ApiResult<json> result) {
   flights_.erase(flight->id);
+  leave(flight);
   if (!flight->is_watch) return flight->answered(std::move(result));
   if (result) return flight->watching.on_end(std::nullopt);
   flight->watching.on_end(std::move(result.error()));
@@ -218,9 +247,11 @@ void KubeClient::finish(const FlightPtr& flight, ApiResult<json> result) {
 void KubeClient::cancel(CallId id) {
   auto it = flights_.find(id);
   if (it == flights_.end()) return;
-  loop_.cancel(it->second->timer);
-  curl_.cancel(it->second->curl);
+  const FlightPtr flight = it->second;
+  loop_.cancel(flight->timer);
+  curl_.cancel(flight->curl);
   flights_.erase(it);
+  leave(flight);
 }
 
 }  // namespace tidegate::live::kube

@@ -8,11 +8,15 @@
 //
 // Each call is answered once, never from inside; not after cancel() or the client's death. 429 and
 // 5xx with Retry-After are asked again after that long, at most kMaxRetries times; a 401 once, with
-// credentials read afresh. Anything else is the caller's to repeat. A watch ends once: without an
+// credentials read afresh. Anything else is the caller's to repeat. At most kMaxCalls are with the
+// server at once, the others wait in order: a thousand targets that ask together would be refused
+// (its Priority and Fairness holds a few hundred of one account) and cost a connection each. Urgent
+// calls and watches do not wait. A watch ends once: without an
 // error where the server closed it whole, with one otherwise (410: list again). What lists and
 // watches tell lacks metadata.managedFields. Wall time.
 // Thread-safety: the loop's thread. Source: client-go's rest.Request.
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,6 +43,7 @@ class KubeClient {
   enum class CallId : std::uint64_t { kNone = 0 };
   using Answered = std::function<void(ApiResult<nlohmann::json>)>;
   static constexpr int kMaxRetries = 10;
+  static constexpr int kMaxCalls = 32;
   static constexpr Duration kLongestRetryAfter = seconds(60);
   static constexpr std::size_t kMaxResponse = 512u << 20;  ///< an unpaged list of 10,000 pods
   static constexpr std::size_t kMaxWatchLine = 8u << 20;   ///< etcd's objects end at 1.5 MiB
@@ -58,6 +63,8 @@ class KubeClient {
   struct Flight;
   using FlightPtr = std::shared_ptr<Flight>;
   CallId launch(FlightPtr flight);
+  void enter(const FlightPtr& flight);
+  void leave(const FlightPtr& flight);
   void attempt(const FlightPtr& flight);
   void send(const FlightPtr& flight, const Credential& credential);
   void lines(const FlightPtr& flight, std::string_view bytes);
@@ -74,6 +81,8 @@ class KubeClient {
   net::CurlClient curl_;
   Credentials credentials_;
   std::map<CallId, FlightPtr> flights_;
+  std::deque<CallId> waiting_;  ///< those cancelled meanwhile are passed over
+  int entered_ = 0;
   std::uint64_t next_ = 1;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };

@@ -146,6 +146,68 @@ TEST_F(ClientTest, a_throttled_call_is_asked_again_after_what_the_server_says_an
   }
 }
 
+/// A server that answers when it is told to.
+struct SlowServer {
+  explicit SlowServer(net::Loop& loop)
+      : server(loop, {}, [this](const net::ExchangePtr& x) {
+          held.push_back(x);
+          paths.push_back(x->request().path);
+          most = std::max(most, held.size());
+        }) {
+    access.server = "http://" + server.listen({"127.0.0.1", 0}).value().text();
+  }
+  void answer(std::size_t which) {
+    const net::ExchangePtr x = held[which];
+    held.erase(held.begin() + static_cast<std::ptrdiff_t>(which));
+    net::Headers headers;
+    headers.add("Content-Type", "application/json");
+    x->respond(200, headers, "{}");
+  }
+  std::vector<net::ExchangePtr> held;
+  std::vector<std::string> paths;
+  std::size_t most = 0;
+  Access access;
+  net::HttpServer server;
+};
+
+TEST_F(ClientTest, a_server_holds_a_bounded_number_of_calls_and_the_rest_wait_in_order) {
+  SlowServer slow(*loop);
+  open(slow.access);
+  constexpr std::size_t kCalls = 3 * KubeClient::kMaxCalls;
+  std::vector<KubeClient::CallId> ids;
+  std::size_t answered = 0;
+  auto name = [](std::size_t i) { return "m-" + std::to_string(i); };
+  for (std::size_t i = 0; i < kCalls; ++i) {
+    ids.push_back(client->call(get(deployments, name(i)), [&](auto&&) { ++answered; }));
+  }
+  ApiCall urgent = get({"coordination.k8s.io/v1", "leases", given.ns}, "tidegate");
+  urgent.urgent = true;
+  bool renewed = false;
+  client->call(urgent, [&](auto&&) { renewed = true; });
+  ASSERT_TRUE(until([&] { return slow.held.size() == KubeClient::kMaxCalls + 1; }));
+  EXPECT_THAT(slow.paths.back(), HasSubstr("/leases/tidegate")) << "not behind the others";
+  slow.answer(slow.held.size() - 1);
+  ASSERT_TRUE(until([&] { return renewed; }));
+
+  client->cancel(ids[0]);                          // under way: its place is free
+  client->cancel(ids[KubeClient::kMaxCalls + 1]);  // waiting: it is passed over
+  const std::size_t next = KubeClient::kMaxCalls + 2;
+  while (slow.paths.back().find(name(next)) == std::string::npos) {
+    const std::size_t arrived = slow.paths.size();
+    ASSERT_TRUE(until([&] { return slow.paths.size() > arrived; }));
+    ASSERT_EQ(slow.paths.size(), arrived + 1) << "one for one";
+    if (slow.paths.back().find(name(next)) == std::string::npos) slow.answer(1);
+  }
+  while (answered < kCalls - 2) {
+    while (!slow.held.empty()) slow.answer(0);
+    const std::size_t before = answered;
+    ASSERT_TRUE(until([&] { return answered > before || !slow.held.empty(); }));
+  }
+  EXPECT_EQ(slow.paths.size(), kCalls)
+      << "all but who was cancelled before its turn, and the Lease";
+  EXPECT_LE(slow.most, KubeClient::kMaxCalls + 2u) << "with the Lease, and one that was given up";
+}
+
 TEST_F(ClientTest, a_watch_tells_each_event_and_its_end) {
   ONLY_IN_THIS_PROCESS(given);
   std::vector<std::string> seen;

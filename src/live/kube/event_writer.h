@@ -47,8 +47,9 @@ struct EventOptions {
 class EventWriter {
  public:
   static constexpr std::size_t kMaxNote = 1'000;
-  static constexpr std::size_t kMaxQueue = 500;
-  static constexpr std::size_t kMaxSeries = 2'000;
+  static constexpr std::size_t kMaxQueue =
+      2'000;  ///< 1 MB: a thousand Models that start together have room
+  static constexpr std::size_t kMaxSeries = 4'000;
   static constexpr int kBurst = 20;
   static constexpr Duration kRefill = seconds(10);
   static constexpr Duration kSeriesLasts = seconds(360);

@@ -118,9 +118,11 @@ TEST_F(EventWriterTest, once_the_right_is_there_what_comes_is_written) {
       client, EventOptions{.controller = "t", .instance = "i", .forbidden_rests = millis(20)});
   server.forbid = {"create events"};
   tell("refused");
-  ASSERT_TRUE(until([&] { return writer->off(); }));
+  ASSERT_TRUE(until([&] { return !server.requests.empty(); }));
+  bool rested = false;
   server.forbid.clear();
-  ASSERT_TRUE(until([&] { return !writer->off(); }));
+  loop->after(millis(100), [&] { rested = true; });  // five times as long as it rests
+  ASSERT_TRUE(until([&] { return rested; }));
   tell("taken");
   ASSERT_TRUE(until([&] { return events().size() == 1; }));
   EXPECT_EQ(events()[0]["note"], "taken");

@@ -147,6 +147,7 @@ void LeaderElection::send(const Election::Ask& ask) {
     call = replace(of, options_.name,
                    lease_of(ask.record, noticed(ask.record, json::parse(metadata_))));
   }
+  call.urgent = true;
   // The client waits and asks again where the server says so: here a term may not wait for it.
   limit_ = client_->loop().after(options_.times.renew_deadline / 2, [this, call] {
     client_->cancel(call_);

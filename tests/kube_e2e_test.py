@@ -201,6 +201,90 @@ class Kubernetes(OnCluster):
             run.kill()
 
 
+class Several(OnCluster):
+    """Processes of one Lease, each with a gateway and a controller."""
+
+    def part(self, name, *flags):
+        (self.dir / name).mkdir(exist_ok=True)
+        run = Run(self.dir / name, spec(self.port), flags=["--leader-elect", "--lease-namespace", "serve", *flags])
+        self.runs.append(run)
+        return run.start()
+
+    @staticmethod
+    def whole(run):
+        return e2e_test.get(f"http://{run.info['admin']}/api/v1/status")
+
+    def connected(self, leader):
+        return [gateway["connected"] for gateway in self.whole(leader).get("gateways", [])]
+
+    def asks(self, run, times, tokens, answers):
+        """So many clients; each asks until one is refused a connection, or told to stop."""
+        def client():
+            while not self.enough.is_set():
+                try:
+                    answers.append(post(run.url("/v1/completions"), {"model": "m", "prompt": "x", "max_tokens": tokens})[0])
+                except OSError:
+                    return answers.append("broken")
+        threads = [threading.Thread(target=client, daemon=True) for _ in range(times)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def test_a_leader_killed_takes_only_its_own_connections_and_the_fleet_is_sized_for_all(self):
+        self.enough = threading.Event()
+        self.addCleanup(self.enough.set)
+        first = self.part("first")
+        until(lambda: self.connected(first) == [True], "it leads, and hears its own gateway", alive=first.process)
+        second = self.part("second")
+        until(lambda: self.connected(first) == [True, True], "and the other's", alive=second.process)
+        by_first, by_second, held = [], [], []
+        self.asks(first, 4, 60, by_first)
+        threads = self.asks(second, 4, 60, by_second)
+        # Four in flight want two replicas of four at 70 %; eight want three.
+        until(lambda: self.scale() == 3, "replicas for the requests of both")
+        for run in (first, second):
+            until(lambda r=run: r.status()["replicas"][0]["credit"] > 0, "each has a share")
+        until(lambda: first.status()["finishedTotal"] > len(by_first) + 20, "the leader counts both")
+        long = threading.Thread(target=lambda: held.append(post(second.url("/v1/completions"), {
+            "model": "m", "prompt": "x", "max_tokens": 1000})[0]), daemon=True)
+        long.start()
+        before = len(by_second)
+        first.kill()
+        until(lambda: "broken" in by_first, "those of the killed one break")
+        until(lambda: "this process leads" in second.tail(), "the other takes over", alive=second.process)
+        self.assertGreater(len(by_second), before, "it answered meanwhile")
+        threads += self.asks(second, 4, 60, by_second)  # who came to the first comes to it now
+        until(lambda: self.connected(second) == [True], "it hears itself")
+        began = second.status()["finishedTotal"]
+        until(lambda: second.status()["finishedTotal"] > began + 20, "and counts on")
+        self.assertEqual(self.scale(), 3, "nothing fell")
+        first = self.part("first")
+        until(lambda: self.whole(first)["leader"]["connected"], "it comes back as one that follows", alive=first.process)
+        self.assertEqual(self.ask(first), 200, first.tail())
+        self.enough.set()
+        for thread in (*threads, long):
+            thread.join()
+        self.assertEqual(set(by_second + held), {200}, second.tail())
+        self.assertEqual(second.status()["scaleDowns"], 0)
+
+    def test_off_loopback_by_a_token_and_a_certificate_that_stands_in_the_lease(self):
+        token, other = self.dir / "token", self.dir / "other"
+        token.write_text("s3cret")
+        other.write_text("an0ther")
+        first = self.part("first", "--gateway-address", "0.0.0.0:0", "--gateway-token-file", str(token))
+        until(lambda: self.connected(first) == [True], "it leads", alive=first.process)
+        lease = self.object("/apis/coordination.k8s.io/v1/namespaces/serve/leases/tidegate")
+        notice = lease["metadata"]["annotations"]["tidegate.dev/leader"]
+        self.assertIn("BEGIN CERTIFICATE", notice)
+        for secret in ("s3cret", "PRIVATE KEY"):
+            self.assertNotIn(secret, notice)
+        second = self.part("second", "--gateway-address", "0.0.0.0:0", "--gateway-token-file", str(token))
+        until(lambda: self.connected(first) == [True, True], "who knows the token is heard", alive=second.process)
+        third = self.part("third", "--gateway-address", "0.0.0.0:0", "--gateway-token-file", str(other))
+        until(lambda: "--gateway-token-file differs" in (self.whole(third)["leader"]["trouble"] or ""), "who does not is told")
+        self.assertEqual(len(self.connected(first)), 2)
+
+
 class WarmPool(OnCluster):
     """Pods whose engines have the routes of sleep."""
 
@@ -389,7 +473,7 @@ class Operator(OnCluster):
         until(lambda: self.scale() == 2, "the leader goes on")
         self.assertNotIn("this process leads", second.tail())
         self.assertEqual(self.ask(second), 200, second.tail())
-        until(lambda: "the leader does not count them" in second.tail(), "what the leader cannot see is said")
+        until(lambda: self.all_models(first)[0]["finishedTotal"] == 1, "the leader counts what came through it")
         first.process.send_signal(signal.SIGTERM)
         self.assertEqual(first.process.wait(e2e_test.WAIT), 0)
         until(lambda: "this process leads" in second.tail(), "the Lease was given back", alive=second.process)

@@ -217,6 +217,9 @@ class Roles(Case):
             (["--role", "controller", "--gateway-plaintext", "--gateway-tls-cert", str(token)], "one of them"),
             (["--role", "controller", "--gateway-tls-cert", str(token)], "--gateway-tls-key is missing"),
             (["--gateway-plaintext"], "--role controller or gateway is missing"),
+            (["--gateway-address", ":8083"], "or --leader-elect for several of all"),
+            (["--leader-elect", "--gateway-address", ":8083"], "a token is a must"),
+            (["--leader-elect", "--gateway-tls-cert", str(token)], "make certificates of their own"),
             (["--role", "controller", "--gateway-address", f"127.0.0.1:{self.port}", "--admin",
               "127.0.0.1:0", "--state", str(self.dir / "s")], "in use"),
         ]:

@@ -73,14 +73,14 @@ void role_flags(CLI::App* sub, RunFlags& o) {
       ->check(CLI::IsMember({"all", "controller", "gateway"}))
       ->capture_default_str();
   sub->add_option("--gateway-address", o.gateways,
-                  "role controller: where gateways find it; off loopback with a token alone")
-      ->envname("TIDEGATE_GATEWAY_ADDRESS")
-      ->capture_default_str();
+                  "where who leads hears gateways; off loopback with a token alone (default: "
+                  "127.0.0.1:8083; of several --role all a free port of 127.0.0.1)")
+      ->envname("TIDEGATE_GATEWAY_ADDRESS");
   sub->add_option("--leader", o.leaders,
                   "role gateway: HOST:PORT of a controller, repeatable; of a name with several "
                   "addresses each is tried");
   sub->add_option("--gateway-token-file", o.gateway_token_file,
-                  "a secret that controllers and gateways share");
+                  "a secret that controllers and gateways share, or several --role all");
   sub->add_option("--gateway-tls-cert", o.gateway_cert, "of a controller: its certificate (PEM)");
   sub->add_option("--gateway-tls-key", o.gateway_key, "the certificate's key (PEM)");
   sub->add_option("--gateway-tls-client-ca", o.gateway_client_ca,

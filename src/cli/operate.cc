@@ -134,7 +134,18 @@ Result<Json> decisions(const ExplainOptions& options, std::optional<WallTime> un
 
 namespace {
 
-/// Of a gateway apart: what it serves, and whom it follows.
+/// Whom a gateway follows.
+void print_leader(Json& leader) {
+  const std::string address = leader["address"].is_string() ? leader["address"] : Json("none yet");
+  if (leader.value("connected", false)) {
+    fmt::print("leader {}\n", address);
+  } else {
+    fmt::print("leader {}: lost for {:.0f} s: {}\n", address, leader.value("sinceSeconds", 0.0),
+               leader["trouble"].is_string() ? leader["trouble"].get<std::string>() : "");
+  }
+}
+
+/// Of a gateway apart: what it serves.
 void print_gateway(Json& answer) {
   std::vector<std::vector<std::string>> rows = {{"MODEL", "REPLICAS", "QUEUE", "IN-FLIGHT"}};
   for (auto& model : answer["results"]) {
@@ -143,14 +154,7 @@ void print_gateway(Json& answer) {
                     std::to_string(model["inFlight"].get<long>())});
   }
   print_table(rows);
-  Json& leader = answer["leader"];
-  const std::string address = leader["address"].is_string() ? leader["address"] : Json("none yet");
-  if (leader.value("connected", false)) {
-    fmt::print("leader {}\n", address);
-  } else {
-    fmt::print("leader {}: lost for {:.0f} s: {}\n", address, leader.value("sinceSeconds", 0.0),
-               leader["trouble"].is_string() ? leader["trouble"].get<std::string>() : "");
-  }
+  print_leader(answer["leader"]);
 }
 
 /// Of a controller: those it hears.
@@ -182,7 +186,7 @@ int status(const StatusOptions& options) {
     fmt::print("{}", live::waterfall_text(*answer));
     return 0;
   }
-  if (answer->contains("leader")) return print_gateway(*answer), 0;
+  if (answer->value("role", "") == "gateway") return print_gateway(*answer), 0;
   std::vector<std::vector<std::string>> rows = {{"MODEL", "VARIANT", "READY/DESIRED", "STARTING",
                                                  "DRAINING", "QUEUE", "IN-FLIGHT", "TTFT p99",
                                                  "SLO MET", "COST", "MODE", "WHY"}};
@@ -211,6 +215,7 @@ int status(const StatusOptions& options) {
   }
   print_table(rows);
   if (answer->contains("gateways")) print_gateways((*answer)["gateways"]);
+  if (answer->contains("leader")) print_leader((*answer)["leader"]);
   for (const auto& model : (*answer)["results"]) {
     if (!model.contains("prometheus")) continue;
     for (const auto& unknown : model["prometheus"]["unknown"]) {

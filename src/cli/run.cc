@@ -63,15 +63,25 @@ Result<void> fits_role(const RunFlags& flags, live::Role role) {
   if (role != Role::kGateway && !flags.leaders.empty()) {
     return fail("--leader: only a gateway (--role gateway) looks for one");
   }
-  if (role == Role::kAll && (!flags.gateway_token_file.empty() || flags.gateway_plaintext)) {
-    return fail(
-        fmt::format("{}: --role controller or gateway is missing",
-                    flags.gateway_plaintext ? "--gateway-plaintext" : "--gateway-token-file"));
+  if (role == Role::kAll && !flags.leader_elect) {
+    const std::pair<bool, const char*> of_several[] = {
+        {!flags.gateways.empty(), "--gateway-address"},
+        {!flags.gateway_token_file.empty(), "--gateway-token-file"},
+        {flags.gateway_plaintext, "--gateway-plaintext"}};
+    for (const auto& [given, name] : of_several) {
+      if (!given) continue;
+      return fail(fmt::format(
+          "{}: --role controller or gateway is missing, or --leader-elect for several of all",
+          name));
+    }
   }
   if (role != Role::kController &&
       !(flags.gateway_cert + flags.gateway_key + flags.gateway_client_ca).empty()) {
-    return fail(
-        "--gateway-tls-*: of a controller (--role controller); a gateway has --leader-tls-*");
+    return fail(role == Role::kAll
+                    ? "--gateway-tls-*: of a controller (--role controller); several --role all "
+                      "make certificates of their own"
+                    : "--gateway-tls-*: of a controller (--role controller); a gateway has "
+                      "--leader-tls-*");
   }
   if (role != Role::kGateway && !(flags.leader_ca + flags.leader_cert + flags.leader_key).empty()) {
     return fail("--leader-tls-*: of a gateway (--role gateway); a controller has --gateway-tls-*");
@@ -96,6 +106,10 @@ Result<void> stream_tls_of(const RunFlags& flags, live::RunOptions& o) {
   o.gateways_tls = {flags.gateway_cert, flags.gateway_key, flags.gateway_client_ca};
   o.leaders_tls = {flags.leader_ca, flags.leader_cert, flags.leader_key};
   if (auto usable = live::link::check(o.leaders_tls); !usable) return usable;
+  if (o.role == live::Role::kAll) {
+    o.gateways_over_tls = !flags.gateway_plaintext && !live::is_loopback(o.gateways.host);
+    return {};
+  }
   const bool controller = o.role == live::Role::kController;
   const bool tls =
       controller ? !(flags.gateway_cert + flags.gateway_key).empty() : o.leaders_tls.on();
@@ -103,7 +117,7 @@ Result<void> stream_tls_of(const RunFlags& flags, live::RunOptions& o) {
     return fail(fmt::format("--gateway-plaintext beside {}: one of them",
                             controller ? "--gateway-tls-cert" : "--leader-tls-ca"));
   }
-  if (tls || flags.gateway_plaintext || o.role == live::Role::kAll) return {};
+  if (tls || flags.gateway_plaintext) return {};
   constexpr const char* kInTheOpen =
       ", or --gateway-plaintext where nobody else is on the way between them";
   if (controller && !live::is_loopback(o.gateways.host)) {
@@ -131,21 +145,26 @@ Result<void> role_of(const RunFlags& flags, live::RunOptions& o) {
     if (!leader) return fail(leader.error().within("--leader"));
     o.leaders.push_back(*leader);
   }
-  auto listen = net::parse_address(flags.gateways, "0.0.0.0");
-  if (!listen) return fail(listen.error().within("--gateway-address"));
-  o.gateways = *listen;
+  // Of several --role all each says in the Lease where it is: any port will do.
+  if (o.role == live::Role::kAll) o.gateways.port = 0;
+  if (!flags.gateways.empty()) {
+    auto listen = net::parse_address(flags.gateways, "0.0.0.0");
+    if (!listen) return fail(listen.error().within("--gateway-address"));
+    o.gateways = *listen;
+  }
   if (!flags.gateway_token_file.empty()) {
     auto token = live::link::read_token(flags.gateway_token_file);
     if (!token) return fail(token.error().within("--gateway-token-file"));
     o.link_token = *token;
   }
-  const bool open = o.role == live::Role::kController && !live::is_loopback(o.gateways.host);
+  const bool open = o.role != live::Role::kGateway && !live::is_loopback(o.gateways.host);
   if (open && o.link_token.empty() && flags.gateway_client_ca.empty()) {
     return fail(
         fmt::format("--gateway-address {}: off loopback a token is a must: "
-                    "--gateway-token-file FILE, the same for every gateway; or "
-                    "--gateway-tls-client-ca FILE",
-                    o.gateways.text()));
+                    "--gateway-token-file FILE, the same for every {}",
+                    o.gateways.text(),
+                    o.role == live::Role::kAll ? "process of the Lease"
+                                               : "gateway; or --gateway-tls-client-ca FILE"));
   }
   return stream_tls_of(flags, o);
 }
@@ -246,9 +265,10 @@ struct SpotStop {
 
 int serve(net::Loop& loop, live::Runner& runner, const RunFlags& flags) {
   const auto gateways = runner.gateways_address();
+  const bool here = runner.gateway_address().port != 0;
   net::log(net::Level::kInfo, "serving",
-           {{"gateway", gateways ? "elsewhere, heard at " + gateways->text()
-                                 : runner.gateway_address().text()},
+           {{"gateway", here ? runner.gateway_address().text() : "elsewhere"},
+            {"gateways", gateways ? "heard at " + gateways->text() : "this one"},
             {"admin", runner.admin_address().text()},
             {"keda", runner.keda() == nullptr ? "off" : runner.keda()->scaler().address().text()}});
   runner.begin();

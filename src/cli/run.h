@@ -7,16 +7,16 @@
 namespace tidegate::cli {
 
 struct RunFlags {
-  std::vector<std::string> files;           // -f FILE (repeatable)
-  bool models_from_cluster = false;         // --models-from-cluster
-  std::vector<std::string> namespaces;      // --namespace NS (repeatable)
-  bool all_namespaces = false;              // --all-namespaces
-  std::string kubeconfig, context;          // --kubeconfig, --context
-  bool trust_models = false;                // --trust-models
-  std::string role = "all";                 // --role all|controller|gateway
-  std::vector<std::string> leaders;         // --leader HOST:PORT (repeatable)
-  std::string gateways = "127.0.0.1:8083";  // --gateway-address
-  std::string gateway_token_file;           // --gateway-token-file
+  std::vector<std::string> files;         // -f FILE (repeatable)
+  bool models_from_cluster = false;       // --models-from-cluster
+  std::vector<std::string> namespaces;    // --namespace NS (repeatable)
+  bool all_namespaces = false;            // --all-namespaces
+  std::string kubeconfig, context;        // --kubeconfig, --context
+  bool trust_models = false;              // --trust-models
+  std::string role = "all";               // --role all|controller|gateway
+  std::vector<std::string> leaders;       // --leader HOST:PORT (repeatable)
+  std::string gateways;                   // --gateway-address
+  std::string gateway_token_file;         // --gateway-token-file
   std::string gateway_cert, gateway_key;  // --gateway-tls-cert, --gateway-tls-key: of a controller
   std::string gateway_client_ca;          // --gateway-tls-client-ca
   std::string leader_ca;                  // --leader-tls-ca: of a gateway

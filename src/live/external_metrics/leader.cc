@@ -41,24 +41,6 @@ void answer(const net::ExchangePtr& exchange, const Status& status) {
   exchange->respond(status.code, headers, status_text(status));
 }
 
-std::string leader_text(const Leader& leader) {
-  return json{{"externalMetrics", leader.address.text()},
-              {"certificate", leader.certificate_pem},
-              {"serverName", leader.server_name}}
-      .dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::optional<Leader> parse_leader(const std::string& text) {
-  const json read = json::parse(text, nullptr, false);
-  if (!read.is_object()) return std::nullopt;
-  for (const char* key : {"externalMetrics", "certificate", "serverName"}) {
-    if (auto it = read.find(key); it == read.end() || !it->is_string()) return std::nullopt;
-  }
-  auto address = net::parse_address(read["externalMetrics"].get<std::string>());
-  if (!address) return std::nullopt;
-  return Leader{*address, read["certificate"], read["serverName"]};
-}
-
 LeaderDesk::LeaderDesk(const std::shared_ptr<kube::KubeClient>& client, Leadership leadership)
     : leadership_(std::move(leadership)),
       credentials_(client->loop(), client->access()),

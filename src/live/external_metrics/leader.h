@@ -30,9 +30,6 @@ struct Leader {
   std::string certificate_pem;  ///< the one it shows, or its CA
   std::string server_name;      ///< that its certificate stands for
 };
-/// What is left in the Lease for the others, and read there; nothing for what is no such text.
-std::string leader_text(const Leader& leader);
-std::optional<Leader> parse_leader(const std::string& text);
 
 struct Leadership {
   std::function<bool()> ours = [] { return true; };

@@ -143,20 +143,5 @@ TEST_F(LeaderTest, WithoutALeadersWordThereIsAnErrorAndNeverANumber) {
   EXPECT_EQ(get(follower, "hpa", kValues).status, 200);
 }
 
-TEST(LeaderText, WhatIsLeftInTheLeaseIsReadAgain) {
-  const Leader leader{{"10.0.0.7", 8443}, "PEM\nPEM\n", "tidegate.serve.svc"};
-  auto read = parse_leader(leader_text(leader));
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->address, leader.address);
-  EXPECT_EQ(read->certificate_pem, leader.certificate_pem);
-  EXPECT_EQ(read->server_name, leader.server_name);
-  for (const char* text :
-       {"", "x", "[]", "{}", R"({"externalMetrics": 1})",
-        R"({"externalMetrics": "x:y", "certificate": "", "serverName": ""})",
-        R"({"externalMetrics": "x:1", "certificate": null, "serverName": ""})"}) {
-    EXPECT_FALSE(parse_leader(text)) << text;
-  }
-}
-
 }  // namespace
 }  // namespace tidegate::live::external_metrics

@@ -46,9 +46,9 @@ std::vector<std::string> names_of_service(const std::string& ns, const std::stri
           "127.0.0.1"};
 }
 
-Result<CertificateFiles> own_certificate(const std::string& folder,
+Result<CertificateFiles> own_certificate(const std::string& path,
                                          const std::vector<std::string>& names, WallTime now) {
-  CertificateFiles files{folder + "/external-metrics.crt", folder + "/external-metrics.key"};
+  CertificateFiles files{path + ".crt", path + ".key"};
   if (usable(files, names, now)) return files;
   // An hour back: clocks of a cluster differ.
   auto pair = net::self_signed(names, now + seconds(-3600), now + kLifetime);

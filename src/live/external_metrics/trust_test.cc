@@ -114,14 +114,14 @@ TEST(OwnCertificate, IsMadeOnceAndAnewWhenItNoLongerServes) {
   std::filesystem::create_directories(folder);
   const WallTime now = net::WorldClock::wall_now();
   const auto names = names_of_service("serve", "tidegate");
-  auto made = own_certificate(folder, names, now);
+  auto made = own_certificate(folder + "/external-metrics", names, now);
   ASSERT_TRUE(made) << made.error().message;
   const std::string first = kube::read_file(made->certificate).value();
   EXPECT_TRUE(net::stands_for(first, {"tidegate.serve.svc", "127.0.0.1"}, now));
   EXPECT_EQ(std::filesystem::status(made->key).permissions() & std::filesystem::perms(0777),
             std::filesystem::perms(0600));
   auto again = [&](const std::vector<std::string>& of, WallTime at) {
-    EXPECT_TRUE(own_certificate(folder, of, at));
+    EXPECT_TRUE(own_certificate(folder + "/external-metrics", of, at));
     return kube::read_file(made->certificate).value();
   };
   EXPECT_EQ(again(names, now), first);
@@ -133,7 +133,7 @@ TEST(OwnCertificate, IsMadeOnceAndAnewWhenItNoLongerServes) {
   std::filesystem::remove(made->key);
   EXPECT_NE(again(names_of_service("other", "tidegate"), now), third);
   std::filesystem::remove_all(folder);
-  EXPECT_FALSE(own_certificate(folder, names, now));
+  EXPECT_FALSE(own_certificate(folder + "/external-metrics", names, now));
 }
 
 }  // namespace

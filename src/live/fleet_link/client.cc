@@ -55,14 +55,25 @@ struct Bridge {
   }
 };
 
+bool of_this_machine(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
 /// What to do about it, where gRPC's words say no more than that a handshake failed.
-std::string fix(const std::string& words, const ClientTls& tls, const std::string& name) {
+std::string fix(const std::string& words, const ClientTls& tls, const Attempt::Place& place,
+                bool pinned) {
   auto says = [&](const char* part) { return words.find(part) != std::string::npos; };
+  if (pinned && of_this_machine(place.address.host) && says("failed to connect")) {
+    return "; the process that leads hears those of its own machine alone: give each "
+           "--gateway-address HOST:PORT and --gateway-token-file FILE";
+  }
+  if (pinned) return "";
   if (says("certificate verify failed")) {
     return "; --leader-tls-ca " + tls.ca_file + " does not vouch for its certificate";
   }
   if (says("Hostname Verification")) {
-    return fmt::format("; its certificate does not stand for \"{}\", as --leader calls it", name);
+    return fmt::format("; its certificate does not stand for \"{}\", as --leader calls it",
+                       place.name);
   }
   if (says("wrong version number")) {
     return "; it speaks plaintext: give it --gateway-tls-cert and --gateway-tls-key";
@@ -75,10 +86,11 @@ std::string fix(const std::string& words, const ClientTls& tls, const std::strin
              : "; is --leader-tls-cert " + tls.certificate_file + " of its client CA?";
 }
 
-std::string words(const Attempt::Place& place, const grpc::Status& status, const ClientTls& tls) {
+std::string words(const Attempt::Place& place, const grpc::Status& status, const ClientTls& tls,
+                  bool pinned) {
   const std::string& said = status.error_message();
   return fmt::format("{}: {}{}", place.address.text(), said.empty() ? "the stream ended" : said,
-                     fix(said, tls, place.name));
+                     fix(said, tls, place, pinned));
 }
 
 }  // namespace
@@ -88,9 +100,10 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
       : loop(its_loop),
         options(std::move(its_options)),
         hooks(std::move(its_hooks)),
-        own(credentials(options.tls)) {}
+        shown(credentials(options.tls)) {}
 
   void seek();
+  void ask_leader();
   void try_next();
   void pause();
   void failed(const std::string& why);
@@ -108,8 +121,8 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
   const ClientOptions options;
   const ClientHooks hooks;
   std::shared_ptr<Bridge> bridge = std::make_shared<Bridge>();
-  const std::shared_ptr<grpc::ChannelCredentials> own;
-  std::vector<Attempt::Place> round;  ///< yet to be tried, the next one last
+  std::shared_ptr<grpc::ChannelCredentials> shown;  ///< to whom is tried
+  std::vector<Attempt::Place> round;                ///< yet to be tried, the next one last
   std::shared_ptr<Attempt> attempt;
   bool connected = false, closing = false;
   bool too_late = false;  ///< this attempt was given up
@@ -120,6 +133,7 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
 
 /// A new round. Names may take long to resolve: not on the loop's thread.
 void Client::State::seek() {
+  if (options.leader) return ask_leader();
   std::thread([bridge = bridge, weak = weak_from_this(), names = options.leaders] {
     std::string trouble;
     std::vector<Attempt::Place> found = resolve(names, trouble);
@@ -133,9 +147,23 @@ void Client::State::seek() {
   }).detach();
 }
 
+/// Later: from inside a call of ours nobody is to be told.
+void Client::State::ask_leader() {
+  post([](State& s) {
+    const std::optional<LeaderPlace> leader = s.options.leader();
+    if (!leader) {
+      s.failed("nobody is known to lead: no process holds the Lease");
+      return s.pause();
+    }
+    s.shown = vouched_for(leader->certificate_pem);
+    s.round = {{leader->address, leader->server_name}};
+    s.try_next();
+  });
+}
+
 void Client::State::try_next() {
   if (round.empty()) return pause();
-  attempt = std::make_shared<Attempt>(round.back(), own, options.token, attempt_hooks());
+  attempt = std::make_shared<Attempt>(round.back(), shown, options.token, attempt_hooks());
   round.pop_back();
   attempt->begin(options.hello);
   too_late = false;
@@ -196,7 +224,8 @@ void Client::State::on_done(const std::shared_ptr<Attempt>& from, const grpc::St
   if (from != attempt) return;
   loop.cancel(timer);
   const std::string why =
-      too_late ? from->address().text() + ": no answer" : words(from->place(), status, options.tls);
+      too_late ? from->address().text() + ": no answer"
+               : words(from->place(), status, options.tls, options.leader != nullptr);
   attempt.reset();
   if (std::exchange(connected, false)) {
     trouble = why;

@@ -10,12 +10,15 @@
 // Each address of each name is tried in turn (names are asked anew each round, in a thread: a
 // headless Service has one address a pod) until one answers a hello with news; who does not lead
 // refuses, and the next is tried. After a round without one there is a pause that doubles from
-// kFirstPause to kLongestPause. A stream that ends is sought anew at once. One message is written
-// and one read at a time. Wall time. Thread-safety: all of it on the loop's thread, hooks too.
+// kFirstPause to kLongestPause. A stream that ends is sought anew at once. Instead of names there
+// may be somebody who knows where the leader is, and which certificate it shows: asked each round.
+// One message is written and one read at a time. Wall time. Thread-safety: all of it on the loop's
+// thread, hooks too.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +28,19 @@
 
 namespace tidegate::live::link {
 
+/// Where the leader is, as it says itself.
+struct LeaderPlace {
+  net::Address address;                      ///< numeric
+  std::string certificate_pem, server_name;  ///< that it shows and stands for; empty: plaintext
+};
+
 struct ClientOptions {
-  std::vector<net::Address> leaders;  ///< at least one
+  std::vector<net::Address> leaders;  ///< at least one, or `leader`
   std::string token;                  ///< empty: none is shown
   Hello hello;
-  ClientTls tls;  ///< off: plaintext; checked by whoever makes a Client
+  ClientTls tls = {};  ///< off: plaintext; checked by whoever makes a Client
+  /// Instead of `leaders`: says where it is; nothing while nobody is known to lead.
+  std::function<std::optional<LeaderPlace>()> leader = nullptr;
 };
 
 struct ClientHooks {

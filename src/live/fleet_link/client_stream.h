@@ -47,7 +47,7 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     args.SetMaxReceiveMessageSize(kMaxMessageBytes);
     args.SetMaxSendMessageSize(kMaxMessageBytes);
-    args.SetSslTargetNameOverride(place.name);
+    if (!place.name.empty()) args.SetSslTargetNameOverride(place.name);
     channel_ = grpc::CreateCustomChannel(address().text(), credentials, args);
     stub_ = wire::GatewayLink::NewStub(channel_);
     if (!token.empty()) context_.AddMetadata("authorization", authorization_of(token));

@@ -1,14 +1,17 @@
 #include "live/fleet_link/fleet.h"
 
 #include <algorithm>
-#include <array>
 
-#include "core/route/options.h"
 #include "live/net/log.h"
 
 namespace tidegate::live::link {
 
 using net::Level;
+
+namespace {
+/// Of the gateway of this process; the server counts from 1.
+constexpr PeerId kOwn{UINT64_MAX};
+}  // namespace
 
 Fleet::Fleet(net::Loop& loop, const net::WorldClock& clock, FleetOptions options, FleetHooks hooks)
     : loop_(loop), clock_(clock), options_(std::move(options)), hooks_(std::move(hooks)) {}
@@ -69,6 +72,7 @@ void Fleet::lead(bool leading, const std::string& holder) {
   } else {
     server_->follow(holder);
     while (!gateways_.empty()) forget(gateways_.begin()->first);
+    own_.reset();
   }
   leads_ = leading;
 }
@@ -86,7 +90,7 @@ void Fleet::opened(PeerId peer, const Hello& hello) {
     if (same && before->first != id) forget(before->first);
   }
   Gateway& gateway = gateways_[id];
-  if (gateway.peer) server_->close(gateway.peer, "the gateway came again");
+  if (gateway.peer) close(gateway.peer, "the gateway came again");
   gateway.hello = hello;
   gateway.peer = peer;
   gateway.heard = loop_.now();
@@ -140,10 +144,47 @@ void Fleet::closed(PeerId peer) {
            {{"gateway", gateway->hello.name}});
 }
 
+// ---- the gateway of this process ----
+
+void Fleet::join(const Hello& hello, std::function<void(const News&)> news) {
+  own_ = std::make_shared<std::function<void(const News&)>>(std::move(news));
+  own_on_way_ = false;
+  opened(kOwn, hello);
+  flush_soon();
+}
+
+void Fleet::joined_reports(const Report& report) { reported(kOwn, report); }
+
+void Fleet::leave() {
+  if (own_ == nullptr) return;
+  own_.reset();
+  for (const auto& [id, gateway] : gateways_) {
+    if (gateway.peer == kOwn) return forget(id);
+  }
+}
+
+bool Fleet::send(PeerId peer, const News& news) {
+  if (peer != kOwn) return server_->send(peer, news);
+  if (own_ == nullptr || std::exchange(own_on_way_, true)) return false;
+  // Later, as by stream: whoever is told speaks to us again.
+  loop_.defer([this, told = std::weak_ptr(own_), news] {
+    const auto tell = told.lock();
+    if (tell == nullptr) return;
+    own_on_way_ = false;
+    (*tell)(news);
+    if (Gateway* gateway = find(kOwn)) flush(*gateway);
+  });
+  return true;
+}
+
+void Fleet::close(PeerId peer, const std::string& why) {
+  if (peer != kOwn) server_->close(peer, why);
+}
+
 void Fleet::forget(GatewayId id) {
   auto it = gateways_.find(id);
   net::log(Level::kInfo, "a gateway is gone", {{"gateway", it->second.hello.name}});
-  if (it->second.peer) server_->close(it->second.peer, "not heard for too long");
+  if (it->second.peer) close(it->second.peer, "not heard for too long");
   gateways_.erase(it);
   for (auto& [name, model] : models_) {
     model.demand.gone(id);
@@ -157,7 +198,7 @@ void Fleet::tick() {
   const Instant now = loop_.now();
   std::vector<GatewayId> over;
   for (const auto& [id, gateway] : gateways_) {
-    if (now - gateway.heard >= options_.grace) over.push_back(id);
+    if (gateway.peer != kOwn && now - gateway.heard >= options_.grace) over.push_back(id);
   }
   for (const GatewayId id : over) forget(id);
   for (auto& [name, model] : models_) {
@@ -238,93 +279,6 @@ void Fleet::all_told(const std::string& model) {
   Model* m = find(model);
   if (m == nullptr || std::exchange(m->all, true)) return;
   touch(model);
-}
-
-// ---- views ----
-
-control::GatewaySight Fleet::counted(const Model& model) const {
-  control::GatewaySight out = model.demand.sight(
-      loop_.now(), kStale,
-      settled() ? control::Gateways::Known::kAll : control::Gateways::Known::kMoreMayCome);
-  out.age = clock_.to_world(out.age);
-  for (const auto& [id, replica] : model.replicas) {
-    if (!replica.news.draining) {
-      out.demand.withheld_requests += replica.news.up.max_requests - replica.whole();
-    }
-  }
-  return out;
-}
-
-control::GatewaySight Fleet::sight(const std::string& model, Duration) const {
-  const Model* m = find(model);
-  if (m == nullptr) return {.freshness = signal::Freshness::kStale, .coverage = 0};
-  control::GatewaySight out = counted(*m);
-  workload::Sketch ttft, itl;
-  for (const auto& [id, gateway] : gateways_) {
-    auto at = gateway.models.find(model);
-    if (at == gateway.models.end()) continue;
-    for (const auto& [bucket, count] : at->second.last.ttft) ttft.fill(bucket, count);
-    for (const auto& [bucket, count] : at->second.last.itl) itl.fill(bucket, count);
-  }
-  auto p99 = [&](const workload::Sketch& sketch) -> signal::Signal {
-    if (sketch.count() == 0) return {};
-    return {sketch.quantile(0.99), clock_.now(), signal::Source::kGateway, out.freshness,
-            out.coverage};
-  };
-  out.ttft_p99_seconds = p99(ttft);
-  out.itl_p99_seconds = p99(itl);
-  return out;
-}
-
-signal::Demand Fleet::demand(const std::string& model) const {
-  const Model* m = find(model);
-  return m == nullptr ? signal::Demand{} : counted(*m).demand;
-}
-
-std::vector<route::ReplicaView> Fleet::replica_views(const std::string& model) const {
-  std::vector<route::ReplicaView> out;
-  const Model* m = find(model);
-  if (m == nullptr) return out;
-  for (const auto& [id, replica] : m->replicas) {
-    route::ReplicaView view{.replica = id,
-                            .variant = replica.news.up.variant,
-                            .draining = replica.news.draining,
-                            .credit = replica.whole(),
-                            .withheld = replica.news.up.max_requests - replica.whole()};
-    for (const auto& [gateway_id, gateway] : gateways_) {
-      auto at = gateway.models.find(model);
-      if (at == gateway.models.end()) continue;
-      if (auto held = at->second.held.find(id); held != at->second.held.end()) {
-        view.in_flight += held->second.requests;
-        view.in_flight_tokens += held->second.tokens;
-        view.ended += held->second.ended;
-      }
-    }
-    out.push_back(view);
-  }
-  return out;
-}
-
-route::Options Fleet::router_options(const std::string& model) const {
-  const Model* m = find(model);
-  return m == nullptr ? route::Options{} : route::router_options(m->spec);
-}
-
-std::vector<GatewayView> Fleet::gateways() const {
-  std::vector<GatewayView> out;
-  for (const auto& [id, gateway] : gateways_) {
-    GatewayView view{.name = gateway.hello.name,
-                     .version = gateway.hello.version,
-                     .connected = static_cast<bool>(gateway.peer),
-                     .silent = loop_.now() - gateway.heard};
-    for (const auto& [name, at] : gateway.models) {
-      view.queued += at.last.demand.queued_requests;
-      view.in_flight += at.last.demand.dispatched_requests;
-    }
-    out.push_back(std::move(view));
-  }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  return out;
 }
 
 Fleet::Gateway* Fleet::find(PeerId peer) {

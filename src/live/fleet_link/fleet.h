@@ -15,6 +15,8 @@
 // replica is not said to be empty. A replica has drained when each gateway has read that it drains
 // and holds nothing there.
 //
+// A gateway of this very process is one of them while it leads: join(), without a stream.
+//
 // Bounds: Server's on streams and messages; kMaxModels names of a gateway. Graces are wall time;
 // the period is world time, but no less than kLeastPeriod of wall time. Thread-safety: the loop's
 // thread.
@@ -78,6 +80,13 @@ class Fleet final : public DataPlane {
   /// Tells every gateway goodbye.
   void shutdown();
 
+  // ---- the gateway of this process, while we lead ----
+  /// One message is on its way at a time, as by stream. Ends with the lead, or with leave().
+  void join(const Hello& hello, std::function<void(const News&)> news);
+  void joined_reports(const Report& report);
+  /// It has nothing any more: forgotten at once.
+  void leave();
+
   void replica_up(const std::string& model, const route::ReplicaUp& up,
                   const net::Address& address) override;
   void replica_draining(const std::string& model, ReplicaId id) override;
@@ -90,6 +99,8 @@ class Fleet final : public DataPlane {
   std::vector<route::ReplicaView> replica_views(const std::string& model) const override;
   route::Options router_options(const std::string& model) const override;
   std::vector<GatewayView> gateways() const;
+  /// Where the engines of each variant are, as the controller here sees them.
+  std::map<std::int32_t, EngineSight> engines(const std::string& model) const;
 
  private:
   using GatewayId = control::GatewayId;
@@ -138,6 +149,8 @@ class Fleet final : public DataPlane {
   void reported(PeerId peer, const Report& report);
   void take(Gateway& gateway, const ModelReport& report);
   void closed(PeerId peer);
+  bool send(PeerId peer, const News& news);
+  void close(PeerId peer, const std::string& why);
   void forget(GatewayId id);
   Gateway* find(PeerId peer);
   Model* find(const std::string& model);
@@ -167,6 +180,9 @@ class Fleet final : public DataPlane {
   std::unique_ptr<Server> server_;
   std::map<std::string, Model> models_;
   std::map<GatewayId, Gateway> gateways_;
+  /// That of this process, or none; where it is told.
+  std::shared_ptr<std::function<void(const News&)>> own_;
+  bool own_on_way_ = false;         ///< a message to it
   std::set<std::string> to_share_;  ///< models, before the next flush
   bool leads_ = false, flush_pending_ = false;
   Instant began_;  ///< to lead, mono

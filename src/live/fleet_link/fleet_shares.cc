@@ -140,7 +140,7 @@ void Fleet::flush_soon() {
 void Fleet::flush(Gateway& gateway) {
   if (!gateway.peer || (gateway.greeted && gateway.dirty.empty())) return;
   const News news = compose(gateway, gateway.version + 1);
-  if (!server_->send(gateway.peer, news)) return;  // again when it has read the last one
+  if (!send(gateway.peer, news)) return;  // again when it has read the last one
   gateway.version = news.version;
   gateway.greeted = true;
   gateway.dirty.clear();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/route/options.h"
+#include "live/fleet_link/fleet.h"
 #include "live/net/log.h"
 
 namespace tidegate::live::link {
@@ -36,45 +37,77 @@ Follower::Follower(net::Loop& loop, const net::WorldClock& clock, Gateway& gatew
       gateway_(gateway),
       leaderless_(options.leaderless),
       since_(loop.now()) {
-  ClientOptions client{.leaders = std::move(options.leaders), .token = std::move(options.token)};
-  client.tls = std::move(options.tls);
-  client.hello = {.name = std::move(options.name),
-                  .incarnation = options.incarnation,
-                  .version = std::move(options.version)};
+  seeking_ = {.leaders = std::move(options.leaders),
+              .token = std::move(options.token),
+              .hello = {.name = std::move(options.name),
+                        .incarnation = options.incarnation,
+                        .version = std::move(options.version)},
+              .tls = std::move(options.tls),
+              .leader = std::move(options.leader)};
+  seek();
+}
+
+void Follower::seek() {
   client_ = std::make_unique<Client>(
-      loop, std::move(client),
-      ClientHooks{.found =
-                      [this](const net::Address& address) {
-                        last_leader_ = address;
-                        since_ = loop_.now();
-                        heard_version_ = 0;
-                        for (auto& [name, model] : models_) model.ever_sent = false;
-                        net::log(Level::kInfo, "a leader was found", {{"leader", address.text()}});
-                      },
+      loop_, seeking_,
+      ClientHooks{.found = [this](const net::Address& address) { found(address); },
                   .news = [this](const News& news) { heard(news); },
                   .writable =
                       [this] {
                         if (report_wanted_) report();
                       },
-                  .lost =
-                      [this](const std::string& why) {
-                        since_ = loop_.now();
-                        net::log(Level::kWarn,
-                                 "the leader is lost: serving with the last replicas and shares",
-                                 {{"detail", why}});
-                      }});
+                  .lost = [this](const std::string& why) { lost(why); }});
+}
+
+void Follower::found(const net::Address& address) {
+  last_leader_ = address;
+  since_ = loop_.now();
+  heard_version_ = 0;
+  for (auto& [name, model] : models_) model.ever_sent = false;
+  net::log(Level::kInfo, "a leader was found", {{"leader", address.text()}});
+}
+
+void Follower::lost(const std::string& why) {
+  since_ = loop_.now();
+  net::log(Level::kWarn, "the leader is lost: serving with the last replicas and shares",
+           {{"detail", why}});
+}
+
+// ---- where this process leads ----
+
+void Follower::lead(Fleet& fleet) {
+  if (own_ != nullptr) return;
+  client_.reset();
+  own_ = &fleet;
+  found(fleet.address());
+  fleet.join(seeking_.hello, [this](const News& news) { heard(news); });
+  report();
+}
+
+void Follower::follow() {
+  if (own_ == nullptr) return;
+  own_ = nullptr;
+  lost("this process leads no longer");
+  seek();
+  client_->start();
+}
+
+bool Follower::send(const Report& report) {
+  if (own_ == nullptr) return client_->send(report);
+  own_->joined_reports(report);
+  return true;
 }
 
 Follower::~Follower() { loop_.cancel(timer_); }
 
 void Follower::start() {
-  client_->start();
+  if (client_ != nullptr) client_->start();
   tick();
 }
 
 void Follower::tick() {
   report();
-  if (!client_->connected() && loop_.now() - since_ >= leaderless_) {
+  if (!connected() && loop_.now() - since_ >= leaderless_) {
     for (auto& [name, model] : models_) go_by_sight(model);
   }
   timer_ = loop_.after(std::max(clock_.to_wall(kPeriod), kLeastPeriod), [this] { tick(); });
@@ -242,14 +275,14 @@ void Follower::waits(const std::string& model) {
 
 void Follower::report() {
   report_wanted_ = true;
-  if (!client_->connected()) return;
+  if (!connected()) return;
   Report report{.acked = heard_version_};
   for (auto& [name, model] : models_) {
     ModelReport now = look(model);
     if (model.ever_sent && now == model.sent) continue;
     report.models.push_back(std::move(now));
   }
-  if (!client_->send(report)) return;  // when it can be written: the newest
+  if (!send(report)) return;  // when it can be written: the newest
   report_wanted_ = false;
   for (ModelReport& row : report.models) {
     Model& model = models_[row.model];
@@ -278,10 +311,10 @@ ModelReport Follower::look(const Model& model) const {
 // ---- views ----
 
 LeaderView Follower::leader() const {
-  return {.connected = client_->connected(),
+  return {.connected = connected(),
           .address = last_leader_,
           .name = leader_name_,
-          .trouble = client_->trouble(),
+          .trouble = client_ == nullptr ? "" : client_->trouble(),
           .since = loop_.now() - since_};
 }
 

@@ -11,6 +11,9 @@
 // taken away until a leader that has seen all that runs says so. A new leader may call the same
 // engine by another id: it is known by its address, and what runs on it runs on. Reports go each
 // period (a second of world time, no less than kLeastPeriod), with the models that have changed.
+//
+// Where this very process comes to lead: lead(fleet) leaves the stream and joins the fleet here,
+// and follow() goes back to a stream; the gateway keeps its replicas and what runs on them.
 // Thread-safety: the loop's thread.
 
 #include <map>
@@ -27,18 +30,14 @@
 namespace tidegate::live::link {
 
 struct FollowerOptions {
-  std::vector<net::Address> leaders;
-  std::string token;
+  std::vector<net::Address> leaders;  ///< or, as ClientOptions has it:
+  std::function<std::optional<LeaderPlace>()> leader = nullptr;
+  std::string token = {};
   ClientTls tls = {};
-  std::string name;  ///< host:port of our clients' side
-  std::string version;
+  std::string name = {};  ///< host:port of our clients' side
+  std::string version = {};
   std::uint64_t incarnation = 0;     ///< by chance, not 0
   Duration leaderless = seconds(3);  ///< without a leader so long (wall): seen() counts
-};
-
-/// Where the engines of a variant are, by somebody else than a leader.
-struct EngineSight {
-  std::set<net::Address> ready, ending;
 };
 
 /// For people.
@@ -49,6 +48,8 @@ struct LeaderView {
   std::string trouble;  ///< why there is none
   Duration since{0};    ///< connected or lost so long, wall
 };
+
+class Fleet;
 
 class Follower {
  public:
@@ -63,6 +64,10 @@ class Follower {
 
   void set_models(const std::vector<spec::Model>& models);
   void start();
+  /// This process leads: `fleet`, which outlives the lead, tells from now on.
+  void lead(Fleet& fleet);
+  /// It leads no longer: whoever does is sought.
+  void follow();
   void waits(const std::string& model);
   /// All engines of a variant, as the cluster publishes them. Without a leader for a while, new
   /// ones are used, in equal parts with the other gateways there were, those that end get nothing
@@ -91,6 +96,11 @@ class Follower {
     bool ever_sent = false;
   };
 
+  void seek();
+  void found(const net::Address& address);
+  void lost(const std::string& why);
+  bool connected() const { return own_ != nullptr || client_->connected(); }
+  bool send(const Report& report);
   void heard(const News& news);
   void take(Model& model, const ModelNews& news);
   void go_by_sight(Model& model);
@@ -105,7 +115,9 @@ class Follower {
   net::Loop& loop_;
   const net::WorldClock& clock_;
   Gateway& gateway_;
-  std::unique_ptr<Client> client_;
+  ClientOptions seeking_;
+  std::unique_ptr<Client> client_;  ///< none while we lead
+  Fleet* own_ = nullptr;            ///< while we lead
   std::map<std::string, Model> models_;
   /// Told of models that we do not serve yet.
   std::map<std::string, ModelNews> early_;

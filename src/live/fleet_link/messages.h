@@ -3,6 +3,7 @@
 // Thread-safety: values.
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,6 +70,11 @@ struct News {
   std::string leader;
   std::int64_t gateways = 1;  ///< there are
   std::vector<ModelNews> models;
+};
+
+/// Where the engines of a variant are, by somebody else than a leader.
+struct EngineSight {
+  std::set<net::Address> ready, ending;
 };
 
 }  // namespace tidegate::live::link

@@ -49,10 +49,11 @@ struct TestGateway {
   TestGateway(net::Loop& loop, const net::WorldClock& clock, net::HttpClient& upstream,
               const std::vector<spec::Model>& models, std::vector<net::Address> leaders,
               const std::string& name, std::uint64_t incarnation, const std::string& token = "",
-              ClientTls tls = {})
+              ClientTls tls = {}, std::function<std::optional<LeaderPlace>()> leader = nullptr)
       : gateway(loop, upstream, clock, {.lost_grace = millis(20)}),
         follower(loop, clock, gateway,
                  {.leaders = std::move(leaders),
+                  .leader = std::move(leader),
                   .token = token,
                   .tls = std::move(tls),
                   .name = name,

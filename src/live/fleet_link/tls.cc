@@ -49,4 +49,11 @@ std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientTls& tls) {
   return x::TlsCredentials(options);
 }
 
+std::shared_ptr<grpc::ChannelCredentials> vouched_for(const std::string& certificate_pem) {
+  if (certificate_pem.empty()) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = certificate_pem;
+  return grpc::SslCredentials(options);
+}
+
 }  // namespace tidegate::live::link

@@ -13,5 +13,7 @@ namespace tidegate::live::link {
 /// Of files that check() has seen.
 std::shared_ptr<grpc::ServerCredentials> credentials(const ServerTls& tls);
 std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientTls& tls);
+/// For a server that shows this certificate, of its own making; empty: plaintext.
+std::shared_ptr<grpc::ChannelCredentials> vouched_for(const std::string& certificate_pem);
 
 }  // namespace tidegate::live::link

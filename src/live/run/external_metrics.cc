@@ -13,6 +13,7 @@ namespace tidegate::live {
 namespace {
 
 namespace em = external_metrics;
+constexpr const char* kService = "externalMetrics";  ///< in the Lease's notice
 
 /// Models of several namespaces are named NAMESPACE/NAME; the path names the namespace already.
 std::string model_label(const std::string& model, std::string_view ns) {
@@ -47,7 +48,8 @@ Result<std::shared_ptr<net::TlsServer>> open_tls(const em::Options& options,
     return fail("--external-metrics-cert and --external-metrics-key go together");
   }
   if (tls.certificate_file.empty()) {
-    auto made = em::own_certificate(state_dir, em::names_of_service(service.ns, service.name),
+    auto made = em::own_certificate(state_dir + "/external-metrics",
+                                    em::names_of_service(service.ns, service.name),
                                     net::WorldClock::wall_now());
     if (!made) return fail(made.error());
     tls.certificate_file = made->certificate;
@@ -95,22 +97,19 @@ Result<void> ExternalMetrics::start(const em::Options& options, const std::strin
 
 em::Leadership ExternalMetrics::leadership() const {
   return {.ours = [this] { return leads(); },
-          .leader = [this]() -> std::optional<em::Leader> {
-            const auto notice = world_.election->notice();
-            return notice ? em::parse_leader(*notice) : std::nullopt;
-          }};
+          .leader = [this]() -> std::optional<em::Leader> { return world_.notice->of(kService); }};
 }
 
 /// Those that do not lead, when we do.
 Result<void> ExternalMetrics::tell_others(const kube::Access& access,
                                           const em::ServiceName& service,
                                           std::shared_ptr<net::TlsServer> tls) {
-  if (world_.election == nullptr) return {};
+  if (world_.notice == nullptr) return {};
   auto host = own_host(address_, access.server);
   if (!host) return fail(host.error());
-  world_.election->post([tls = std::move(tls), at = net::Address{*host, address_.port},
-                         name = service.name + "." + service.ns + ".svc"] {
-    return em::leader_text({at, tls->certificate_pem(), name});
+  world_.notice->tell(kService, [tls = std::move(tls), at = net::Address{*host, address_.port},
+                                 name = service.name + "." + service.ns + ".svc"] {
+    return em::Leader{at, tls->certificate_pem(), name};
   });
   return {};
 }

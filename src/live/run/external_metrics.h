@@ -23,6 +23,7 @@
 #include "live/kube/clusters.h"
 #include "live/kube/leader_election.h"
 #include "live/run/keda_feed.h"
+#include "live/run/leader_notice.h"
 #include "live/run/model_run.h"
 
 namespace tidegate::live {
@@ -34,6 +35,7 @@ struct ExternalMetricsWorld {
   const DataPlane& gateway;
   const std::vector<std::unique_ptr<ModelRun>>& models;
   kube::LeaderElection* election = nullptr;  ///< none: this process leads
+  LeaderNotice* notice = nullptr;            ///< beside it
 };
 
 class ExternalMetrics {

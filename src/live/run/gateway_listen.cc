@@ -1,6 +1,9 @@
 #include "live/run/gateway_listen.h"
 
+#include <random>
+
 #include "live/net/tls/tls_server.h"
+#include "live/run/host_name.h"
 
 namespace tidegate::live {
 
@@ -15,6 +18,19 @@ Result<net::Address> listen(Gateway& gateway, const RunOptions& options) {
   auto bound = gateway.listen(options.gateway, std::move(tls));
   if (!bound) return fail(bound.error().within("gateway"));
   return *bound;
+}
+
+link::FollowerOptions follower_options(const RunOptions& options, const net::Address& at) {
+  std::random_device device;
+  const std::uint64_t high = device();
+  link::FollowerOptions out;
+  out.leaders = options.leaders;
+  out.token = options.link_token;
+  out.tls = options.leaders_tls;
+  out.name = net::Address{host_name(), at.port}.text();
+  out.version = TIDEGATE_VERSION;
+  out.incarnation = high << 32 | device() | 1;
+  return out;
 }
 
 }  // namespace tidegate::live

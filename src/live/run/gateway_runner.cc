@@ -6,11 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "live/net/log.h"
 #include "live/run/gateway_listen.h"
-#include "live/run/host_name.h"
 #include "live/run/models_in_force.h"
 
 namespace tidegate::live {
@@ -22,13 +20,6 @@ namespace {
 constexpr Duration kWatchPeriod = seconds(1);
 constexpr std::string_view kAskController =
     "this process is a gateway (--role gateway): ask the controller that leads";
-
-/// Of this process: who comes back under another is another.
-std::uint64_t by_chance() {
-  std::random_device device;
-  const std::uint64_t high = device();
-  return high << 32 | device() | 1;
-}
 
 }  // namespace
 
@@ -77,14 +68,8 @@ Result<void> GatewayRunner::open_cluster() {
 }
 
 Result<void> GatewayRunner::open_follower() {
-  link::FollowerOptions options;
-  options.leaders = options_.leaders;
-  options.token = options_.link_token;
-  options.tls = options_.leaders_tls;
-  options.name = net::Address{host_name(), gateway_address_.port}.text();
-  options.version = TIDEGATE_VERSION;
-  options.incarnation = by_chance();
-  follower_ = std::make_unique<link::Follower>(loop_, clock_, *gateway_, std::move(options));
+  follower_ = std::make_unique<link::Follower>(loop_, clock_, *gateway_,
+                                               follower_options(options_, gateway_address_));
   follower_->set_models(models_);
   slices_ = std::make_unique<EndpointSlices>(
       *clusters_,

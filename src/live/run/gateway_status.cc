@@ -5,20 +5,13 @@
 
 #include "format/exposition_writer.h"
 #include "live/run/gateway_runner.h"
+#include "live/run/status.h"
 #include "live/run/traffic_metrics.h"
 
 namespace tidegate::live {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json leader_json(const link::LeaderView& leader) {
-  return {{"connected", leader.connected},
-          {"address", leader.address.host.empty() ? Json(nullptr) : Json(leader.address.text())},
-          {"name", leader.name},
-          {"sinceSeconds", to_seconds(leader.since)},
-          {"trouble", leader.connected ? Json(nullptr) : Json(leader.trouble)}};
-}
 
 Json replicas_json(const Gateway& gateway, const std::string& model,
                    const std::map<ReplicaId, net::Address>& addresses) {
@@ -94,9 +87,7 @@ std::string GatewayRunner::metrics_text() const {
   write_demand_metrics(writer, models, *gateway_);
   write_traffic_metrics(writer, models, *gateway_);
   using format::MetricType;
-  writer.family("tidegate_leader_connected", MetricType::kGauge,
-                "1 while a controller that leads tells this gateway of replicas.");
-  writer.sample("tidegate_leader_connected", {}, follower_->leader().connected ? 1 : 0);
+  write_leader_metrics(writer, *follower_);
   writer.family("tidegate_time_scale_ratio", MetricType::kGauge,
                 "World seconds in one real second.");
   writer.sample("tidegate_time_scale_ratio", {}, clock_.scale());

@@ -49,6 +49,7 @@ class Page {
   void waiting();
   void served(const DataPlane& plane, const Gateway* gateway);
   void gateways(const link::Fleet& fleet);
+  void leader(const link::Follower& follower);
   void decisions();
   void cold_starts();
   void prometheus();
@@ -152,10 +153,12 @@ void Page::gateways(const link::Fleet& fleet) {
   for (const auto& gateway : fleet.gateways()) (gateway.connected ? connected : lost) += 1;
   const char* name = "tidegate_gateways";
   writer_.family(name, MetricType::kGauge,
-                 "Gateways elsewhere; one that is lost counts as it was for a while.");
+                 "Gateways heard here; one that is lost counts as it was for a while.");
   writer_.sample(name, {{"state", "connected"}}, connected);
   writer_.sample(name, {{"state", "lost"}}, lost);
 }
+
+void Page::leader(const link::Follower& follower) { write_leader_metrics(writer_, follower); }
 
 void Page::waiting() {
   writer_.family("tidegate_waiting_requests", MetricType::kGauge,
@@ -262,6 +265,7 @@ std::string metrics_text(const ModelRuns& models, const RunFront& front,
   page.waiting();
   page.served(front.plane, front.gateway);
   if (front.fleet != nullptr) page.gateways(*front.fleet);
+  if (front.follower != nullptr) page.leader(*front.follower);
   page.decisions();
   page.cold_starts();
   page.prometheus();

@@ -39,12 +39,13 @@ enum class Role : std::uint8_t {
 
 struct RunOptions {
   Role role = Role::kAll;
-  net::Address gateways{"127.0.0.1", 8083};  ///< --gateway-address: where a controller hears them
-  std::vector<net::Address> leaders;         ///< --leader, of a gateway
-  std::string link_token;                    ///< of --gateway-token-file; empty: none
-  link::ServerTls gateways_tls;              ///< of a controller; off: plaintext
-  link::ClientTls leaders_tls;               ///< of a gateway; off: plaintext
-  std::vector<std::string> files;            ///< -f, at least one where no cluster is followed
+  net::Address gateways{"127.0.0.1", 8083};  ///< --gateway-address: where who leads hears them
+  bool gateways_over_tls = false;     ///< of several --role all: with a certificate of our own
+  std::vector<net::Address> leaders;  ///< --leader, of a gateway
+  std::string link_token;             ///< of --gateway-token-file; empty: none
+  link::ServerTls gateways_tls;       ///< of a controller; off: plaintext
+  link::ClientTls leaders_tls;        ///< of a gateway; off: plaintext
+  std::vector<std::string> files;     ///< -f, at least one where no cluster is followed
   std::optional<FollowCluster> cluster;
   std::optional<LeaderWish> leader;
   net::Address gateway{"0.0.0.0", 8080};

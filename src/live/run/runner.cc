@@ -16,8 +16,6 @@
 #include "live/net/log.h"
 #include "live/run/cloud_metrics.h"
 #include "live/run/decisions.h"
-#include "live/run/gateway_listen.h"
-#include "live/run/host_name.h"
 #include "live/run/models_in_force.h"
 
 namespace tidegate::live {
@@ -86,58 +84,6 @@ Result<void> Runner::open() {
   return {};
 }
 
-/// What is in front of the replicas.
-Result<void> Runner::open_front() {
-  auto drained = [this](const std::string& model, ReplicaId id) {
-    if (ModelRun* run = find(model); run != nullptr) run->drained(id);
-  };
-  auto waits = [this](const std::string& model) {
-    if (ModelRun* run = find(model); run != nullptr) run->waits();
-  };
-  if (options_.role == Role::kController && !options_.dry_run) {
-    link::FleetOptions options;
-    options.server.listen = options_.gateways;
-    options.server.token = options_.link_token;
-    options.server.tls = options_.gateways_tls;
-    options.name = host_name();
-    auto fleet = link::Fleet::listen(loop_, *clock_, std::move(options), {drained, waits});
-    if (!fleet) return fail(fleet.error().within("--gateway-address"));
-    fleet_ = std::move(*fleet);
-    return {};
-  }
-  gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
-  gateway_->on_drained(drained);
-  gateway_->on_routed([this, waits](const std::string& model, const route::Event& event,
-                                    Instant now, const std::vector<route::Action>& actions) {
-    if (tape_ != nullptr) tape_->route(model, event, now, actions);
-    if (actions.empty() && std::holds_alternative<route::Arrived>(event)) waits(model);
-  });
-  return {};
-}
-
-Result<void> Runner::open_gateway_listening() {
-  if (gateway_ == nullptr) return {};
-  auto bound = listen(*gateway_, options_);
-  if (!bound) return fail(bound.error());
-  gateway_address_ = *bound;
-  return {};
-}
-
-std::optional<net::Address> Runner::gateways_address() const {
-  if (fleet_ == nullptr) return std::nullopt;
-  return fleet_->address();
-}
-
-DataPlane& Runner::plane() {
-  if (fleet_ != nullptr) return *fleet_;
-  return *gateway_;
-}
-
-RunFront Runner::front() const {
-  if (fleet_ != nullptr) return {.plane = *fleet_, .fleet = fleet_.get()};
-  return {.plane = *gateway_, .gateway = gateway_.get()};
-}
-
 Result<void> Runner::open_state() {
   std::error_code error;
   std::filesystem::create_directories(options_.state_dir, error);
@@ -157,25 +103,11 @@ RunParts Runner::parts() {
   out.handled = [this](const ModelRun& run) {
     if (keda_ != nullptr) keda_->handled(run);
     if (external_metrics_ != nullptr) external_metrics_->numbers().handled(run);
-    warn_of_uncounted(run);
   };
   out.announced = [this](const ModelRun& run, const control::Announce& announce) {
     announced(run, announce);
   };
   return out;
-}
-
-void Runner::warn_of_uncounted(const ModelRun& run) {
-  if (uncounted_said_ || fleet_ != nullptr || election_ == nullptr) return;
-  const std::int64_t arrived = run.last_observation().demand.arrived_total;
-  std::int64_t& counted = counted_[run.name()];
-  if (leads_) counted = arrived;
-  if (arrived <= counted) return;
-  uncounted_said_ = true;
-  net::log(net::Level::kWarn,
-           "requests come through this process, which does not lead, and the leader does not count "
-           "them: let those that take requests be gateways (--role gateway)",
-           {{"model", run.name()}});
 }
 
 Result<void> Runner::open_models() {
@@ -184,17 +116,6 @@ Result<void> Runner::open_models() {
   }
   hand_models_to_gateway();
   return {};
-}
-
-void Runner::hand_models_to_gateway() {
-  std::vector<spec::Model> specs;
-  for (const auto& model : models_) specs.push_back(model->model());
-  hand_models_to_gateway(std::move(specs));
-}
-
-void Runner::hand_models_to_gateway(std::vector<spec::Model> specs) {
-  if (fleet_ != nullptr) return fleet_->set_models(specs);
-  gateway_->set_models(std::move(specs));
 }
 
 Result<void> Runner::open_admin() {
@@ -243,8 +164,9 @@ void Runner::follow_keda() {
 
 Result<void> Runner::open_external_metrics() {
   if (!options_.external_metrics) return {};
-  auto opened = ExternalMetrics::open({loop_, *clusters_, plane(), models_, election_.get()},
-                                      *options_.external_metrics, options_.state_dir);
+  auto opened =
+      ExternalMetrics::open({loop_, *clusters_, plane(), models_, election_.get(), notice_.get()},
+                            *options_.external_metrics, options_.state_dir);
   if (!opened) return fail(opened.error());
   external_metrics_ = std::move(*opened);
   follow_keda();
@@ -283,7 +205,7 @@ void Runner::watch_files() {
   watch_timer_ = loop_.after(kWatchPeriod, [this] {
     journal_->reached(clock_->now());
     carry_learned();
-    if (fleet_ != nullptr && !leads_) fleet_->lead(false, election_->holder());
+    if (!leads_) stand_by();
     if (files_->changed()) {
       reload();
     } else if (look_again_) {
@@ -296,6 +218,7 @@ void Runner::watch_files() {
 std::string Runner::status_json() {
   return live::status_json(models_, front(), *clock_, gateway_address_, keda_.get(), gpus_.get());
 }
+  if (follower_ != nullptr) follower_->start();
 
 std::string Runner::metrics_text() {
   return live::metrics_text(models_, front(), *clock_, *journal_, gpus_.get());
@@ -322,7 +245,10 @@ void Runner::shutdown(std::function<void()> done) {
   };
   // Gateways elsewhere serve on; they are told what drains until the end.
   if (gateway_ == nullptr) return end_models();
-  gateway_->shutdown(end_models);
+  gateway_->shutdown([this, end_models] {
+    if (fleet_ != nullptr) fleet_->leave();
+    end_models();
+  });
 }
 
 /// Every model has ended.

@@ -1,6 +1,8 @@
 #pragma once
 // Runner: `tidegate run`. Gateway, scraper, controllers, actuators, journal and admin on one loop;
 // with --role controller the gateways are elsewhere (live/fleet_link), gateway_runner.h is one.
+// Of several with --leader-elect each has its gateway here and is heard by the one that leads: that
+// one's own is one of the fleet (runner_front.cc).
 //
 //   auto runner = Runner::create(*loop, options);   // everything that can fail, fails here
 //   (*runner)->begin();
@@ -26,6 +28,7 @@
 #include "live/run/external_metrics.h"
 #include "live/run/gpus.h"
 #include "live/run/keda_feed.h"
+#include "live/run/leader_notice.h"
 #include "live/run/model_run.h"
 #include "live/run/run_options.h"
 #include "live/run/spec_files.h"
@@ -53,7 +56,7 @@ class Runner {
   const net::WorldClock& clock() const { return *clock_; }
   const std::vector<std::unique_ptr<ModelRun>>& models() const { return models_; }
   Gateway& gateway() { return *gateway_; }  ///< not with --role controller
-  /// Where gateways are heard; none: the gateway is here.
+  /// Where gateways are heard; none: there is but the one here.
   std::optional<net::Address> gateways_address() const;
   std::string status_json();
   std::string metrics_text();
@@ -63,9 +66,15 @@ class Runner {
   Result<void> open();
   Result<void> open_state();
   Result<void> open_front();
+  // What is in front of the replicas (runner_front.cc).
+  Result<void> open_fleet();
+  void open_gateway();
   Result<void> open_gateway_listening();
-  /// Of requests that pass by the process that decides; once.
-  void warn_of_uncounted(const ModelRun& run);
+  Result<void> open_follower();
+  Result<void> tell_others();
+  void stand_by();
+  bool one_of_several() const;
+  void waits(const std::string& model);
   Result<void> open_models();
   Result<void> add_model(const format::LoadedModel& loaded);
   Result<void> open_operator();
@@ -111,8 +120,9 @@ class Runner {
   std::unique_ptr<net::CurlClient> outside_;
   std::unique_ptr<format::TapeWriter> tape_;
   std::unique_ptr<Scraper> scraper_;
-  std::unique_ptr<Gateway> gateway_;  ///< or, with --role controller:
-  std::unique_ptr<link::Fleet> fleet_;
+  std::unique_ptr<Gateway> gateway_;          ///< none with --role controller
+  std::unique_ptr<link::Fleet> fleet_;        ///< none where no other process counts
+  std::unique_ptr<link::Follower> follower_;  ///< where both are: ours is one of whose leads
   std::vector<std::unique_ptr<ModelRun>> models_;
   std::unordered_map<std::string, ModelRun*> by_name_;  ///< of models_
   std::vector<std::unique_ptr<ModelRun>> leaving_;      ///< not wanted any more; draining
@@ -123,10 +133,9 @@ class Runner {
   std::string learned_ns_;                          ///< of models that are no objects
   std::unique_ptr<TargetEvents> target_events_;     ///< once there is something to say
   std::unique_ptr<kube::LeaderElection> election_;  ///< none: this process leads
+  std::unique_ptr<LeaderNotice> notice_;            ///< beside it
   std::string lease_trouble_;                       ///< said last
   bool leads_ = true;
-  bool uncounted_said_ = false;
-  std::map<std::string, std::int64_t> counted_;  ///< arrivals of each model while we led
   std::unique_ptr<GpuWatch> gpus_;
   std::unique_ptr<CloudMetrics> cloud_;
   std::unique_ptr<AdminServer> admin_;

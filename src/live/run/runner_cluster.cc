@@ -76,6 +76,7 @@ Result<void> Runner::open_leadership() {
            }});
   if (!made) return fail(made.error().within("--leader-elect"));
   election_ = std::move(*made);
+  notice_ = std::make_unique<LeaderNotice>(*election_);
   lead(false);
   return {};
 }
@@ -84,10 +85,12 @@ void Runner::lead(bool leading) {
   leads_ = leading;
   net::log(Level::kInfo, leading ? "this process leads" : "another process may lead",
            {{"identity", election_->identity()}});
+  // First: what is decided from now on is of the requests that are heard here.
+  if (fleet_ != nullptr) fleet_->lead(leading, leading ? "" : election_->holder());
+  if (follower_ != nullptr) leading ? follower_->lead(*fleet_) : follower_->follow();
   for (auto& model : models_) model->lead(leading);
   if (report_ != nullptr) report_->lead(leading);
   if (learned_ != nullptr) learned_->lead(leading);
-  if (fleet_ != nullptr) fleet_->lead(leading, leading ? "" : election_->holder());
 }
 
 }  // namespace tidegate::live

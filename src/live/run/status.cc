@@ -149,9 +149,26 @@ Json variants_json(const ModelRun& run, const KedaFeed* keda) {
   return out;
 }
 
-Json replicas_json(const ModelRun& run, const DataPlane& plane, Instant now) {
-  std::map<ReplicaId, route::ReplicaView> views;
-  for (const auto& view : plane.replica_views(run.name())) views[view.replica] = view;
+/// By our id. A gateway that another leads has ids of that one's: an engine is known by its
+/// address.
+std::map<ReplicaId, route::ReplicaView> views_of(const ModelRun& run, const RunFront& front) {
+  std::map<net::Address, ReplicaId> ours;
+  std::map<ReplicaId, net::Address> theirs;
+  if (front.fleet == nullptr && front.follower != nullptr) {
+    theirs = front.follower->addresses(run.name());
+    for (const auto& [id, info] : run.replicas()) ours[info.address] = id;
+  }
+  std::map<ReplicaId, route::ReplicaView> out;
+  for (const auto& view : front.plane.replica_views(run.name())) {
+    const auto at = theirs.find(view.replica);
+    const auto known = at == theirs.end() ? ours.end() : ours.find(at->second);
+    out[known == ours.end() ? view.replica : known->second] = view;
+  }
+  return out;
+}
+
+Json replicas_json(const ModelRun& run, const RunFront& front, Instant now) {
+  std::map<ReplicaId, route::ReplicaView> views = views_of(run, front);
   Json out = Json::array();
   for (const auto& [id, info] : run.replicas()) {
     const bool ready = info.stages.total >= Duration(0);
@@ -277,7 +294,7 @@ Json model_json(ModelRun& run, const RunFront& front, const KedaFeed* keda, Inst
   out["scaleUps"] = run.scale_ups();
   out["scaleDowns"] = run.scale_downs();
   out["variants"] = variants_json(run, keda);
-  out["replicas"] = replicas_json(run, front.plane, now);
+  out["replicas"] = replicas_json(run, front, now);
   if (Json asked = prometheus_json(run, now); !asked.is_null())
     out["prometheus"] = std::move(asked);
   out["notes"] = notes_json(run, now);
@@ -300,6 +317,14 @@ Json gateways_json(const link::Fleet& fleet) {
 
 }  // namespace
 
+Json leader_json(const link::LeaderView& leader) {
+  return {{"connected", leader.connected},
+          {"address", leader.address.host.empty() ? Json(nullptr) : Json(leader.address.text())},
+          {"name", leader.name},
+          {"sinceSeconds", to_seconds(leader.since)},
+          {"trouble", leader.connected ? Json(nullptr) : Json(leader.trouble)}};
+}
+
 std::string status_json(const ModelRuns& models, const RunFront& front,
                         const net::WorldClock& clock, const net::Address& gateway_address,
                         const KedaFeed* keda, const GpuWatch* gpus) {
@@ -312,6 +337,7 @@ std::string status_json(const ModelRuns& models, const RunFront& front,
               {"worldSeconds", to_seconds(now - Instant::from_nanos(0))},
               {"gateway", front.gateway == nullptr ? Json(nullptr) : Json(gateway_address.text())}};
   if (front.fleet != nullptr) out["gateways"] = gateways_json(*front.fleet);
+  if (front.follower != nullptr) out["leader"] = leader_json(front.follower->leader());
   if (keda != nullptr) out["keda"] = keda_json(*keda);
   if (gpus != nullptr) out["gpus"] = gpus_json(gpus_of(models, *gpus));
   out["results"] = std::move(results);

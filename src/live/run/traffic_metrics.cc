@@ -135,4 +135,10 @@ void write_traffic_metrics(ExpositionWriter& writer, const std::vector<const spe
   }
 }
 
+void write_leader_metrics(format::ExpositionWriter& writer, const link::Follower& follower) {
+  writer.family("tidegate_leader_connected", format::MetricType::kGauge,
+                "1 while who leads tells this gateway of replicas.");
+  writer.sample("tidegate_leader_connected", {}, follower.leader().connected ? 1 : 0);
+}
+
 }  // namespace tidegate::live

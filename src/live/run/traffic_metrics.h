@@ -7,6 +7,7 @@
 
 #include "core/spec/model.h"
 #include "format/exposition_writer.h"
+#include "live/fleet_link/follower.h"
 #include "live/gateway/gateway.h"
 
 namespace tidegate::live {
@@ -15,5 +16,7 @@ void write_demand_metrics(format::ExpositionWriter& writer,
                           const std::vector<const spec::Model*>& models, const DataPlane& plane);
 void write_traffic_metrics(format::ExpositionWriter& writer,
                            const std::vector<const spec::Model*>& models, const Gateway& gateway);
+/// Of a gateway that another process may lead.
+void write_leader_metrics(format::ExpositionWriter& writer, const link::Follower& follower);
 
 }  // namespace tidegate::live

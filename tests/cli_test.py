@@ -124,6 +124,91 @@ class Traces(Case):
         self.refused(self.simulate("--lengths", "t.csv"), "--lengths is for a rate series")
 
 
+    def test_what_people_hand_in_for_a_trace_is_named_with_the_way_out(self):
+        for label, data, says in [
+            ("gzip", b"\x1f\x8b\x08\x00abc\n", "unpack it with gunzip"),
+            ("a spreadsheet", b"PK\x03\x04abc\n", "save it as CSV"),
+            ("UTF-16", GOOD.encode("utf-16"), "save it as UTF-8"),
+            ("semicolons", GOOD.replace(",", ";").encode(), "parted by ';'"),
+            ("tabs", GOOD.replace(",", "\t").encode(), "parted by tabs"),
+            ("a header alone", HEADER.encode(), "no row stands below its header"),
+        ]:
+            with self.subTest(label):
+                (self.dir / "bad.csv").write_bytes(data)
+                self.refused(self.simulate(trace="bad.csv"), says)
+        self.refused(self.simulate("--from", "10h"), "its 2 rows end 1 s after its start")
+        self.refused(self.simulate(trace="/dev/zero"), "write it to one first")
+
+    def test_bom_and_crlf_are_read(self):
+        (self.dir / "dos.csv").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+        done = self.simulate(trace="dos.csv")
+        self.assertEqual(json.loads(done.stdout)["results"][0]["requests"], 2, done.stderr)
+
+
+class CommandLine(Case):
+    def test_the_nearest_word_is_named_and_where_the_others_are(self):
+        for words, says in [
+            ((), "a verb is missing; `tidegate --help`"),
+            (("simulat",), 'no verb "simulat"; did you mean simulate?'),
+            (("--versio",), "no flag --versio; did you mean --version?"),
+            (("weights", "ftch"), "did you mean fetch? `tidegate weights --help`"),
+            (("simulate", "--polcy", "hpa"), "no flag --polcy; did you mean --policy?"),
+            (("simulate", "--polcy=hpa"), "no flag --polcy; did you mean --policy?"),
+            (("simulate", "-f", "m.yaml", "more"), 'nothing more is expected where "more" stands'),
+            (("simulate",), "--file is required; `tidegate simulate --help`"),
+            (("simulate", "-f", "m.yaml", "--scale", "two"), '--scale: "two" is not a number'),
+            (("simulate", "-f", "m.yaml", "--seed", "-1"), '--seed: "-1" is negative'),
+            (("load", "--url", "u", "--trace", "t", "--max-open", "-1"), '"-1" is negative'),
+            (("engine", "--port", "99999"), "99999 not in range 0 to 65535"),
+            (("tune", "-f", "m.yaml", "--runs", "0"), "0 not in range 1"),
+        ]:
+            with self.subTest(words):
+                self.refused(self.tidegate(*words), says, 2)
+
+    def test_output_that_is_lost_is_an_error(self):
+        words = [BINARY, "simulate", "-f", "m.yaml", "--trace", "t.csv", "--policy", "static:1"]
+        for label, out, stream in [("a full disk", ">/dev/full", "cannot be written"),
+                                   ("no standard output at all", ">&-", "cannot be written"),
+                                   ("no standard input or error", "<&- 2>&-", "")]:
+            for more in ([], ["--format", "json"]):
+                with self.subTest(label, more=more):
+                    done = subprocess.run(["sh", "-c", f'"$@" {out}', "sh", *words, *more],
+                                          cwd=self.dir, capture_output=True, text=True, timeout=60)
+                    self.assertEqual(done.returncode, 1 if stream else 0, done.stderr)
+                    self.assertIn(stream, done.stderr)
+
+    def test_who_reads_the_first_lines_alone_is_told_nothing(self):
+        done = subprocess.run(["bash", "-c", f'set -o pipefail; "{BINARY}" schema | head -c 1'],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout, done.stderr), ("{", ""))
+
+    def test_paths_and_addresses_are_checked_where_they_are_given(self):
+        (self.dir / "junk").write_bytes(b"\x7fELF\x00\x01")
+        for words, says in [
+            (("import", "keda", "none.yaml"), "none.yaml: no such file"),
+            (("check", "junk"), None),
+            (("replay", "."), "Is a directory"),
+            (("replay", "t.csv"), "`tidegate run --tape`"),
+            (("weights", "list", "--to", "none"), "no such folder"),
+            (("calibrate", "--grid", "."), "cannot be read: Is a directory"),
+            (("calibrate", "--url", "http://127.0.0.1:1", "--budget", "5"), '--budget: "5" has no unit'),
+            (("load", "--url", "http://127.0.0.1:1", "--trace", "t.csv", "--max-open", "0"),
+             "give 1 or more"),
+            (("resume", "m", "--for", "2"), '--for: "2" has no unit'),
+            (("export", "keda", "-f", "m.yaml", "--prometheus", "p"), "http://HOST:PORT"),
+            (("export", "keda", "-f", "m.yaml", "--scaler", "s"), "HOST:PORT"),
+            (("export", "hpa", "-f", "m.yaml", "--until", "5m"), "for --trace"),
+            (("tune", "-f", "m.yaml", "--trace", "t.csv", "--state", "t.csv"), "none of its 3 lines"),
+            (("tune", "-f", "m.yaml", "--trace", "t.csv", "--state", "/dev/full"), "no regular file"),
+        ]:
+            with self.subTest(words):
+                done = self.tidegate(*words)
+                if says:
+                    self.refused(done, says)
+                else:
+                    self.assertIn("this is no text: byte 5 is 0", done.stdout + done.stderr)
+
+
 class Files(Case):
     def test_zero_capacity_and_unknown_words_are_refused(self):
         for number, (label, text, says) in enumerate([

@@ -76,7 +76,8 @@ Result<live::EndpointAccess> access_of(const CalibrateFlags& flags) {
 }
 
 Result<live::SweepConfig> config_of(const CalibrateFlags& flags, live::EndpointAccess access,
-                                    const live::EndpointFacts& facts, std::uint64_t unique) {
+                                    const live::EndpointFacts& facts, std::uint64_t unique,
+                                    double budget_seconds) {
   live::SweepConfig config;
   config.access = std::move(access);
   config.access.model = facts.model;
@@ -99,8 +100,7 @@ Result<live::SweepConfig> config_of(const CalibrateFlags& flags, live::EndpointA
   ask.prompt = flags.prompt;
   ask.output = flags.output;
   ask.budget_tokens = flags.budget_tokens;
-  if (auto got = bound_flag("--budget", flags.budget, ask.budget_seconds); !got)
-    return fail(got.error());
+  ask.budget_seconds = budget_seconds;
   return config;
 }
 
@@ -297,6 +297,10 @@ Result<CalibratedUrl> calibrated(const CalibrateFlags& flags) {
     return fail(fmt::format("--time-scale {}: above 0 and at most 1000", flags.time_scale));
   auto bounds = bounds_of(flags);
   if (!bounds) return fail(bounds.error());
+  double budget_seconds = 0;
+  if (auto got = bound_flag("--budget", flags.budget, budget_seconds); !got) {
+    return fail(got.error());
+  }
   auto access = access_of(flags);
   if (!access) return fail(access.error());
   // Other texts in every run: the engine must not know them from the last one.
@@ -305,7 +309,7 @@ Result<CalibratedUrl> calibrated(const CalibrateFlags& flags) {
   if (!facts) return fail(facts.error());
   CalibratedUrl c;
   c.facts = *facts;
-  auto config = config_of(flags, *access, *facts, unique + 1'000);
+  auto config = config_of(flags, *access, *facts, unique + 1'000, budget_seconds);
   if (!config) return fail(config.error());
   auto result = swept(std::move(*config));
   if (!result) return fail(result.error());

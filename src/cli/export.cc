@@ -75,6 +75,22 @@ Result<spec::Model> model_of(const ExportFlags& flags) {
   return found->model;
 }
 
+/// They go into manifests as they are, and fail in a cluster much later.
+std::string addresses_at_fault(const ExportFlags& flags) {
+  if (!flags.prometheus.empty() && !flags.prometheus.starts_with("http://") &&
+      !flags.prometheus.starts_with("https://")) {
+    return fmt::format("--prometheus: \"{}\" is no URL; write http://HOST:PORT", flags.prometheus);
+  }
+  const auto colon = flags.scaler.rfind(':');
+  if (!flags.scaler.empty() &&
+      (colon == std::string::npos || colon == 0 ||
+       flags.scaler.find_first_not_of("0123456789", colon + 1) != std::string::npos ||
+       colon + 1 == flags.scaler.size())) {
+    return fmt::format("--scaler: \"{}\" is no address; write HOST:PORT", flags.scaler);
+  }
+  return {};
+}
+
 Result<std::vector<File>> files_of(const ExportFlags& flags) {
   auto kind = kind_of(flags.kind);
   if (!kind) return fail(kind.error());
@@ -82,6 +98,7 @@ Result<std::vector<File>> files_of(const ExportFlags& flags) {
   options.kind = *kind;
   options.follow = flags.follow;
   options.active = flags.active;
+  if (auto wrong = addresses_at_fault(flags); !wrong.empty()) return fail(wrong);
   if (!flags.prometheus.empty()) options.prometheus = flags.prometheus;
   if (!flags.scaler.empty()) options.scaler = flags.scaler;
   if (!flags.engine_image.empty()) options.engine_image = flags.engine_image;

@@ -108,6 +108,9 @@ Result<exchange::Simulated> simulate_export(const spec::Model& model, const exch
     if (!traffic) return fail(traffic.error());
     all.push_back(std::move(*traffic));
   }
+  if (all.empty() && (!flags.until.empty() || flags.scale != 1)) {
+    return fail("--until and --scale are for --trace; the made day fits itself to the fleet");
+  }
   if (all.empty()) all.push_back(made_day(model, flags.seed));
   for (const Traffic& traffic : all) {
     out.trace += (out.trace.empty() ? "" : ", ") + traffic.name;

@@ -12,7 +12,11 @@ namespace tidegate::cli {
 namespace {
 
 Result<std::string> text_of(const std::string& path) {
-  if (path != "-") return format::read_file(path);
+  if (path != "-") {
+    auto text = format::read_file(path);
+    if (!text) return fail(text.error().within(path));
+    return text;
+  }
   std::string out;
   char block[1 << 16];
   while (std::size_t n = std::fread(block, 1, sizeof block, stdin)) {

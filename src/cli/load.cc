@@ -83,6 +83,7 @@ Result<live::LoadConfig> config_of(const LoadOptions& options) {
   config.endpoint = options.chat ? live::LoadEndpoint::kChat : live::LoadEndpoint::kCompletions;
   config.model = options.model;
   config.seed = options.seed;
+  if (options.max_open == 0) return fail("--max-open 0: no request could be sent; give 1 or more");
   config.max_open = options.max_open;
   auto checked =
       take_spec(options, config)

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <functional>
 
 #include "cli/aws_tracking.h"
 #include "cli/check.h"
+#include "cli/command_line.h"
 #include "cli/demo.h"
 #include "cli/engine.h"
 #include "cli/exchange_verbs.h"
@@ -24,29 +24,15 @@ namespace {
 
 using namespace tidegate::cli;
 
-constexpr int kUsage = 2;
-
 void admin_flags(CLI::App* sub, AdminFlags& flags) {
   sub->add_option("--admin", flags.admin,
                   "admin address (default: $TIDEGATE_ADMIN, what run wrote to its state, :8081)");
   sub->add_option("--state", flags.state_dir, "state directory of the run")->capture_default_str();
 }
 
-void cluster_flags(CLI::App* sub, RunFlags& o) {
-  auto* from = sub->add_flag("--models-from-cluster", o.models_from_cluster,
-                             "run the Model objects of a Kubernetes cluster, as they come and go");
-  auto* some = sub->add_option("-n,--namespace", o.namespaces,
-                               "whose Models, repeatable (default: that of the context or pod)")
-                   ->needs(from);
-  sub->add_flag("-A,--all-namespaces", o.all_namespaces, "Models of every namespace")
-      ->needs(from)
-      ->excludes(some);
-  sub->add_option("--kubeconfig", o.kubeconfig,
-                  "how to reach it (default: $KUBECONFIG, the pod's account, ~/.kube/config)");
-  sub->add_option("--context", o.context, "of the kubeconfig");
-  sub->add_flag("--trust-models", o.trust_models,
-                "its Models may run commands, read files and scale other namespaces")
-      ->needs(from);
+void run_cluster_flags(CLI::App* sub, RunFlags& o) {
+  cluster_flags(sub, o, "run the Model objects of a Kubernetes cluster, as they come and go",
+                "its Models may run commands, read files and scale other namespaces");
   auto* elect = sub->add_flag("--leader-elect", o.leader_elect,
                               "of several that run, the one that holds a Lease applies numbers");
   sub->add_option("--lease", o.lease, "its name")->needs(elect)->capture_default_str();
@@ -126,7 +112,7 @@ void add_run(CLI::App& app, int& code) {
                      "  tidegate run -f model.yaml --role gateway --leader localhost:8083\n",
                      run, code, o);
   sub->add_option("-f,--file", o.files, "spec file, repeatable")->check(CLI::ExistingFile);
-  cluster_flags(sub, o);
+  run_cluster_flags(sub, o);
   sub->add_option("--listen", o.listen, "gateway address")
       ->envname("TIDEGATE_LISTEN")
       ->capture_default_str();
@@ -153,12 +139,7 @@ void add_run(CLI::App& app, int& code) {
   sub->add_flag("--spot-notice", o.spot_notice,
                 "on an EC2 spot instance: drain and stop when it is about to be taken");
   sub->add_flag("--dry-run", o.dry_run, "recommend only; exit 3 if something would change");
-  sub->add_option("--log-level", o.log_level, "debug, info, warn, error")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
-      ->capture_default_str();
-  sub->add_option("--log-format", o.log_format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  log_flags(sub, o);
 }
 
 void add_operate(CLI::App& app, int& code) {
@@ -229,17 +210,25 @@ void add_files(CLI::App& app, int& code) {
   static SchemaOptions sm;
   auto* s = verb<SchemaOptions>(app, "schema", "Print the JSON Schema of a spec file, or the CRD",
                                 "  tidegate schema > model.schema.json\n"
+                                "  tidegate schema --scenario > scenario.schema.json\n"
                                 "  tidegate schema --crd | kubectl apply -f -\n",
                                 schema, code, sm);
-  auto* crd = s->add_flag_callback(
-      "--crd", [] { sm.output = SchemaOutput::kCrd; }, "the CustomResourceDefinition as YAML");
-  auto* docs = s->add_flag_callback(
-      "--docs", [] { sm.output = SchemaOutput::kDocs; }, "docs/configuration.md");
-  s->add_flag_callback(
-       "--scenario-docs", [] { sm.output = SchemaOutput::kScenarioDocs; }, "docs/scenarios.md")
-      ->excludes(crd)
-      ->excludes(docs);
-  docs->excludes(crd);
+  const struct {
+    const char* flag;
+    SchemaOutput output;
+    const char* help;
+  } outputs[] = {
+      {"--scenario", SchemaOutput::kScenario, "of a scenario file: its Scenario and its Models"},
+      {"--crd", SchemaOutput::kCrd, "the CustomResourceDefinition as YAML"},
+      {"--docs", SchemaOutput::kDocs, "docs/configuration.md"},
+      {"--scenario-docs", SchemaOutput::kScenarioDocs, "docs/scenarios.md"}};
+  std::vector<CLI::Option*> before;
+  for (const auto& row : outputs) {
+    auto* flag = s->add_flag_callback(
+        row.flag, [output = row.output] { sm.output = output; }, row.help);
+    for (auto* other : before) flag->excludes(other);
+    before.push_back(flag);
+  }
 }
 
 void add_engine(CLI::App& app, int& code) {
@@ -251,7 +240,9 @@ void add_engine(CLI::App& app, int& code) {
                           engine, code, o);
   e->add_option("MODEL", o.model, "what clients name");
   e->add_option("--host", o.host)->capture_default_str();
-  e->add_option("--port", o.port, "0: a free one")->capture_default_str();
+  e->add_option("--port", o.port, "0: a free one")
+      ->check(CLI::Range(0, 65'535))
+      ->capture_default_str();
   e->add_option("--served-model-name", o.served_names, "instead of MODEL; several are aliases");
   e->add_option("--profile", o.profile, "profile name or file (default reference)");
   e->add_option("--max-num-seqs", o.max_num_seqs);
@@ -331,29 +322,10 @@ void add_demo(CLI::App& app, int& code) {
   d->add_option("--seed", o.seed)->capture_default_str();
 }
 
-/// Words for bash: verbs, and the flags of the verb that stands first.
-std::string bash_completion(const CLI::App& app) {
-  std::string verbs, cases;
-  for (const auto* sub : app.get_subcommands({})) {
-    std::string flags;
-    for (const auto* option : sub->get_options()) {
-      for (const auto& name : option->get_lnames()) flags += " --" + name;
-    }
-    verbs += " " + sub->get_name();
-    cases += fmt::format("    {}) words=\"{}\" ;;\n", sub->get_name(),
-                         flags.substr(flags.empty() ? 0 : 1));
-  }
-  return fmt::format(
-      "# bash completion of tidegate: source <(tidegate completion)\n"
-      "_tidegate() {{\n  local words\n  case \"${{COMP_WORDS[1]}}\" in\n{}    *) words=\"{}\" ;;\n"
-      "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${{COMP_WORDS[COMP_CWORD]}}\"))\n}}\n"
-      "complete -o default -F _tidegate tidegate\n",
-      cases, verbs.substr(1));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{
       "Tidegate keeps an LLM inference fleet at the right size and sends every request to the "
@@ -379,22 +351,14 @@ int main(int argc, char** argv) {
   app.add_subcommand("version", "Print the version")->callback([] {
     fmt::print("tidegate " TIDEGATE_VERSION "\n");
   });
-  const auto verbs = app.get_subcommands({});
-  const bool known = std::any_of(verbs.begin(), verbs.end(), [&](const CLI::App* sub) {
-    return argc > 1 && sub->get_name() == argv[1];
-  });
-  if (argc > 1 && argv[1][0] != '-' && !known) {
-    fmt::print(stderr, "tidegate: error: there is no verb \"{}\"; `tidegate --help` lists them\n",
-               argv[1]);
-    return kUsage;
-  }
+  refuse_negative_counts(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    return refused(app, error);
   } catch (const std::exception& error) {
     fmt::print(stderr, "tidegate: error: {}\n", error.what());
-    return 1;
+    return finished(1);
   }
-  return code;
+  return finished(code);
 }

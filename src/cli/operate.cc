@@ -169,6 +169,23 @@ void print_gateways(const Json& gateways) {
   if (gateways.empty()) fmt::print("no gateway is connected: nothing is lowered\n");
 }
 
+/// Why replicas are missing, where the newest of those that went says it.
+void print_last_failure(const Json& model) {
+  long ready = 0, desired = 0;
+  for (const auto& v : model["variants"]) {
+    ready += v["ready"].get<long>();
+    desired += v["desired"].get<long>();
+  }
+  if (ready >= desired || !model.contains("notes")) return;
+  for (const auto& note : model["notes"]) {
+    if (note.value("state", "") != "failed") continue;
+    fmt::print("{}: replica {} failed {:.0f} s ago: {}\n", model.value("model", ""),
+               note["id"].get<std::uint64_t>(), note["secondsAgo"].get<double>(),
+               note.value("detail", ""));
+    return;
+  }
+}
+
 }  // namespace
 
 int status(const StatusOptions& options) {
@@ -216,6 +233,7 @@ int status(const StatusOptions& options) {
   print_table(rows);
   if (answer->contains("gateways")) print_gateways((*answer)["gateways"]);
   if (answer->contains("leader")) print_leader((*answer)["leader"]);
+  for (const auto& model : (*answer)["results"]) print_last_failure(model);
   for (const auto& model : (*answer)["results"]) {
     if (!model.contains("prometheus")) continue;
     for (const auto& unknown : model["prometheus"]["unknown"]) {
@@ -276,7 +294,12 @@ int pause(const PauseOptions& options) {
 
 int resume(const ResumeOptions& options) {
   Json body = Json::object();
-  if (!options.lasting.empty()) body["for"] = options.lasting;
+  if (!options.lasting.empty()) {
+    if (auto length = format::parse_duration(options.lasting); !length) {
+      return report(length.error().within("--for"));
+    }
+    body["for"] = options.lasting;
+  }
   auto answer = admin_post(options.admin, "/api/v1/models/" + options.model + "/resume", body);
   if (!answer) return report(answer.error());
   fmt::print(

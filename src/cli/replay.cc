@@ -12,8 +12,12 @@
 namespace tidegate::cli {
 
 int replay(const ReplayOptions& options) {
+  errno = 0;
   std::ifstream file(options.tape);
-  if (!file) return report({options.tape + ": " + std::strerror(errno)});
+  if (file) file.peek();  // a directory opens, but does not read
+  if (!file.is_open() || file.bad())
+    return report({options.tape + ": " + std::strerror(errno != 0 ? errno : EISDIR)});
+  file.clear();
   auto result = format::replay_tape(
       [&](std::string& line) { return static_cast<bool>(std::getline(file, line)); });
   if (!result) return report(result.error().within(options.tape));

@@ -13,6 +13,9 @@ int schema(const SchemaOptions& options) {
     case SchemaOutput::kJsonSchema:
       text = format::json_schema();
       break;
+    case SchemaOutput::kScenario:
+      text = format::scenario_json_schema();
+      break;
     case SchemaOutput::kCrd:
       text = format::crd_yaml();
       break;

@@ -1,8 +1,9 @@
 #pragma once
-// `tidegate schema [--crd | --docs | --scenario-docs]`: what is generated from the option table, on
-// stdout.
+// `tidegate schema [--scenario | --crd | --docs | --scenario-docs]`: what is generated from the
+// option table, on stdout.
 //
-// Flags: --crd (the CustomResourceDefinition as YAML), --docs (docs/configuration.md),
+// Flags: --scenario (the JSON Schema of a scenario file's documents), --crd (the
+// CustomResourceDefinition as YAML), --docs (docs/configuration.md),
 // --scenario-docs (the keys in docs/scenarios.md); without any the JSON Schema of a Model. Two of
 // them together are a usage error (main.cc excludes them).
 // Exit code: 0. Examples: tidegate schema > model.schema.json; tidegate schema --crd | kubectl
@@ -12,7 +13,7 @@
 
 namespace tidegate::cli {
 
-enum class SchemaOutput : std::uint8_t { kJsonSchema, kCrd, kDocs, kScenarioDocs };
+enum class SchemaOutput : std::uint8_t { kJsonSchema, kScenario, kCrd, kDocs, kScenarioDocs };
 
 struct SchemaOptions {
   SchemaOutput output = SchemaOutput::kJsonSchema;

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -61,11 +62,23 @@ Result<TuneFile> TuneFile::open(const std::string& path, sim::TuneLog& log) {
   TuneFile out;
   out.path_ = path;
   if (path.empty()) return out;
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return fail(fmt::format("--state {}: is no regular file; name one to keep runs in", path));
+  }
   out.file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (out.file_ < 0) return fail(fmt::format("--state {}: {}", path, std::strerror(errno)));
   std::stringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
   log.read(text.str());
+  // A kill may leave half a line, even as the only one.
+  if (log.unreadable() > 0 && log.unreadable() == log.lines() && !text.str().starts_with('{')) {
+    return fail(
+        fmt::format("--state {}: is no state of `tidegate tune`: none of its {} lines is a "
+                    "run; name another file",
+                    path, log.lines()));
+  }
   bool torn = !text.str().empty() && text.str().back() != '\n';
   if (torn) {
     if (auto ended = out.append("\n"); !ended) return fail(ended.error());

@@ -22,6 +22,34 @@ CLI::App* verb(CLI::App& app, const char* name, const char* help, const char* ex
   return sub;
 }
 
+/// Whose Models, and how the cluster is reached: the same for each verb that follows them.
+template <class Flags>
+void cluster_flags(CLI::App* sub, Flags& o, const char* follows, const char* trusted) {
+  auto* from = sub->add_flag("--models-from-cluster", o.models_from_cluster, follows);
+  auto* some = sub->add_option("-n,--namespace", o.namespaces,
+                               "whose Models, repeatable (default: that of the context or pod)")
+                   ->needs(from);
+  sub->add_flag("-A,--all-namespaces", o.all_namespaces, "Models of every namespace")
+      ->needs(from)
+      ->excludes(some);
+  sub->add_flag("--trust-models", o.trust_models, trusted)->needs(from);
+  sub->add_option("--kubeconfig", o.kubeconfig,
+                  "how to reach the cluster (default: $KUBECONFIG, the pod's account, "
+                  "~/.kube/config)");
+  sub->add_option("--context", o.context, "of the kubeconfig");
+}
+
+/// --log-level and --log-format of a verb that stays.
+template <class Flags>
+void log_flags(CLI::App* sub, Flags& o) {
+  sub->add_option("--log-level", o.log_level, "debug, info, warn, error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  sub->add_option("--log-format", o.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
 /// simulate, tune, size, calibrate. `command` is what was typed, for reports.
 void add_simulating_verbs(CLI::App& app, const std::string& command, int& code);
 

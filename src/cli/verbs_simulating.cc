@@ -60,8 +60,12 @@ void add_tune(CLI::App& app, int& code) {
       ->capture_default_str();
   s->add_option("--train", o.train, "share of the time to search on; the rest judges")
       ->capture_default_str();
-  s->add_option("--runs", o.runs, "at most, a policy")->capture_default_str();
-  s->add_option("--jobs", o.jobs, "threads; 0: all cores")->capture_default_str();
+  s->add_option("--runs", o.runs, "at most, a policy")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  s->add_option("--jobs", o.jobs, "threads; 0: all cores")
+      ->check(CLI::Range(0, 1'024))
+      ->capture_default_str();
   s->add_option("--out", o.out, "write the YAML of the best");
   s->add_option("--state", o.state, "keep finished runs here, and go on from them");
   s->add_option("--format", o.format, "table or json")->check(kFormats);

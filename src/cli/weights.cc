@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -114,6 +115,17 @@ Result<Opened> open_cache(const WeightsFlags& flags) {
   return Opened{*folder, std::move(*cache)};
 }
 
+/// To look only: a folder that is not there is a wrong path, not an empty cache.
+Result<std::string> existing_folder(const WeightsFlags& flags) {
+  auto folder = cache_folder(flags);
+  std::error_code unknown;
+  if (folder && !std::filesystem::exists(*folder, unknown)) {
+    return fail(fmt::format("--to {}: no such folder; check the path, or fetch something into it",
+                            *folder));
+  }
+  return folder;
+}
+
 void quiet_log() { net::configure_log(net::Level::kWarn, net::LogFormat::kText); }
 
 void print_list(const weights::CacheList& list, const std::string& folder) {
@@ -170,7 +182,7 @@ int weights_fetch(const WeightsFlags& flags) {
 }
 
 int weights_list(const WeightsFlags& flags) {
-  auto folder = cache_folder(flags);
+  auto folder = existing_folder(flags);
   if (!folder) return report(folder.error());
   auto list = weights::list_cache(*folder);
   if (!list) return report(list.error());
@@ -194,7 +206,7 @@ int weights_list(const WeightsFlags& flags) {
 }
 
 int weights_verify(const WeightsFlags& flags) {
-  auto folder = cache_folder(flags);
+  auto folder = existing_folder(flags);
   if (!folder) return report(folder.error());
   auto list = weights::list_cache(*folder);
   if (!list) return report(list.error());
@@ -227,7 +239,11 @@ int weights_verify(const WeightsFlags& flags) {
                               : "NOT as fetched; evict it and fetch it again");
     for (const auto& fault : faults) fmt::print("  {}: {}\n", fault.path, fault.what);
   }
-  if (parse_format(flags.format) == Format::kJson) print_results(results);
+  if (parse_format(flags.format) == Format::kJson) {
+    print_results(results);
+  } else if (sets.empty()) {
+    fmt::print("{}: no weights in it\n", *folder);
+  }
   return good ? 0 : 1;
 }
 

@@ -40,29 +40,11 @@ void add_keep(CLI::App& app, int& code) {
   place(keep, o);
   fetching(keep, o);
   keep->add_option("--node", o.node, "label this node weights.tidegate.dev/NAME=ready");
-  auto* from = keep->add_flag("--models-from-cluster", o.models_from_cluster,
-                              "keep coldStart.weights.source of each Model's variants");
-  auto* some = keep->add_option("-n,--namespace", o.namespaces,
-                                "whose Models, repeatable (default: that of the context or pod)")
-                   ->needs(from);
-  keep->add_flag("-A,--all-namespaces", o.all_namespaces, "Models of every namespace")
-      ->needs(from)
-      ->excludes(some);
-  keep->add_flag("--trust-models", o.trust_models,
-                 "their sources may be files of this node and plain http")
-      ->needs(from);
-  keep->add_option("--kubeconfig", o.kubeconfig,
-                   "how to reach the cluster (default: $KUBECONFIG, the pod's account, "
-                   "~/.kube/config)");
-  keep->add_option("--context", o.context, "of the kubeconfig");
+  cluster_flags(keep, o, "keep coldStart.weights.source of each Model's variants",
+                "their sources may be files of this node and plain http");
   keep->add_option("--metrics-address", o.metrics_address, "serve /metrics and /healthz here");
   keep->add_option("--every", o.every, "how often all is looked at again")->capture_default_str();
-  keep->add_option("--log-level", o.log_level, "debug, info, warn, error")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
-      ->capture_default_str();
-  keep->add_option("--log-format", o.log_format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  log_flags(keep, o);
 }
 
 }  // namespace

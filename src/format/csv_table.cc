@@ -1,7 +1,9 @@
 #include "format/csv_table.h"
 
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -87,10 +89,15 @@ Result<CsvTable> CsvTable::parse(std::string_view text, std::string_view name) {
 }
 
 Result<std::string> read_text_file(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(path + ": cannot be opened for reading");
+  if (file) file.peek();  // a directory opens, but does not read
+  if (!file.is_open() || file.bad()) {
+    return fail(path + ": cannot be read: " + std::strerror(errno != 0 ? errno : EISDIR));
+  }
+  file.clear();
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad()) return fail(path + ": cannot be read; is it a file?");
+  if (file.bad()) return fail(path + ": cannot be read to its end");
   if (text.size() > kMaxCsvTableBytes)
     return fail(path + ": is larger than " + std::to_string(kMaxCsvTableBytes >> 20) + " MiB");
   return text;

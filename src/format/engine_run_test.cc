@@ -149,7 +149,7 @@ TEST_F(EngineRunFiles, FaultsNameFileAndLine) {
     EXPECT_THAT(run.error().message, HasSubstr(row.message)) << row.label;
   }
   std::filesystem::remove(directory_ / "meta.json");
-  EXPECT_THAT(read().error().message, HasSubstr("meta.json: cannot be opened"));
+  EXPECT_THAT(read().error().message, HasSubstr("meta.json: cannot be read: No such file"));
   EXPECT_THAT(read_engine_run("/nowhere").error().message, HasSubstr("is not a directory"));
 }
 

@@ -71,7 +71,8 @@ TEST(PerfGrid, FaultsSayWhatToDo) {
     ASSERT_FALSE(grid.has_value()) << row.label;
     EXPECT_THAT(grid.error().message, HasSubstr(row.message)) << row.label;
   }
-  EXPECT_THAT(read_perf_grid("/nowhere.csv", {}).error().message, HasSubstr("cannot be opened"));
+  EXPECT_THAT(read_perf_grid("/nowhere.csv", {}).error().message,
+              HasSubstr("cannot be read: No such file"));
 }
 
 /// Measured grids, where they are at hand: the bounds on points held out.

@@ -275,7 +275,9 @@ Result<Profile> load_profile(const std::string& name, const std::vector<std::str
   std::error_code error;
   if (name.find('/') != std::string::npos || name.ends_with(".yaml")) {
     if (std::filesystem::is_regular_file(name, error)) return read(name);
-    return fail("profile " + name + ": no such file");
+    return fail("profile " + name +
+                (std::filesystem::is_directory(name, error) ? ": is a directory; name a file in it"
+                                                            : ": no such file; check the path"));
   }
   if (name == "reference") return Profile{};
   std::string looked;

@@ -131,7 +131,7 @@ TEST(Profile, IsFoundByNameThenByPath) {
   EXPECT_EQ(load_profile("nobody", {directory, "/none"}).error().message,
             "there is no profile \"nobody\" in " + directory + ", /none; built in: reference");
   EXPECT_EQ(load_profile("./nobody.yaml", {}).error().message,
-            "profile ./nobody.yaml: no such file");
+            "profile ./nobody.yaml: no such file; check the path");
 }
 
 TEST(Profile, TravelsWithTheSpecItWasResolvedFor) {

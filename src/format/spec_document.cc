@@ -98,8 +98,8 @@ Position place(const std::map<std::string, Position>& positions, std::string pat
 Result<std::string> read_file(const std::string& path) {
   std::error_code error;
   auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) return fail("no such file");
-  if (std::filesystem::is_directory(status)) return fail("is a directory");
+  if (!std::filesystem::exists(status)) return fail("no such file; check the path");
+  if (std::filesystem::is_directory(status)) return fail("is a directory; name a file in it");
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail("cannot be read; check its permissions");
   std::string text;

@@ -191,6 +191,8 @@ TEST(SpecErrors, OfDocuments) {
     EXPECT_EQ(file.diagnostics.size(), 1u) << row.label << ":\n" << texts(file);
     EXPECT_THAT(texts(file), StartsWith(row.said)) << row.label;
   }
+  EXPECT_EQ(texts(load_spec(std::string("a: \0b", 5), "f")),
+            "f: error: this is no text: byte 4 is 0; give a YAML file in UTF-8\n");
 }
 
 TEST(SpecErrors, AllOfAFileAreReportedInOrder) {

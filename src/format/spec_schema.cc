@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/spec/options.h"
+#include "core/workload/scenario.h"
 #include "format/spec_schema_json.h"
 #include "format/spec_value.h"
 
@@ -162,14 +163,12 @@ Json choice_schema(const Section& section) {
   return out;
 }
 
-Json metadata_schema() {
+Json metadata_schema(const char* description) {
   Json texts = {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}};
-  Json name = {
-      {"type", "string"},
-      {"pattern", kLabelPattern},
-      {"maxLength", 63},
-      {"description",
-       "Names the model everywhere; what clients send unless servedNames says otherwise."}};
+  Json name = {{"type", "string"},
+               {"pattern", kLabelPattern},
+               {"maxLength", 63},
+               {"description", description}};
   return {{"type", "object"},
           {"properties",
            {{"name", name},
@@ -178,6 +177,36 @@ Json metadata_schema() {
             {"annotations", texts}}},
           {"required", {"name"}},
           {"additionalProperties", false}};
+}
+
+/// What stands above `document_schema`'s keys.
+Json head(const char* name, const char* title) {
+  return {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+          {"$id", std::string("https://tidegate.dev/schema/v1alpha1/") + name},
+          {"title", title}};
+}
+
+Json document_schema(const char* kind, Json metadata, const Section& section) {
+  return {{"type", "object"},
+          {"properties",
+           {{"apiVersion", {{"const", "tidegate.dev/v1alpha1"}}},
+            {"kind", {{"const", kind}}},
+            {"metadata", std::move(metadata)},
+            {"spec", section_schema(section, Dialect::kJsonSchema)}}},
+          {"required", {"apiVersion", "kind", "metadata", "spec"}},
+          {"additionalProperties", false}};
+}
+
+Json model_document() {
+  Json out = document_schema(
+      "Model",
+      metadata_schema(
+          "Names the model everywhere; what clients send unless servedNames says otherwise."),
+      spec::model_section());
+  out["properties"]["status"] = {
+      {"type", "object"},
+      {"description", "Written by the controller on a cluster; ignored in files."}};
+  return out;
 }
 
 }  // namespace
@@ -211,20 +240,23 @@ Json section_schema(const Section& section, Dialect dialect) {
 }
 
 std::string json_schema() {
-  Json root = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-               {"$id", "https://tidegate.dev/schema/v1alpha1/model.json"},
-               {"title", "Tidegate model"},
-               {"type", "object"},
-               {"properties",
-                {{"apiVersion", {{"const", "tidegate.dev/v1alpha1"}}},
-                 {"kind", {{"const", "Model"}}},
-                 {"metadata", metadata_schema()},
-                 {"spec", section_schema(spec::model_section(), Dialect::kJsonSchema)}}},
-               {"required", {"apiVersion", "kind", "metadata", "spec"}},
-               {"additionalProperties", false}};
-  root["properties"]["status"] = {
-      {"type", "object"},
-      {"description", "Written by the controller on a cluster; ignored in files."}};
+  Json root = head("model.json", "Tidegate model");
+  root.update(model_document());
+  return root.dump(2) + "\n";
+}
+
+std::string scenario_json_schema() {
+  Json root = head("scenario.json", "Tidegate scenario: a Scenario and the Models it plays");
+  // By kind and not by oneOf: what is wrong is said of the document meant.
+  root["type"] = "object";
+  root["properties"] = {{"kind", {{"enum", {"Scenario", "Model"}}}}};
+  root["required"] = {"kind"};
+  root["if"] = {{"properties", {{"kind", {{"const", "Scenario"}}}}}};
+  root["then"] = {{"$ref", "#/$defs/scenario"}};
+  root["else"] = {{"$ref", "#/$defs/model"}};
+  root["$defs"] = {{"scenario", document_schema("Scenario", metadata_schema("Names the scenario."),
+                                                workload::scenario_section())},
+                   {"model", model_document()}};
   return root.dump(2) + "\n";
 }
 

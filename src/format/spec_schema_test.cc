@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/spec/options.h"
+#include "core/workload/scenario.h"
 #include "format/spec_tree.h"
 #include "format/spec_yaml.h"
 
@@ -85,6 +86,21 @@ TEST(Schema, HasEveryKeyWithItsDefaultAndRange) {
   EXPECT_EQ(at(schema, "spec").at("required"), Json::array({"variants"}));
   EXPECT_EQ(at(schema, "spec").at("additionalProperties"), false);
   EXPECT_EQ(at(schema, "spec.variants[].target").at("maxProperties"), 1);
+}
+
+TEST(Schema, OfAScenarioFileHasEveryKeyOfBothKinds) {
+  Json schema = Json::parse(scenario_json_schema());
+  const Json& defs = schema.at("$defs");
+  auto described = [](const Json& document, const spec::Section& section) {
+    spec::for_each_option(
+        section, "spec", [&](std::string_view path, const spec::Section&, const spec::Option& row) {
+          EXPECT_EQ(at(document, path).at("description"), std::string(row.doc)) << path;
+        });
+  };
+  described(defs.at("scenario"), workload::scenario_section());
+  described(defs.at("model"), spec::model_section());
+  EXPECT_EQ(at(defs.at("scenario"), "spec").at("additionalProperties"), false);
+  EXPECT_EQ(schema.at("then").at("$ref"), "#/$defs/scenario");
 }
 
 /// What the API server asks of a structural schema.

@@ -313,6 +313,13 @@ std::vector<Document> parse_documents(std::string_view text) {
                               std::to_string(kMaxSpecBytes)});
     return {all};
   }
+  if (auto at = text.find('\0'); at != text.npos) {
+    Document all;
+    all.errors.push_back(
+        {{},
+         "this is no text: byte " + std::to_string(at + 1) + " is 0; give a YAML file in UTF-8"});
+    return {all};
+  }
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::vector<Document> documents = split(text);
   for (Document& document : documents) parse(document);

@@ -187,8 +187,8 @@ TEST_F(Files, ARecordOfBeforeSamplesWereCarriedKnowsNoTimes) {
 
 TEST_F(Files, WhatCannotBeReadIsADiagnostic) {
   EXPECT_EQ(texts(load_spec_file(root_ + "/none.yaml")),
-            root_ + "/none.yaml: error: no such file\n");
-  EXPECT_EQ(texts(load_spec_file(root_)), root_ + ": error: is a directory\n");
+            root_ + "/none.yaml: error: no such file; check the path\n");
+  EXPECT_EQ(texts(load_spec_file(root_)), root_ + ": error: is a directory; name a file in it\n");
   std::string path = write(
       "m.yaml", std::string(kHead) + "  variants: [{coldStart: {engine: {samples: none.csv}}}]\n");
   EXPECT_THAT(

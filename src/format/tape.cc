@@ -144,9 +144,16 @@ Result<TapeReport> replay_tape(const std::function<bool(std::string&)>& next_lin
       report.cut_short = true;
       std::string rest;
       if (next_line(rest)) {
-        return fail(fmt::format("tape line {}: not JSON: {}", report.lines, text.substr(0, 80)));
+        return fail(fmt::format(
+            "tape line {}: not JSON; a tape is what `tidegate run --tape` writes", report.lines));
       }
       break;
+    }
+    if (!in.is_object() || !in.contains("s")) {
+      return fail(
+          fmt::format("tape line {}: no sequence number \"s\"; a tape is what `tidegate run "
+                      "--tape` writes",
+                      report.lines));
     }
     try {
       if (in.at("s").get<std::uint64_t>() != expected++) {

@@ -117,6 +117,7 @@ TEST(Tape, WhatCannotBeReplayedIsAnError) {
   };
   for (const Row& row : {Row{"nothing", {}, "empty"}, Row{"a line is missing", missing, "missing"},
                          Row{"garbage in the middle", garbage, "not JSON"},
+                         Row{"JSON of another kind", {"{\"a\": 1}", "{}"}, "run --tape"},
                          Row{"no spec first", headless, "missing"}}) {
     auto report = play(row.lines);
     ASSERT_FALSE(report) << row.label;

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -35,6 +37,16 @@ std::string TraceNotes::text() const {
   }
   return skipped > static_cast<std::int64_t>(first.size()) ? out + "; ..." : out;
 }
+
+namespace {
+
+std::string shown(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", number);
+  return text;
+}
+
+}  // namespace
 
 struct TraceReader::Row {
   Duration time{0};  // in the trace's own time, since its start
@@ -70,6 +82,7 @@ struct TraceReader::State {
   std::optional<Duration> origin;  // the first row's calendar time
   Duration last{-1};
   bool ended = false;
+  bool handed_out = false;  // a request
 
   // scale > 1: copies of `current` still to hand out, and the row that bounds them.
   Row current;
@@ -261,6 +274,14 @@ TraceReader::~TraceReader() = default;
 
 Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path,
                                                        const TraceOptions& options) {
+  // Each policy reads it anew, and a device need not end.
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+      !std::filesystem::is_directory(status)) {
+    return fail("cannot read trace " + path +
+                ": it is no file that can be read twice; write it to one first");
+  }
   errno = 0;
   auto in = std::make_unique<std::ifstream>(path, std::ios::binary | std::ios::ate);
   std::int64_t size = *in ? static_cast<std::int64_t>(in->tellg()) : -1;
@@ -276,10 +297,10 @@ Result<std::unique_ptr<TraceReader>> TraceReader::read(std::unique_ptr<std::istr
                                                        std::string name, std::int64_t size_bytes,
                                                        const TraceOptions& options) {
   if (!(options.scale > 0) || options.scale > kMaxTraceScale) {
-    return fail("scale must be over 0 and at most 10000");
+    return fail("scale must be over 0 and at most 10000, got " + shown(options.scale));
   }
   if (!(options.speedup > 0) || !std::isfinite(options.speedup)) {
-    return fail("speedup must be over 0");
+    return fail("speedup must be over 0, got " + shown(options.speedup));
   }
   if (options.from < Duration(0) || options.until <= options.from) {
     return fail("the part of the trace asked for is empty: --until must be after --from");
@@ -321,12 +342,24 @@ bool TraceReader::next(TraceRequest& out) {
                                                  : s.next_row(row);
   out = std::move(row.request);
   if (!found) return false;
+  s.handed_out = true;
   Duration since = row.time - s.options.from;
   out.at = s.options.speedup == 1 ? since : seconds_f(to_seconds(since) / s.options.speedup);
   return true;
 }
 
 const TraceNotes& TraceReader::notes() const { return state_->notes; }
+
+std::string TraceReader::skipped() const {
+  const State& s = *state_;
+  if (s.notes.skipped > 0 || s.handed_out || s.rows.kind() == TraceKind::kRate) {
+    return s.notes.text();
+  }
+  if (s.notes.rows == 0) return "no row stands below its header";
+  return "its " + std::to_string(s.notes.rows) + " rows end " + shown(to_seconds(s.last)) +
+         " s after its start";
+}
+
 TraceKind TraceReader::kind() const { return state_->rows.kind(); }
 
 double TraceReader::progress() const {

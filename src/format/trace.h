@@ -90,7 +90,8 @@ class TraceReader : public workload::Stream {
   TraceKind kind() const;
   /// Share of the trace that has been handed out, 0..1; by bytes, or by time for a rate series.
   double progress() const override;
-  std::string skipped() const override { return notes().text(); }
+  /// Of rows skipped; where not one request came, of what there is instead.
+  std::string skipped() const override;
 
  private:
   TraceReader();

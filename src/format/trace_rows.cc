@@ -188,6 +188,28 @@ bool LineReader::next(Line& line) {
   return true;
 }
 
+namespace {
+
+/// What a first line looks like that is none, and what to do about it; empty: nothing known.
+std::string looks_like(std::string_view first) {
+  if (first.starts_with("\x1f\x8b")) return "it is compressed; unpack it with gunzip first";
+  if (first.starts_with("\x28\xb5\x2f\xfd")) return "it is compressed; unpack it with unzstd first";
+  if (first.starts_with("PK\x03\x04")) return "it is a zip file or a spreadsheet; save it as CSV";
+  if (first.starts_with("PAR1")) return "it is a Parquet file; write it as CSV";
+  if (first.starts_with("\xff\xfe") || first.starts_with("\xfe\xff")) {
+    return "it is UTF-16; save it as UTF-8";
+  }
+  if (first.find(',') == first.npos && first.find(';') != first.npos) {
+    return "its columns are parted by ';'; part them by ','";
+  }
+  if (first.find(',') == first.npos && first.find('\t') != first.npos) {
+    return "its columns are parted by tabs; part them by ','";
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<RowFormat> RowFormat::recognise(std::string_view first) {
   if (first.starts_with("\xef\xbb\xbf")) first.remove_prefix(3);
   RowFormat format;
@@ -241,6 +263,7 @@ Result<RowFormat> RowFormat::recognise(std::string_view first) {
     format.fields_.clear();
     return format;
   }
+  if (std::string like = looks_like(first); !like.empty()) lacks = ": " + like;
   return fail("the header " + quoted(first) + " is not one of a trace" + lacks);
 }
 

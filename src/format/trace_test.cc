@@ -194,6 +194,10 @@ TEST(TraceTest, WhatIsNoTraceIsAClearError) {
                    7),
        {},
        "the header \"\\x7fELF\\x00\\x00\" is not one of a trace"},
+      {"packed", "\x1f\x8b\x08\n", {}, "unpack it with gunzip"},
+      {"UTF-16", "\xff\xfet\n", {}, "save it as UTF-8"},
+      {"semicolons", "time;rate\n0;1\n", {}, "parted by ';'"},
+      {"tabs", "time\trate\n0\t1\n", {}, "parted by tabs"},
       {"a column is missing", "time,prompt_tokens\n0,1\n", {}, "it lacks \"output_tokens\""},
       {"a first line without end",
        std::string(kMaxTraceLineBytes + 1, 'x'),
@@ -204,7 +208,7 @@ TEST(TraceTest, WhatIsNoTraceIsAClearError) {
        "time,prompt_tokens,output_tokens\n0,1,1\n",
        {.lengths = "/tmp/lengths.csv"},
        "--lengths is for a rate series"},
-      {"scale 0", "time,rate\n0,1\n", {.scale = 0}, "scale must be"},
+      {"scale 0", "time,rate\n0,1\n", {.scale = 0}, "at most 10000, got 0"},
       {"scale over its limit", "time,rate\n0,1\n", {.scale = 10'001}, "scale must be"},
       {"speedup 0", "time,rate\n0,1\n", {.speedup = 0}, "speedup must be"},
       {"an empty part",
@@ -226,6 +230,9 @@ TEST(TraceTest, WhatIsNoTraceIsAClearError) {
                             "prompt_tokens", "time,rate"}) {
     EXPECT_NE(unknown.find(known), std::string::npos) << known;
   }
+  EXPECT_NE(TraceReader::open("/dev/zero", {}).error().message.find("read twice"),
+            std::string::npos)
+      << "a device without an end";
   EXPECT_NE(TraceReader::open("/tmp", {}).error().message.find("cannot read trace /tmp"),
             std::string::npos);
 }

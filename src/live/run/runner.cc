@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "live/actuate/process/devices.h"
 #include "live/actuate/process/ports.h"
@@ -23,6 +24,27 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr Duration kWatchPeriod = seconds(1);
+
+/// A tape with a hole replays wrong: the first write that fails is told, and nothing follows it.
+class TapeFile {
+ public:
+  explicit TapeFile(std::string path) : path_(std::move(path)), out_(path_, std::ios::trunc) {}
+  ~TapeFile() { check(out_.flush()); }
+  bool open() const { return out_.good(); }
+  void put(std::string_view line) {
+    if (out_) check(out_ << line);
+  }
+
+ private:
+  void check(const std::ostream& out) {
+    if (out || std::exchange(told_, true)) return;
+    net::log(net::Level::kError, "the tape ends here: it cannot be written",
+             {{"file", path_}, {"error", std::strerror(errno)}});
+  }
+  std::string path_;
+  std::ofstream out_;
+  bool told_ = false;
+};
 
 }  // namespace
 
@@ -61,9 +83,10 @@ Result<void> Runner::open() {
   scraper_ = std::make_unique<Scraper>(loop_, *client_, *clock_,
                                        ScraperOptions{.seed = options_.seed}, nullptr);
   if (!options_.tape.empty()) {
-    auto file = std::make_shared<std::ofstream>(options_.tape, std::ios::trunc);
-    if (!*file) return fail(fmt::format("tape {}: {}", options_.tape, std::strerror(errno)));
-    tape_ = std::make_unique<format::TapeWriter>([file](std::string_view line) { *file << line; });
+    auto file = std::make_shared<TapeFile>(options_.tape);
+    if (!file->open()) return fail(fmt::format("tape {}: {}", options_.tape, std::strerror(errno)));
+    tape_ =
+        std::make_unique<format::TapeWriter>([file](std::string_view line) { file->put(line); });
   }
   if (auto done = open_front(); !done) return done;
   if (options_.cluster) {

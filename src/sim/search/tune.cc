@@ -265,7 +265,9 @@ Result<void> check(const TuneOptions& options) {
   for (const TunePolicy& asked : options.policies) {
     if (policy::is_built(asked.choice.policy)) continue;
     return fail(
-        fmt::format("policy {} cannot be tuned: it is not built yet, or no policy", asked.text));
+        fmt::format("policy {} cannot be tuned: it has no knobs to search; `tidegate simulate` "
+                    "plays it",
+                    asked.text));
   }
   return {};
 }

@@ -18,6 +18,7 @@ void TuneLog::read(std::string_view text) {
 }
 
 void TuneLog::read_line(std::string_view line) {
+  ++lines_;
   try {
     auto json = nlohmann::json::parse(line);
     if (json.at("inputs").get<std::string>() != inputs_) return;

@@ -29,6 +29,7 @@ class TuneLog {
   /// The line to append, with its end.
   std::string add(const std::string& run, const Outcome& outcome);
   std::size_t size() const { return runs_.size(); }
+  std::int64_t lines() const { return lines_; }            ///< read, of other inputs too
   std::int64_t unreadable() const { return unreadable_; }  ///< lines
 
  private:
@@ -36,6 +37,7 @@ class TuneLog {
 
   std::string inputs_;
   std::map<std::string, Outcome> runs_;
+  std::int64_t lines_ = 0;
   std::int64_t unreadable_ = 0;
 };
 

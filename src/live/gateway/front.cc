@@ -6,6 +6,7 @@
 
 #include "live/gateway/forwarding.h"
 #include "live/net/log.h"
+#include "live/net/percent.h"
 
 namespace tidegate::live {
 
@@ -22,6 +23,18 @@ constexpr Route kRoutes[] = {{"/v1/chat/completions", OpenAiEndpoint::kChat},
                              {"/v1/embeddings", OpenAiEndpoint::kEmbeddings}};
 constexpr std::string_view kModels = "/v1/models";
 constexpr std::int64_t kCompletionsDefaultTokens = 16;  // OpenAI's default of max_tokens there
+
+std::string no_such_model(std::string_view name) {
+  return "The model \"" + std::string(name) +
+         "\" does not exist; GET /v1/models lists those served.";
+}
+
+std::string unknown_path(const std::string& path) {
+  std::string known;
+  for (const Route& route : kRoutes) known += std::string(route.path) + ", ";
+  return "Unknown path: " + path + "; here are " + known + std::string(kModels) +
+         " (health and metrics: the admin address).";
+}
 
 /// FNV-1a; never 0, which means "no tenant".
 std::uint64_t tenant_hash(std::string_view text) {
@@ -116,8 +129,10 @@ void Front::handle(const net::ExchangePtr& exchange) {
     if (request.method != "GET") {
       return refuse(*exchange, {405, "This path takes GET.", "GET", {}}, {});
     }
-    return list_models(*exchange,
-                       one_model ? std::string_view(path).substr(kModels.size() + 1) : "");
+    // Clients write the slash of org/model as %2F.
+    return list_models(
+        *exchange,
+        one_model ? net::percent_decode(std::string_view(path).substr(kModels.size() + 1)) : "");
   }
   for (const Route& route : kRoutes) {
     if (path != route.path) continue;
@@ -126,7 +141,7 @@ void Front::handle(const net::ExchangePtr& exchange) {
     }
     return infer(exchange, route.endpoint);
   }
-  refuse(*exchange, {404, "Unknown path: " + path, {}, {}}, {});
+  refuse(*exchange, {404, unknown_path(path), {}, {}}, {});
 }
 
 std::string Front::model_json(const std::string& name, const Served& served) const {
@@ -157,10 +172,7 @@ void Front::list_models(net::Exchange& exchange, std::string_view only) {
   }
   if (list.empty() && hidden) return refuse(exchange, *check_key(nullptr, key), {});
   if (!only.empty()) {
-    return refuse(exchange,
-                  {404, "The model \"" + std::string(only) + "\" does not exist.", "model",
-                   "model_not_found"},
-                  {});
+    return refuse(exchange, {404, no_such_model(only), "model", "model_not_found"}, {});
   }
   exchange.respond(200, headers, "{\"object\":\"list\",\"data\":[" + list + "]}");
 }
@@ -188,8 +200,7 @@ Front::Fault Front::find_lane(const format::OpenAiRequest& body, std::string_vie
     return ClientFault{400, "You must say which model: \"model\" is missing.", "model", {}};
   }
   if (it == served_.end()) {
-    return ClientFault{404, "The model \"" + body.model + "\" does not exist.", "model",
-                       "model_not_found"};
+    return ClientFault{404, no_such_model(body.model), "model", "model_not_found"};
   }
   served = it->second;
   return std::nullopt;
@@ -225,6 +236,14 @@ void Front::infer(const net::ExchangePtr& exchange, OpenAiEndpoint endpoint) {
   forward.request_id = request_id(request.headers);
   auto refuse_with = [&](const ClientFault& f) { refuse(*exchange, f, forward.request_id); };
 
+  if (auto coding = request.headers.get("content-encoding");
+      !coding.empty() && !net::equal_ignoring_case(coding, "identity")) {
+    return refuse_with({415,
+                        "Content-Encoding: \"" + std::string(coding) +
+                            "\" is not read here; send the body as it is.",
+                        {},
+                        {}});
+  }
   std::string body = exchange->take_body();
   auto parsed = parser_.parse(endpoint, body, format::PrefixHashing::kOff);
   if (!parsed) return refuse_with({400, parsed.error().message, {}, {}});

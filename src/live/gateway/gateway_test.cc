@@ -93,7 +93,7 @@ TEST_F(GatewayTest, OnlyAnAliasIsRewrittenAndNothingElse) {
 
 TEST_F(GatewayTest, ModelsListsServedNamesAndAdaptersOfAll) {
   spec::Model m = model("m");
-  m.served_names = {"m", "m-alias"};
+  m.served_names = {"m", "m-alias", "org/m"};
   m.adapters = {{"sql-v2", "/a"}};
   open({m, model("n")});
   auto call = send("", {}, "/v1/models", "GET");
@@ -102,9 +102,11 @@ TEST_F(GatewayTest, ModelsListsServedNamesAndAdaptersOfAll) {
   for (const char* name : {"\"m\"", "\"m-alias\"", "\"sql-v2\"", "\"n\""}) {
     EXPECT_THAT(call->body, HasSubstr(std::string("\"id\":") + name));
   }
-  auto one = send("", {}, "/v1/models/n", "GET");
-  finish(one);
-  EXPECT_EQ(one->status, 200);
+  for (const char* path : {"/v1/models/n", "/v1/models/org/m", "/v1/models/org%2Fm"}) {
+    auto one = send("", {}, path, "GET");
+    finish(one);
+    EXPECT_EQ(one->status, 200) << path;
+  }
 }
 
 TEST_F(GatewayTest, ClientMistakesAreAnsweredAsOpenAiWould) {
@@ -122,7 +124,12 @@ TEST_F(GatewayTest, ClientMistakesAreAnsweredAsOpenAiWould) {
       {"no model", "POST", kChat, R"({"messages":[]})", "", "", 400, "\"param\":\"model\""},
       {"not JSON", "POST", kChat, "{\"model\":", "", "", 400, "invalid_request_error"},
       {"JSON of the wrong kind", "POST", kChat, "[1,2]", "", "", 400, "invalid_request_error"},
-      {"an unknown path", "POST", "/v1/nothing", "{}", "", "", 404, "Unknown path"},
+      {"an unknown path", "POST", "/v1/nothing", "{}", "", "", 404,
+       "Unknown path: /v1/nothing; here are /v1/chat/completions, "},
+      {"a model that is not served", "POST", kChat, chat("o"), "", "", 404,
+       "GET /v1/models lists those served"},
+      {"a body that is packed", "POST", kChat, chat(), "Content-Encoding", "gzip", 415,
+       "\\\"gzip\\\" is not read here"},
       {"an engine's admin path", "POST", "/sleep", "{}", "", "", 404, "Unknown path"},
       {"the wrong method", "GET", kChat, "", "", "", 405, "POST"},
       {"a class that does not exist", "POST", kChat, chat(), "x-tidegate-priority", "gold", 400,
@@ -148,7 +155,7 @@ TEST_F(GatewayTest, ClientMistakesAreAnsweredAsOpenAiWould) {
     EXPECT_THAT(call->body, HasSubstr("{\"error\":{\"message\":")) << row.label;
   }
   EXPECT_EQ(demand().arrived_total, 0);
-  EXPECT_EQ(gateway->refused().at(404), 3);
+  EXPECT_EQ(gateway->refused().at(404), 4);
 }
 
 TEST_F(GatewayTest, KeysGuardTheModelAndTheUpstreamKeyReplacesTheClients) {

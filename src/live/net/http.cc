@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "live/net/percent.h"
+
 namespace tidegate::net {
 namespace {
 
@@ -24,25 +26,11 @@ bool valid_host(std::string_view host) {
   });
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-std::string percent_decode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
-        hex_digit(text[i + 2]) >= 0) {
-      out.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(text[i] == '+' ? ' ' : text[i]);
-    }
-  }
-  return out;
+/// Of a query, where a blank may be written as "+".
+std::string query_decode(std::string_view text) {
+  std::string blanks(text);
+  std::replace(blanks.begin(), blanks.end(), '+', ' ');
+  return percent_decode(blanks);
 }
 
 }  // namespace
@@ -233,9 +221,9 @@ std::vector<std::string> query_values(std::string_view query, std::string_view n
     std::string_view pair = query.substr(0, amp);
     query = amp == std::string_view::npos ? std::string_view() : query.substr(amp + 1);
     auto equals = pair.find('=');
-    if (percent_decode(pair.substr(0, equals)) != name) continue;
+    if (query_decode(pair.substr(0, equals)) != name) continue;
     values.push_back(equals == std::string_view::npos ? std::string()
-                                                      : percent_decode(pair.substr(equals + 1)));
+                                                      : query_decode(pair.substr(equals + 1)));
   }
   return values;
 }

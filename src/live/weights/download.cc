@@ -135,7 +135,7 @@ class Connection {
 
   void pause(const GetEnd& end, int attempt) {
     Duration wait = wait_before(attempt, access_.first_wait, end.retry_after);
-    net::log(net::Level::kDebug, "a range is asked for again",
+    net::log(net::Level::kWarn, "a range is asked for again",
              {{"error", words(end)}, {"wait", fmt::format("{:.1f} s", to_seconds(wait))}});
     if (end.retry_after.count() >= 0) {
       state_.hold_until(net::WorldClock::mono_now() + wait);  // it meant us all

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/base/result.h"
+#include "live/net/percent.h"
 
 namespace tidegate::live::weights {
 
@@ -40,7 +41,7 @@ std::string origin(std::string_view url);
 /// `link` as a browser at `base` takes it.
 std::string join_url(std::string_view base, std::string_view link);
 std::string percent_encode_path(std::string_view path);
-std::string percent_decode(std::string_view text);
+using net::percent_decode;
 
 std::string set_name(std::string_view source);
 /// Any text as a name of a set.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "live/net/clock.h"
+#include "live/net/log.h"
 #include "live/weights/disk.h"
 #include "live/weights/names.h"
 
@@ -223,6 +224,7 @@ Result<Transport::Page> Transport::page(const std::string& url, std::size_t most
     if (end.outcome == Outcome::kWhole) return page;
     if (end.outcome == Outcome::kStopped) return fail("stopped");
     if (end.outcome != Outcome::kAgain || attempt == kMaxAttempts) return fail(end.message);
+    net::log(net::Level::kWarn, "a page is asked for again", {{"error", end.message}});
     pause(attempt, end.retry_after);
   }
 }

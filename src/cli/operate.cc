@@ -186,6 +186,21 @@ void print_last_failure(const Json& model) {
   }
 }
 
+/// What the engines' pages do not say: policies that rest on it hold, or go without.
+void print_lacking(const Json& model) {
+  for (const auto& v : model["variants"]) {
+    const std::string name = model.value("model", "") + "/" + v["variant"].get<std::string>();
+    const Json lacking = v.value("lackingSignals", Json::array());
+    if (v.contains("metricsHint") && v["metricsHint"].is_string()) {
+      fmt::print("{}: no metrics are read from its engines: {}\n", name,
+                 v["metricsHint"].get<std::string>());
+    } else if (!lacking.empty()) {
+      fmt::print("{}: not told by its engines: {}\n", name,
+                 fmt::join(lacking.get<std::vector<std::string>>(), ", "));
+    }
+  }
+}
+
 }  // namespace
 
 int status(const StatusOptions& options) {
@@ -233,7 +248,10 @@ int status(const StatusOptions& options) {
   print_table(rows);
   if (answer->contains("gateways")) print_gateways((*answer)["gateways"]);
   if (answer->contains("leader")) print_leader((*answer)["leader"]);
-  for (const auto& model : (*answer)["results"]) print_last_failure(model);
+  for (const auto& model : (*answer)["results"]) {
+    print_last_failure(model);
+    print_lacking(model);
+  }
   for (const auto& model : (*answer)["results"]) {
     if (!model.contains("prometheus")) continue;
     for (const auto& unknown : model["prometheus"]["unknown"]) {

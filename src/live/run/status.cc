@@ -4,6 +4,7 @@
 
 #include "core/engine/cold_start.h"
 #include "format/quantiles.h"
+#include "live/run/lacking_signals.h"
 
 namespace tidegate::live {
 namespace {
@@ -114,11 +115,12 @@ Json variants_json(const ModelRun& run, const KedaFeed* keda) {
       asleep = d.asleep.value();
     }
     double cost = 0;
-    Json cold_starts;
+    Json cold_starts, hint;
     for (std::size_t i = 0; i < run.model().variants.size(); ++i) {
       const spec::Variant& v = run.model().variants[i];
       if (v.name != seen.variant) continue;
       cost = v.cost_per_hour_dollars;
+      if (unread(seen)) hint = std::string(metrics_hint(v.engine.type));
       cold_starts = cold_starts_json(v, run.cold_starts(i));
     }
     std::vector<Reason> own;
@@ -142,6 +144,8 @@ Json variants_json(const ModelRun& run, const KedaFeed* keda) {
          {"runningRequests", number(seen.running_requests)},
          {"engineWaitingRequests", number(seen.engine_waiting_requests)},
          {"kvUsage", number(seen.kv_usage)},
+         {"lackingSignals", lacking_signals(seen)},
+         {"metricsHint", std::move(hint)},
          {"costPerHourDollars", cost},
          {"coldStarts", std::move(cold_starts)}});
     if (keda != nullptr) out.back()["keda"] = told_keda_json(*keda, run.name(), seen.variant);

@@ -197,6 +197,10 @@ int load(const LoadOptions& options) {
     fmt::print(stderr, "tidegate: warning: {}: {}\n", options.trace, notes);
   }
   live::LoadResult result = run.result();
+  if (result.score.completed == 0 && result.errors.contains("connect")) {
+    fmt::print(stderr, "tidegate: warning: no request reached {}: does a server listen there?\n",
+               options.url);
+  }
   if (parse_format(options.format) == Format::kJson) {
     print_results(nlohmann::ordered_json::array({live::to_json(result)}));
   } else {

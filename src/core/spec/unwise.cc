@@ -220,6 +220,14 @@ void advise_bounds(const Case& c, Warnings& warnings) {
 void advise_process(const Case& c, Warnings& warnings) {
   auto* process = std::get_if<ProcessTarget>(&c.variant.target);
   if (process == nullptr) return;
+  auto names_port = [](std::string_view word) { return word.find("{port}") != word.npos; };
+  if (std::none_of(process->command.begin(), process->command.end(), names_port) &&
+      std::none_of(process->env.begin(), process->env.end(),
+                   [&](const auto& variable) { return names_port(variable.second); })) {
+    warnings.add(c.path + ".target.process.command",
+                 "no word of it, and no value of env, has {port}: each replica is given a port of "
+                 "its own, and is expected to listen there");
+  }
   if (c.cold_start > process->start_timeout) {
     warnings.add(c.path + ".target.process.startTimeout",
                  "startTimeout (" + duration_text(process->start_timeout) +

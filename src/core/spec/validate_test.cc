@@ -207,16 +207,23 @@ TEST(Validate, WhatIsLegalAndUnwiseIsAWarning) {
        "spec.scaling.policy", "outside the bounds of variant a (1 to 4)"},
       {"down faster than up", [](Model& m) { m.variants[0].cold_start.engine = spread(900, 901); },
        "spec.scaling.scaleDownDelay", "shorter than a cold start"},
+      {"a command that is not told its port",
+       [](Model& m) {
+         m.variants[0].target = ProcessTarget{.command = {"vllm", "serve"}};
+       },
+       "spec.variants[0].target.process.command", "no word of it, and no value of env, has {port}"},
       {"a start that never lasts long enough",
        [](Model& m) {
          m.variants[0].cold_start.engine = spread(10, 60);
-         m.variants[0].target = ProcessTarget{.command = {"x"}, .start_timeout = seconds(59)};
+         m.variants[0].target =
+             ProcessTarget{.command = {"x", "{port}"}, .start_timeout = seconds(59)};
        },
        "spec.variants[0].target.process.startTimeout", "stopped before they are ready"},
       {"a drain that cuts answers",
        [](Model& m) {
          m.slo.e2e = LatencyBound{0.95, seconds(30)};
-         m.variants[0].target = ProcessTarget{.command = {"x"}, .drain_timeout = seconds(29)};
+         m.variants[0].target =
+             ProcessTarget{.command = {"x", "{port}"}, .drain_timeout = seconds(29)};
        },
        "spec.variants[0].target.process.drainTimeout", "cuts answers"},
       {"E2E below TTFT",
@@ -301,6 +308,11 @@ TEST(Validate, WhatIsWiseIsNotWarnedOf) {
        },
        "", ""},
       {"a summed rate", [](Model& m) { metric(m, {"sum by (model) (rate(tokens_total[1m]))"}); },
+       "", ""},
+      {"a port that is told by the environment",
+       [](Model& m) {
+         m.variants[0].target = ProcessTarget{.command = {"serve.sh"}, .env = {{"PORT", "{port}"}}};
+       },
        "", ""},
       {"weights already in the image",
        [](Model& m) {

@@ -316,6 +316,8 @@ TEST_F(LoadTest, StopTellsWhatThereIs) {
   EXPECT_EQ(r.score.requests, 1);
   EXPECT_EQ(r.open, 1);
   EXPECT_NE(to_table(r, {}).find("1 were still open"), std::string::npos);
+  EXPECT_EQ(to_table(LoadResult{}, {}).find("0.00 ms"), std::string::npos)
+      << "what nobody measured is not zero";
 }
 
 TEST_F(LoadTest, TheRunMayEndWhileRequestsAreOpen) {

@@ -27,7 +27,7 @@ std::string latency_row(std::string_view name, const workload::Sketch& sketch,
                         const std::optional<spec::LatencyBound>& bound) {
   std::string out = fmt::format("{:<5}", name);
   for (auto [label, q] : {std::pair{"p50", 0.50}, std::pair{"p95", 0.95}, std::pair{"p99", 0.99}}) {
-    out += fmt::format(" {} {:>10} ", label, human(sketch.quantile(q)));
+    out += fmt::format(" {} {:>10} ", label, sketch.count() > 0 ? human(sketch.quantile(q)) : "-");
   }
   if (bound) {
     out += fmt::format("   bound p{:g} {}", bound->percentile * 100,

@@ -151,7 +151,9 @@ HttpServer::~HttpServer() {
 
 Result<Address> HttpServer::listen(const Address& address, std::shared_ptr<TlsServer> tls) {
   auto refuse = [&](const std::string& why) {
-    return fail("cannot listen on " + address.text() + ": " + why);
+    const bool taken = why.find("in use") != std::string::npos;
+    return fail("cannot listen on " + address.text() + ": " + why +
+                (taken ? "; stop who listens there, or take another port" : ""));
   };
   auto fd = open_listener(address);
   if (!fd) return refuse(fd.error().message);

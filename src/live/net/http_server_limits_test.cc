@@ -199,7 +199,8 @@ TEST_F(HttpServerLimitsTest, APortInUseIsAClearError) {
   auto refused = second.listen(address);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message,
-            "cannot listen on " + address.text() + ": address already in use");
+            "cannot listen on " + address.text() +
+                ": address already in use; stop who listens there, or take another port");
 }
 
 }  // namespace

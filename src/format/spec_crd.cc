@@ -203,6 +203,8 @@ void emit_yaml(const Json& value, int indent, std::string& out) {
 
 }  // namespace
 
+std::string crd_json() { return crd().dump(); }
+
 std::string crd_yaml() {
   std::string out;
   emit_yaml(crd(), 0, out);

@@ -12,6 +12,7 @@ namespace tidegate::format {
 std::string json_schema();             ///< of a document of kind Model, indented
 std::string scenario_json_schema();    ///< of a document in a scenario file: Scenario or Model
 std::string crd_yaml();                ///< CustomResourceDefinition models.tidegate.dev
+std::string crd_json();                ///< the same, compact
 std::string configuration_markdown();  ///< docs/configuration.md
 std::string scenario_markdown();       ///< the keys of a Scenario, in docs/scenarios.md
 

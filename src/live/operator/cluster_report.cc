@@ -18,6 +18,7 @@ ClusterReport::ClusterReport(const std::shared_ptr<kube::KubeClient>& client,
                              const ClusterModels& models, std::string instance, StatusRates rates)
     : client_(client),
       models_(models),
+      definition_(client),
       status_(client, rates),
       events_(client, {.controller = kReportingController, .instance = std::move(instance)}) {}
 
@@ -47,6 +48,7 @@ void ClusterReport::look_on(const SightOf& sight_of) {
   const auto& entries = models_.entries();
   const auto part = [&](int turn) { return entries.size() * std::size_t(turn) / kTurns; };
   if (turn_ == 0) {
+    definition_.look(client_->loop().now());
     forget_gone();
     seen_.clear();
   }
@@ -65,6 +67,9 @@ void ClusterReport::show(const std::string& key, const ClusterModels::Entry& ent
   SpecSight spec{.generation = object.generation,
                  .faults = entry.faults.empty() ? entry.run_faults : entry.faults,
                  .warnings = object.warnings};
+  if (const std::string& outdated = definition_.warning(); !outdated.empty()) {
+    spec.warnings += (spec.warnings.empty() ? "" : "; ") + outdated;
+  }
   auto [it, fresh] = shown_.try_emplace(key);
   Shown& shown = it->second;
   const Instant now = client_->loop().now();
@@ -73,19 +78,28 @@ void ClusterReport::show(const std::string& key, const ClusterModels::Entry& ent
                      (shown.sight != sight &&
                       (!same_but_numbers(shown.sight, sight) || status_.numbers_due(key, now)));
   if (other) {
-    shown.status = status_of(spec, sight ? &*sight : nullptr).dump();
+    shown.status = definition_.kept(status_of(spec, sight ? &*sight : nullptr)).dump();
     shown.spec = std::move(spec);
     shown.sight = std::move(sight);
   }
   status_.show({object.ns, object.name, object.uid}, shown.status, object.status, now);
+  if (shown.outdated_told != definition_.warning()) {
+    shown.outdated_told = definition_.warning();
+    tell(object, "OutdatedDefinition", "DropFields", shown.outdated_told);
+  }
   if (shown.faults_told == shown.spec.faults) return;
   shown.faults_told = shown.spec.faults;
-  if (shown.faults_told.empty()) return;
-  events_.tell({.regarding = reference(object),
+  tell(object, "Invalid", entry.in_force ? "KeepSpecBefore" : "Refuse", shown.faults_told);
+}
+
+void ClusterReport::tell(const ModelObject& about, const char* reason, const char* action,
+                         const std::string& what) {
+  if (what.empty()) return;
+  events_.tell({.regarding = reference(about),
                 .warning = true,
-                .reason = "Invalid",
-                .action = entry.in_force ? "KeepSpecBefore" : "Refuse",
-                .note = shown.faults_told});
+                .reason = reason,
+                .action = action,
+                .note = what});
 }
 
 void ClusterReport::announced(const std::string& model, const control::Announce& announce) {

@@ -18,6 +18,7 @@
 #include "live/kube/event_writer.h"
 #include "live/operator/cluster_models.h"
 #include "live/operator/model_status.h"
+#include "live/operator/served_definition.h"
 #include "live/operator/status_writer.h"
 
 namespace tidegate::live {
@@ -46,15 +47,19 @@ class ClusterReport {
     SpecSight spec;
     std::optional<ModelSight> sight;
     std::string status;  ///< JSON
-    std::string faults_told;
+    std::string faults_told, outdated_told;
   };
   void forget_gone();
   void show(const std::string& key, const ClusterModels::Entry& entry,
             std::optional<ModelSight> sight);
+  /// As a Warning; nothing where there are no words.
+  void tell(const ModelObject& about, const char* reason, const char* action,
+            const std::string& what);
   static kube::ObjectReference reference(const ModelObject& model);
 
   std::shared_ptr<kube::KubeClient> client_;
   const ClusterModels& models_;
+  ServedDefinition definition_;
   StatusWriter status_;
   kube::EventWriter events_;
   std::map<std::string, Shown> shown_;

@@ -34,6 +34,18 @@ json group_entry(const std::string& group, const std::string& version) {
   return {{"name", group}, {"versions", {one}}, {"preferredVersion", one}};
 }
 
+/// "tidegate.dev" -> "dev.tidegate", as OpenAPI names the schemas of a group.
+std::string reversed(const std::string& group) {
+  std::string out;
+  for (std::size_t end = group.size(); end != std::string::npos;) {
+    const std::size_t dot = end == 0 ? std::string::npos : group.rfind('.', end - 1);
+    const std::size_t from = dot == std::string::npos ? 0 : dot + 1;
+    out += (out.empty() ? "" : ".") + group.substr(from, end - from);
+    end = dot;
+  }
+  return out;
+}
+
 }  // namespace
 
 Answer ApiServer::discovery(const std::string& path) const {
@@ -43,6 +55,16 @@ Answer ApiServer::discovery(const std::string& path) const {
             {{"major", "1"}, {"minor", "33"}, {"gitVersion", "v1.33.0-test"}, {"platform", "test"}},
             "",
             {}};
+  }
+  const std::string openapi = "/openapi/v3";
+  if (path.starts_with(openapi + "/apis/")) {
+    json schemas = json::object();
+    for (const ServedKind& kind : kinds_) {
+      if (!kind.custom || path != openapi + "/apis/" + kind.api_version()) continue;
+      schemas[reversed(kind.group) + "." + kind.version + "." + kind.kind] = kind.schema;
+    }
+    if (schemas.empty()) return page_not_found();
+    return {200, {{"openapi", "3.0.0"}, {"components", {{"schemas", schemas}}}}, "", {}};
   }
   if (path == "/api") return {200, {{"kind", "APIVersions"}, {"versions", {"v1"}}}, "", {}};
   json groups = json::array();

@@ -109,6 +109,17 @@ Answer ApiServer::apply(const Asked& asked, const json& config) {
   if (before && !onto.empty() && onto != text_at(metadata(*before), "resourceVersion")) {
     return conflict(*asked.kind, asked.name);
   }
+  if (asked.kind->custom) {
+    json declared = config;
+    std::vector<std::string> unknown;
+    complete(*asked.kind, declared, unknown);
+    if (!unknown.empty()) {
+      return failure(500, "",
+                     "failed to create typed patch object (" + asked.ns + "/" + asked.name + "; " +
+                         asked.kind->api_version() + ", Kind=" + asked.kind->kind + "): ." +
+                         unknown.front() + ": field not declared in schema");
+    }
+  }
   json object = before ? *before : json();
   std::vector<Cause> causes;
   bool force = asked.query("force") == "true";

@@ -165,7 +165,9 @@ void Client::State::try_next() {
   if (round.empty()) return pause();
   attempt = std::make_shared<Attempt>(round.back(), shown, options.token, attempt_hooks());
   round.pop_back();
-  attempt->begin(options.hello);
+  Hello hello = options.hello;
+  if (options.remember) options.remember(hello);
+  attempt->begin(hello);
   too_late = false;
   timer = loop.after(kPatience, [this] {
     too_late = true;

@@ -39,6 +39,8 @@ struct ClientOptions {
   std::string token;                  ///< empty: none is shown
   Hello hello;
   ClientTls tls = {};  ///< off: plaintext; checked by whoever makes a Client
+  /// What `hello` says of the leader before, asked anew each time.
+  std::function<void(Hello&)> remember = nullptr;
   /// Instead of `leaders`: says where it is; nothing while nobody is known to lead.
   std::function<std::optional<LeaderPlace>()> leader = nullptr;
 };

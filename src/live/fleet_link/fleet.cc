@@ -17,7 +17,7 @@ Fleet::Fleet(net::Loop& loop, const net::WorldClock& clock, FleetOptions options
     : loop_(loop), clock_(clock), options_(std::move(options)), hooks_(std::move(hooks)) {}
 
 Fleet::~Fleet() {
-  loop_.cancel(timer_);
+  for (const auto timer : {timer_, unknown_timer_, grace_timer_}) loop_.cancel(timer);
   shutdown();
 }
 
@@ -67,7 +67,11 @@ void Fleet::set_models(const std::vector<spec::Model>& models) {
 
 void Fleet::lead(bool leading, const std::string& holder) {
   if (leading) {
-    if (!leads_) began_ = loop_.now();
+    if (!leads_) {
+      began_ = loop_.now();
+      share_all_after(options_.unknown, unknown_timer_);
+      share_all_after(options_.grace, grace_timer_);
+    }
     server_->lead(options_.name);
   } else {
     server_->follow(holder);
@@ -75,6 +79,26 @@ void Fleet::lead(bool leading, const std::string& holder) {
     own_.reset();
   }
   leads_ = leading;
+}
+
+/// Whether gateways that have not come may use what the leader before gave them.
+bool Fleet::more_may_hold() const {
+  std::int64_t told = 0, came = 0;
+  for (const auto& [id, gateway] : gateways_) {
+    told = std::max(told, gateway.hello.gateways);
+    came += gateway.hello.gateways > 0 ? 1 : 0;
+  }
+  const Duration since = loop_.now() - began_;
+  return told == 0 ? since < options_.unknown : came < told && since < options_.grace;
+}
+
+/// What it uses until it has read of another share.
+void Fleet::in_force(Gateway& gateway, const std::string& model, ReplicaId id,
+                     const Replica& replica) {
+  Grant& grant = gateway.models[model].grants[id];
+  grant.sent.clear();
+  const auto told = gateway.told.find({model, replica.news.address});
+  if (told != gateway.told.end()) grant.sent.push_back(told->second);
 }
 
 bool Fleet::settled() const { return leads_ && loop_.now() - began_ >= options_.settle; }
@@ -92,6 +116,10 @@ void Fleet::opened(PeerId peer, const Hello& hello) {
   Gateway& gateway = gateways_[id];
   if (gateway.peer) close(gateway.peer, "the gateway came again");
   gateway.hello = hello;
+  gateway.told.clear();
+  for (const InForce& share : std::exchange(gateway.hello.shares, {})) {
+    gateway.told[{share.model, share.address}] = {gateway.version, share.requests, share.kv_tokens};
+  }
   gateway.peer = peer;
   gateway.heard = loop_.now();
   gateway.acked = 0;
@@ -99,6 +127,9 @@ void Fleet::opened(PeerId peer, const Hello& hello) {
   for (auto& [name, model] : models_) {
     gateway.dirty.insert(name);
     model.demand.heard(id, gateway.models[name].last.demand, gateway.heard);
+    for (const auto& [replica_id, replica] : model.replicas) {
+      in_force(gateway, name, replica_id, replica);
+    }
   }
   net::log(Level::kInfo, "a gateway came", {{"gateway", hello.name}, {"version", hello.version}});
   for (auto& [name, model] : models_) share_soon(name);
@@ -215,12 +246,17 @@ void Fleet::replica_up(const std::string& model, const route::ReplicaUp& up,
                        const net::Address& address) {
   Model* m = find(model);
   if (m == nullptr) return;
+  const bool known = m->replicas.contains(up.replica);
   Replica& replica = m->replicas[up.replica];
+  if (!known) replica.is_new = leads_ && m->all;
   if (replica.news.draining) replica.credit = {};  // it slept, or was started anew
   replica.drained = false;
   replica.news.up = up;
   replica.news.address = address;
   replica.news.draining = false;
+  for (auto& [id, gateway] : gateways_) {
+    if (!known) in_force(gateway, model, up.replica, replica);
+  }
   touch(model);
   share_soon(model);
 }

@@ -15,6 +15,13 @@
 // replica is not said to be empty. A replica has drained when each gateway has read that it drains
 // and holds nothing there.
 //
+// A leader that has just begun gives away only what it knows to be free. A gateway says in its
+// hello what it may use by the word of the leader before, and how many gateways that one had; until
+// as many have come, at most for kGrace, and for kUnknown where nobody has told of one before, the
+// shares of an engine that ran before are shared out anew among those who came, and never raised in
+// sum. So the shares of one engine, those of gateways that have not come yet included, stay within
+// its credit; outside of that is who comes later than kGrace.
+//
 // A gateway of this very process is one of them while it leads: join(), without a stream.
 //
 // Bounds: Server's on streams and messages; kMaxModels names of a gateway. Graces are wall time;
@@ -40,10 +47,11 @@ namespace tidegate::live::link {
 
 struct FleetOptions {
   ServerOptions server;
-  std::string name;                                ///< of this controller, for people
-  static constexpr Duration kGrace = seconds(15);  ///< lost so long: its connections are gone
-  static constexpr Duration kSettle = seconds(5);  ///< longer than Client::kLongestPause
-  Duration grace = kGrace, settle = kSettle;       ///< wall
+  std::string name;                                 ///< of this controller, for people
+  static constexpr Duration kGrace = seconds(15);   ///< lost so long: its connections are gone
+  static constexpr Duration kSettle = seconds(5);   ///< longer than Client::kLongestPause
+  static constexpr Duration kUnknown = seconds(2);  ///< in which each gateway looks for a leader
+  Duration grace = kGrace, settle = kSettle, unknown = kUnknown;  ///< wall
 };
 
 struct FleetHooks {
@@ -108,6 +116,7 @@ class Fleet final : public DataPlane {
     ReplicaNews news;
     route::SequenceCredit credit;
     bool drained = false;  ///< and it was said
+    bool is_new = false;   ///< it came while we led: no leader before us shared it out
     std::int64_t whole() const { return credit.limit(news.up.max_requests); }
   };
   struct Model {
@@ -136,6 +145,8 @@ class Fleet final : public DataPlane {
   };
   struct Gateway {
     Hello hello;
+    /// What it said is in force, by model and address.
+    std::map<std::pair<std::string, net::Address>, Grant::Sent> told;
     PeerId peer;    ///< none: lost
     Instant heard;  ///< mono
     std::uint64_t version = 0, acked = 0;
@@ -157,11 +168,14 @@ class Fleet final : public DataPlane {
   const Model* find(const std::string& model) const;
   Replica* find(const std::string& model, ReplicaId id);
   bool settled() const;
+  bool more_may_hold() const;
+  void in_force(Gateway& gateway, const std::string& model, ReplicaId id, const Replica& replica);
   control::GatewaySight counted(const Model& model) const;
   void tick();
 
   // fleet_shares.cc
   void share_soon(const std::string& model);
+  void share_all_after(Duration wall, net::Loop::TimerId& timer);
   void share_out(const std::string& name, Model& model);
   void share_replica(const std::string& name, std::int64_t ready, ReplicaId id,
                      const Replica& replica);
@@ -187,6 +201,8 @@ class Fleet final : public DataPlane {
   bool leads_ = false, flush_pending_ = false;
   Instant began_;  ///< to lead, mono
   net::Loop::TimerId timer_ = net::Loop::TimerId::kNone;
+  net::Loop::TimerId unknown_timer_ = net::Loop::TimerId::kNone;
+  net::Loop::TimerId grace_timer_ = net::Loop::TimerId::kNone;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

@@ -6,6 +6,15 @@
 #include "live/fleet_link/fleet.h"
 
 namespace tidegate::live::link {
+namespace {
+
+std::int64_t committed_of(const std::vector<route::Claim>& claims) {
+  std::int64_t sum = 0;
+  for (const route::Claim& claim : claims) sum += claim.committed;
+  return sum;
+}
+
+}  // namespace
 
 // ---- what a gateway may use ----
 
@@ -26,6 +35,14 @@ void Fleet::Grant::acked(std::uint64_t version) {
 void Fleet::share_soon(const std::string& model) {
   to_share_.insert(model);
   flush_soon();
+}
+
+/// What was held back until then may be free.
+void Fleet::share_all_after(Duration wall, net::Loop::TimerId& timer) {
+  loop_.cancel(timer);
+  timer = loop_.after(wall, [this] {
+    for (auto& [name, model] : models_) share_soon(name);
+  });
 }
 
 void Fleet::share_out(const std::string& name, Model& model) {
@@ -63,19 +80,23 @@ void Fleet::share_replica(const std::string& name, std::int64_t ready, ReplicaId
     tokens.push_back({held.tokens + part(demand.queued_tokens + demand.queued_output_tokens),
                       std::max(committed.kv_tokens, std::min(held.tokens, kv))});
   }
-  const std::int64_t whole = replica.whole();
+  std::int64_t whole = replica.whole(), kv_whole = kv;
+  if (!replica.is_new && more_may_hold()) {
+    whole = std::min(whole, committed_of(requests));
+    kv_whole = std::min(kv, committed_of(tokens));
+  }
   const auto turn = static_cast<std::size_t>(id.value() % gateways_.size());
   const auto shares = route::share_out(whole, requests, turn);
-  const auto kv_shares = route::share_out(kv, tokens, turn);
+  const auto kv_shares = route::share_out(kv_whole, tokens, turn);
   std::size_t i = 0;
   for (auto& [gateway_id, gateway] : gateways_) {
     Grant& grant = gateway.models[name].grants[id];
     route::ReplicaShare share{.replica = id, .max_requests = shares[i]};
     share.kv_tokens = kv == 0 ? -1 : kv_shares[i];
     // Of the time for prompts as of the places. Alone it is all.
-    if (gateways_.size() > 1) {
+    if (gateways_.size() > 1 || whole < replica.whole()) {
       share.prefill_mille =
-          std::max<std::int64_t>(1, 1000 * shares[i] / std::max<std::int64_t>(1, whole));
+          std::max<std::int64_t>(1, 1000 * shares[i] / std::max<std::int64_t>(1, replica.whole()));
     }
     ++i;
     const route::ReplicaShare& before = grant.wanted;

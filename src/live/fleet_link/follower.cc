@@ -43,6 +43,7 @@ Follower::Follower(net::Loop& loop, const net::WorldClock& clock, Gateway& gatew
                         .incarnation = options.incarnation,
                         .version = std::move(options.version)},
               .tls = std::move(options.tls),
+              .remember = [this](Hello& hello) { remember(hello); },
               .leader = std::move(options.leader)};
   seek();
 }
@@ -57,6 +58,18 @@ void Follower::seek() {
                         if (report_wanted_) report();
                       },
                   .lost = [this](const std::string& why) { lost(why); }});
+}
+
+/// What is in force here. One that drains is left out of nothing: it may yet be taken back.
+void Follower::remember(Hello& hello) const {
+  hello.gateways = gateways_;
+  for (const auto& [name, model] : models_) {
+    for (const auto& [id, known] : model.replicas) {
+      const route::ReplicaShare& share = known.news.share;
+      hello.shares.push_back({name, known.news.address, share.max_requests,
+                              std::max<std::int64_t>(0, share.kv_tokens)});
+    }
+  }
 }
 
 void Follower::found(const net::Address& address) {
@@ -80,7 +93,9 @@ void Follower::lead(Fleet& fleet) {
   client_.reset();
   own_ = &fleet;
   found(fleet.address());
-  fleet.join(seeking_.hello, [this](const News& news) { heard(news); });
+  Hello hello = seeking_.hello;
+  remember(hello);
+  fleet.join(hello, [this](const News& news) { heard(news); });
   report();
 }
 
@@ -216,10 +231,11 @@ void Follower::add_by_sight(Model& model, std::int32_t variant, const net::Addre
   news.up =
       route::replica_up(model.spec, index, id, route::profile_size(model.spec.variants[index]));
   news.address = address;
+  const std::int64_t parts = std::max<std::int64_t>(1, gateways_);
   news.share = {.replica = id,
-                .max_requests = std::max<std::int64_t>(1, news.up.max_requests / gateways_)};
-  if (news.up.kv_tokens > 0) news.share.kv_tokens = news.up.kv_tokens / gateways_;
-  news.share.prefill_mille = std::max<std::int64_t>(1, 1000 / gateways_);
+                .max_requests = std::max<std::int64_t>(1, news.up.max_requests / parts)};
+  if (news.up.kv_tokens > 0) news.share.kv_tokens = news.up.kv_tokens / parts;
+  news.share.prefill_mille = std::max<std::int64_t>(1, 1000 / parts);
   tell(model.spec.name, id, nullptr, news);
   model.replicas[id] = {id, news};
   net::log(Level::kInfo, "an engine was found without a leader",

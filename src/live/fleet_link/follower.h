@@ -97,6 +97,7 @@ class Follower {
   };
 
   void seek();
+  void remember(Hello& hello) const;
   void found(const net::Address& address);
   void lost(const std::string& why);
   bool connected() const { return own_ != nullptr || client_->connected(); }
@@ -122,7 +123,7 @@ class Follower {
   /// Told of models that we do not serve yet.
   std::map<std::string, ModelNews> early_;
   std::uint64_t heard_version_ = 0;
-  std::int64_t gateways_ = 1;  ///< there are, by the last leader
+  std::int64_t gateways_ = 0;  ///< there are, by the last leader; 0: there was none
   Duration leaderless_;
   bool report_wanted_ = false, report_pending_ = false;
   std::string leader_name_;

@@ -20,11 +20,20 @@ inline constexpr int kMaxMessageBytes = 16 << 20;
 
 // ---- gateway -> leader ----
 
+/// What a gateway may use of an engine, by its address: leaders have ids of their own.
+struct InForce {
+  std::string model;
+  net::Address address;
+  std::int64_t requests = 0, kv_tokens = 0;
+};
+
 struct Hello {
   std::string name;               ///< host:port of its clients' side
   std::uint64_t incarnation = 0;  ///< of the process, by chance
   std::string version;            ///< of the build
   std::uint32_t protocol = kProtocol;
+  std::int64_t gateways = 0;    ///< the leader before had; 0: there was none
+  std::vector<InForce> shares;  ///< as it told last
 };
 
 struct Held {

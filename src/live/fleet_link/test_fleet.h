@@ -96,6 +96,8 @@ class LinkWorld : public testing::Test {
   std::unique_ptr<TestLeader> leader(FleetOptions options = {}) {
     if (options.server.listen.port == 8083) options.server.listen.port = 0;
     if (options.name.empty()) options.name = "leader";
+    // Who leads knows at once that there was no leader before it.
+    if (options.unknown == FleetOptions::kUnknown) options.unknown = Duration(0);
     auto made = std::make_unique<TestLeader>(*loop, clock, models, std::move(options));
     made->fleet->lead(true, "");
     return made;

@@ -12,6 +12,10 @@ constexpr std::int64_t kMost = std::int64_t{1} << 48;
 std::int64_t sane(std::int64_t n) { return std::clamp<std::int64_t>(n, 0, kMost); }
 std::int64_t sane_or_all(std::int64_t n) { return std::clamp<std::int64_t>(n, -1, kMost); }
 std::string text(const std::string& s) { return s.substr(0, kMaxText); }
+net::Address address(const std::string& host, std::uint32_t port) {
+  return {text(host), static_cast<std::uint16_t>(std::min(port, 65535U))};
+}
+constexpr std::int64_t kMaxGateways = 1 << 16;
 
 void write(const signal::Demand& d, wire::Demand& out) {
   out.set_queued_requests(d.queued_requests);
@@ -105,7 +109,7 @@ ReplicaNews read(const wire::Replica& r) {
             .c2_fs = sane(r.c2_fs()),
             .c3_fs = sane(r.c3_fs()),
             .c4_fs = sane(r.c4_fs())};
-  out.address = {text(r.host()), static_cast<std::uint16_t>(std::min(r.port(), 65535U))};
+  out.address = address(r.host(), r.port());
   out.draining = r.draining();
   out.share = {.replica = id,
                .max_requests = sane_or_all(r.share().requests()),
@@ -127,6 +131,15 @@ wire::FromGateway to_wire(const Hello& hello) {
   out.mutable_hello()->set_incarnation(hello.incarnation);
   out.mutable_hello()->set_version(hello.version);
   out.mutable_hello()->set_protocol(hello.protocol);
+  out.mutable_hello()->set_gateways(static_cast<std::uint32_t>(hello.gateways));
+  for (const InForce& share : hello.shares) {
+    auto* row = out.mutable_hello()->add_shares();
+    row->set_model(share.model);
+    row->set_host(share.address.host);
+    row->set_port(share.address.port);
+    row->mutable_share()->set_requests(share.requests);
+    row->mutable_share()->set_kv_tokens(share.kv_tokens);
+  }
   return out;
 }
 
@@ -165,7 +178,13 @@ wire::FromLeader to_wire(const News& news) {
 }
 
 Hello hello_of(const wire::Hello& from) {
-  return {text(from.name()), from.incarnation(), text(from.version()), from.protocol()};
+  Hello out{text(from.name()), from.incarnation(), text(from.version()), from.protocol(),
+            std::min<std::int64_t>(from.gateways(), kMaxGateways)};
+  for (const auto& row : from.shares()) {
+    out.shares.push_back({text(row.model()), address(row.host(), row.port()),
+                          sane(row.share().requests()), sane(row.share().kv_tokens())});
+  }
+  return out;
 }
 
 Report report_of(const wire::FromGateway& from) {

@@ -55,9 +55,10 @@ spec::Variant read_variant(Fields& metadata, Fields& spec) {
       read_target(spec.map("scaleTargetRef"), metadata.text("namespace").value_or("default"));
   auto cost = spec.number("variantCost");
   out.cost_per_hour_dollars = std::max(0.0, cost.value_or(kDefaultCost));
-  notes.add(spec.at(), fmt::format("variantCost {} is a weight without a unit; it is taken for "
-                                   "dollars an hour and replica: set costPerHour",
-                                   cost ? "" : "is not given, so 10:"));
+  notes.add(spec.at(), fmt::format("{} it is a weight without a unit, taken for dollars an hour "
+                                   "and replica: set costPerHour",
+                                   cost ? fmt::format("variantCost {}:", *cost)
+                                        : "variantCost is not given, so 10:"));
   out.min_replicas = Replicas(std::max<std::int64_t>(0, spec.integer("minReplicas").value_or(1)));
   auto most = spec.integer("maxReplicas");
   if (!most) {

@@ -1,5 +1,7 @@
 #include "live/aws/auto_scaling.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <pugixml.hpp>
 #include <string_view>
@@ -46,13 +48,14 @@ Client::Answered done(Told<None> told) {
 constexpr const char* kGroupName = "AutoScalingGroupName";
 
 /// Warm instances come in pages; a group's own do not.
-void read_pool_page(Client& client, const std::string& group, const std::string& token,
+void read_pool_page(Client& client, const std::string& group, const std::string& token, int pages,
                     WarmPool so_far, Told<WarmPool> told) {
   Params params = {{kGroupName, group}};
   if (!token.empty()) params.emplace_back("NextToken", token);
   client.call(
       kAutoScaling, "DescribeWarmPool", std::move(params),
-      [&client, group, so_far = std::move(so_far), told = std::move(told)](Answer answer) mutable {
+      [&client, group, pages, so_far = std::move(so_far),
+       told = std::move(told)](Answer answer) mutable {
         if (!answer) return told(tl::unexpected(std::move(answer.error())));
         pugi::xml_node page = result(*answer, "DescribeWarmPool");
         if (pugi::xml_node made = page.child("WarmPoolConfiguration")) {
@@ -69,7 +72,14 @@ void read_pool_page(Client& client, const std::string& group, const std::string&
         }
         const std::string next = page.child_value("NextToken");
         if (next.empty()) return told(std::move(so_far));
-        read_pool_page(client, group, next, std::move(so_far), std::move(told));
+        if (pages == 1) {
+          return told(tl::unexpected(
+              AwsError{"TooMany", 200,
+                       fmt::format("the warm pool of group {} goes on after {} pages; at most that "
+                                   "many are read",
+                                   group, kMaxPoolPages)}));
+        }
+        read_pool_page(client, group, next, pages - 1, std::move(so_far), std::move(told));
       });
 }
 
@@ -103,7 +113,7 @@ void read_group(Client& client, const std::string& group, Told<Group> told) {
 }
 
 void read_warm_pool(Client& client, const std::string& group, Told<WarmPool> told) {
-  read_pool_page(client, group, "", {}, std::move(told));
+  read_pool_page(client, group, "", kMaxPoolPages, {}, std::move(told));
 }
 
 void read_activities(Client& client, const std::string& group, Told<std::vector<Activity>> told) {

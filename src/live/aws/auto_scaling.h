@@ -48,6 +48,8 @@ struct WarmPool {
   bool reuse = false;
   std::vector<Instance> instances;
 };
+inline constexpr int kMaxPoolPages = 40;  ///< of 50 instances; AWS gives as many at most
+/// All pages; an error where there are more than kMaxPoolPages.
 void read_warm_pool(Client& client, const std::string& group, Told<WarmPool> told);
 
 struct Activity {

@@ -180,6 +180,44 @@ TEST_F(ClientTest, AGroupThatIsNotThereIsNamed) {
   EXPECT_THAT(said, HasSubstr("no auto scaling group nowhere in eu-central-1"));
 }
 
+TEST_F(ClientTest, AWarmPoolIsReadPageByPageAndNotForEver) {
+  FakeGroup& group = aws.add_group("warm");
+  group.pool = true;
+  auto sleep = [&](int how_many) {
+    group.instances.clear();
+    for (int i = 0; i < how_many; ++i) {
+      FakeInstance one;
+      one.id = "i-" + std::to_string(i);
+      one.lifecycle = "Warmed:Stopped";
+      group.instances.push_back(one);
+    }
+  };
+  auto one = client();
+  auto read = [&] {
+    std::string said;
+    read_warm_pool(*one, "warm", [&](AwsResult<WarmPool> pool) {
+      said = pool ? std::to_string(pool->instances.size()) + " asleep" : pool.error().message;
+    });
+    EXPECT_TRUE(loop->run_until([&] { return !said.empty(); }, seconds(20)));
+    return said;
+  };
+  struct Row {
+    const char* label;
+    int asleep, page;
+    const char* says;
+  };
+  const Row rows[] = {{"nobody", 0, 50, "0 asleep"},
+                      {"one page, full", 50, 50, "50 asleep"},
+                      {"one more than a page", 51, 50, "51 asleep"},
+                      {"as many pages as are read", kMaxPoolPages, 1, "40 asleep"},
+                      {"one page more", kMaxPoolPages + 1, 1, "goes on after 40 pages"}};
+  for (const Row& row : rows) {
+    sleep(row.asleep);
+    group.pool_page = row.page;
+    EXPECT_THAT(read(), HasSubstr(row.says)) << row.label;
+  }
+}
+
 TEST_F(ClientTest, AClientMayDieWithCallsUnderWay) {
   auto one = client(Variables{});
   bool told = false;

@@ -41,6 +41,7 @@ class FakeGroup {
   std::int64_t pool_min = 0, pool_prepared = -1;
   std::string pool_state = "Stopped";
   bool pool_reuse = false;
+  std::int64_t pool_page = 50;  ///< warm instances told at once, the rest by NextToken
 
   std::vector<FakeInstance> instances;   ///< the warm pool's too
   std::vector<FakeActivity> activities;  ///< newest first

@@ -49,10 +49,16 @@ std::string group_xml(const FakeGroup& group) {
       group.name, group.min, group.max, group.desired, instances, suspended);
 }
 
-std::string pool_xml(const FakeGroup& group) {
-  std::string instances;
+std::string pool_xml(const FakeGroup& group, std::int64_t from) {
+  std::string instances, token;
+  std::int64_t place = 0;
   for (const FakeInstance& one : group.instances) {
-    if (one.warmed()) instances += member(one);
+    if (!one.warmed() || place++ < from) continue;
+    if (place <= from + group.pool_page) {
+      instances += member(one);
+    } else {
+      token = "<NextToken>" + std::to_string(from + group.pool_page) + "</NextToken>";
+    }
   }
   std::string made = " ";
   if (group.pool) {
@@ -63,7 +69,7 @@ std::string pool_xml(const FakeGroup& group) {
         "</WarmPoolConfiguration>",
         group.pool_min, group.pool_prepared, group.pool_state, group.pool_reuse);
   }
-  return made + "<Instances>" + instances + "</Instances>";
+  return made + "<Instances>" + instances + "</Instances>" + token;
 }
 
 std::string activities_xml(const FakeGroup& group) {
@@ -85,7 +91,9 @@ FakeAws::Reply FakeAws::group_call(const std::string& action, const Form& asked,
     group.step();
     return reply;
   }
-  if (action == "DescribeWarmPool") return {200, pool_xml(group)};
+  if (action == "DescribeWarmPool") {
+    return {200, pool_xml(group, number(of(asked, "NextToken"), 0))};
+  }
   if (action == "DescribeScalingActivities") return {200, activities_xml(group)};
   if (action == "SetDesiredCapacity") {
     const std::int64_t desired = number(of(asked, "DesiredCapacity"), -1);

@@ -110,7 +110,9 @@ def check_world(path, other):
 # aws reads files and times by what kube has for them.
 SHARED = {"net": {"net"}, "kube": {"net", "kube"}, "aws": {"net", "kube", "aws"},
           # What is told is handed in: it knows callers and documents, no model.
-          "external_metrics": {"net", "kube", "external_metrics"}}
+          "external_metrics": {"net", "kube", "external_metrics"},
+          # gRPC's log, credentials and files: what its servers share, and they know each other not.
+          "rpc": {"net", "rpc"}}
 
 
 def check_shared(path, room):
@@ -135,7 +137,7 @@ NETWORK = {
     re.compile(r"^http_parser\.h$"): "live/net",
     re.compile(r"^boost/(asio|beast)"): "live/net",
     re.compile(r"^curl/"): "live/net",
-    re.compile(r"^(grpc|grpcpp)/|\.pb\.h$"): ("live/keda", "live/fleet_link"),
+    re.compile(r"^(grpc|grpcpp)/|\.pb\.h$"): ("live/rpc", "live/keda", "live/fleet_link"),
     re.compile(r"^openssl/"): ("live/net", "live/aws/testing"),  # the latter: the judge of signatures
     re.compile(r"^pugixml"): "live/aws",
     re.compile(r"^sqlite3\.h$"): "live/store",

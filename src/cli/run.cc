@@ -30,7 +30,7 @@ void raise_file_limit() {
 }
 
 Result<std::optional<live::keda::ScalerOptions>> keda_of(const RunFlags& flags) {
-  const live::keda::ScalerTls tls{flags.keda_cert, flags.keda_key, flags.keda_client_ca};
+  const live::rpc::ServerTls tls{flags.keda_cert, flags.keda_key, flags.keda_client_ca};
   if (flags.keda_address.empty()) {
     const bool any = !(flags.keda_cert + flags.keda_key + flags.keda_client_ca).empty();
     if (any) return fail("--keda-tls-* without --keda-address: the scaler is off");

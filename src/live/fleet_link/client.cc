@@ -10,8 +10,8 @@
 
 #include "live/fleet_link/client_stream.h"
 #include "live/fleet_link/tls_credentials.h"
-#include "live/keda/grpc_log.h"
 #include "live/net/log.h"
+#include "live/rpc/grpc_log.h"
 
 namespace tidegate::live::link {
 namespace {
@@ -240,7 +240,7 @@ void Client::State::on_done(const std::shared_ptr<Attempt>& from, const grpc::St
 
 Client::Client(net::Loop& loop, ClientOptions options, ClientHooks hooks)
     : state_(std::make_shared<State>(loop, std::move(options), std::move(hooks))) {
-  log_grpc_with_ours();
+  rpc::log_grpc_with_ours();
   state_->bridge->loop = &loop;
 }
 

@@ -16,11 +16,13 @@
 #include "gateway.grpc.pb.h"
 #include "live/fleet_link/client.h"
 #include "live/fleet_link/token.h"
+#include "live/fleet_link/turns.h"
 #include "live/fleet_link/wire.h"
 
 namespace tidegate::live::link {
 
-class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::FromLeader>,
+class Attempt final : public Turns<grpc::ClientBidiReactor<wire::FromGateway, wire::FromLeader>,
+                                   wire::FromLeader, wire::FromGateway>,
                       public std::enable_shared_from_this<Attempt> {
  public:
   /// Called on gRPC's threads.
@@ -57,27 +59,13 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     self_ = shared_from_this();
     stub_->async()->Follow(&context_, this);
     AddHold();  // operations come from the loop's thread, too
-    writing_ = true;
-    out_ = to_wire(hello);
-    StartWrite(&out_);
-    StartRead(&in_);
+    send(to_wire(hello));
+    next();
     StartCall();
   }
   const Place& place() const { return place_; }
   const net::Address& address() const { return place_.address; }
 
-  void next() {
-    std::lock_guard lock(mutex_);
-    if (!over_) StartRead(&in_);
-  }
-  bool send(wire::FromGateway message) {
-    std::lock_guard lock(mutex_);
-    if (over_ || writing_) return false;
-    writing_ = true;
-    out_ = std::move(message);
-    StartWrite(&out_);
-    return true;
-  }
   /// OnDone follows.
   void end() {
     if (!let_go()) return;
@@ -94,10 +82,7 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     hooks_.read(shared_from_this(), std::move(in_));
   }
   void OnWriteDone(bool ok) override {
-    {
-      std::lock_guard lock(mutex_);
-      writing_ = false;
-    }
+    written();
     if (!ok) return broken();
     hooks_.written(shared_from_this());
   }
@@ -117,10 +102,6 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
     bool done = false;
   };
 
-  bool let_go() {
-    std::lock_guard lock(mutex_);
-    return !std::exchange(over_, true);
-  }
   /// The other side has ended it: why is in the status to come, which a cancel would hide.
   void broken() {
     if (let_go()) RemoveHold();
@@ -131,12 +112,8 @@ class Attempt final : public grpc::ClientBidiReactor<wire::FromGateway, wire::Fr
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<wire::GatewayLink::Stub> stub_;
   grpc::ClientContext context_;
-  wire::FromLeader in_;            ///< gRPC's between next() and OnReadDone
   std::shared_ptr<Attempt> self_;  ///< until OnDone
   const std::shared_ptr<Finished> finished_ = std::make_shared<Finished>();
-  std::mutex mutex_;  ///< over what follows; out_ is gRPC's while writing_
-  bool writing_ = false, over_ = false;
-  wire::FromGateway out_;
 };
 
 }  // namespace tidegate::live::link

@@ -136,7 +136,7 @@ TEST(LinkTls, FilesThatDoNotFitAreNamedWithTheirFlag) {
       {{"/no/such", key, ""}, "/no/such"},
   };
   for (const auto& [tls, says] : servers) {
-    auto checked = check(tls);
+    auto checked = rpc::check(tls, "--gateway-tls");
     ASSERT_FALSE(checked) << says;
     EXPECT_THAT(checked.error().message, HasSubstr(says));
   }
@@ -152,9 +152,9 @@ TEST(LinkTls, FilesThatDoNotFitAreNamedWithTheirFlag) {
     ASSERT_FALSE(checked) << says;
     EXPECT_THAT(checked.error().message, HasSubstr(says));
   }
-  EXPECT_TRUE(check(ServerTls{}));
+  EXPECT_TRUE(rpc::check(ServerTls{}, "--gateway-tls"));
   EXPECT_TRUE(check(ClientTls{}));
-  EXPECT_TRUE(check(ServerTls{crt, key, crt}));
+  EXPECT_TRUE(rpc::check(ServerTls{crt, key, crt}, "--gateway-tls"));
   EXPECT_TRUE(check(ClientTls{crt, crt, key}));
 }
 

@@ -8,11 +8,10 @@
 #include <string_view>
 
 #include "live/fleet_link/server_stream.h"
-#include "live/fleet_link/tls_credentials.h"
 #include "live/fleet_link/token.h"
-#include "live/keda/grpc_log.h"
-#include "live/keda/probe.h"
 #include "live/net/log.h"
+#include "live/rpc/grpc_log.h"
+#include "live/rpc/server_credentials.h"
 
 namespace tidegate::live::link {
 namespace {
@@ -190,13 +189,14 @@ Server::~Server() { shutdown(); }
 
 Result<std::unique_ptr<Server>> Server::create(net::Loop& loop, ServerOptions options,
                                                ServerHooks hooks) {
-  log_grpc_with_ours();
-  if (auto usable = check(options.tls); !usable) return fail(usable.error());
-  if (auto usable = keda::probe(options.listen, {}); !usable) return fail(usable.error());
+  rpc::log_grpc_with_ours();
+  if (auto usable = rpc::check(options.tls, "--gateway-tls"); !usable) return fail(usable.error());
+  if (auto free = rpc::can_listen(options.listen); !free) return fail(free.error());
   auto state = std::make_shared<State>(loop, std::move(options), std::move(hooks));
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(state->options.listen.text(), credentials(state->options.tls), &port);
+  builder.AddListeningPort(state->options.listen.text(),
+                           rpc::server_credentials(state->options.tls), &port);
   builder.RegisterService(state.get());
   set_limits(builder, state->options.max_streams);
   state->server = builder.BuildAndStart();

@@ -1,20 +1,18 @@
 #pragma once
 // One stream of the server. A part of server.cc, with gRPC in it: nobody else includes it.
 //
-// gRPC calls on threads of its own, the server on the loop's. An operation is begun under the
-// mutex: begun after Finish it would reach into what gRPC has let go of. gRPC never calls back from
-// inside.
+// gRPC calls on threads of its own, the server on the loop's (turns.h).
 
 #include <grpcpp/grpcpp.h>
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "gateway.grpc.pb.h"
 #include "live/fleet_link/server.h"
+#include "live/fleet_link/turns.h"
 #include "live/fleet_link/wire.h"
 
 namespace tidegate::live::link {
@@ -30,7 +28,7 @@ class Refusal final : public Reactor {
   void OnDone() override { delete this; }
 };
 
-class Stream final : public Reactor {
+class Stream final : public Turns<Reactor, wire::FromGateway, wire::FromLeader> {
  public:
   /// Called on gRPC's threads.
   struct Hooks {
@@ -41,23 +39,8 @@ class Stream final : public Reactor {
 
   PeerId id() const { return id_; }
   void begin() { next(); }
-
-  /// The next message may come.
-  void next() {
-    std::lock_guard lock(mutex_);
-    if (!over_) StartRead(&in_);
-  }
-  bool send(wire::FromLeader message) {
-    std::lock_guard lock(mutex_);
-    if (over_ || writing_) return false;
-    writing_ = true;
-    out_ = std::move(message);
-    StartWrite(&out_);
-    return true;
-  }
   void end(const Status& status) {
-    std::lock_guard lock(mutex_);
-    if (!std::exchange(over_, true)) Finish(status);
+    if (let_go()) Finish(status);
   }
 
   void OnReadDone(bool ok) override {
@@ -65,10 +48,7 @@ class Stream final : public Reactor {
     hooks_.read(id_, std::move(in_));
   }
   void OnWriteDone(bool ok) override {
-    {
-      std::lock_guard lock(mutex_);
-      writing_ = false;
-    }
+    written();
     if (!ok) return end({StatusCode::CANCELLED, "the gateway has left"});
     hooks_.written(id_);
   }
@@ -78,10 +58,6 @@ class Stream final : public Reactor {
  private:
   const PeerId id_;
   const Hooks hooks_;
-  wire::FromGateway in_;  ///< gRPC's between next() and OnReadDone
-  std::mutex mutex_;      ///< over what follows; out_ is gRPC's while writing_
-  bool writing_ = false, over_ = false;
-  wire::FromLeader out_;
 };
 
 }  // namespace tidegate::live::link

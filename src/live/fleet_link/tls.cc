@@ -6,36 +6,18 @@
 #include <memory>
 
 #include "live/fleet_link/tls_credentials.h"
-#include "live/keda/probe.h"
-#include "live/keda/server_credentials.h"
 
 namespace tidegate::live::link {
-namespace {
-
-keda::ScalerTls files_of(const ServerTls& tls) {
-  return {tls.certificate_file, tls.key_file, tls.client_ca_file};
-}
-
-}  // namespace
-
-Result<void> check(const ServerTls& tls) {
-  return keda::probe_files(files_of(tls), "--gateway-tls");
-}
 
 Result<void> check(const ClientTls& tls) {
   if (!tls.on()) {
     if (tls.certificate_file.empty() && tls.key_file.empty()) return {};
     return fail("--leader-tls-cert and --leader-tls-key need --leader-tls-ca beside them");
   }
-  if (auto pair = keda::probe_files({tls.certificate_file, tls.key_file, ""}, "--leader-tls");
-      !pair) {
+  if (auto pair = rpc::check({tls.certificate_file, tls.key_file, ""}, "--leader-tls"); !pair) {
     return pair;
   }
-  return keda::probe_authorities("--leader-tls-ca", tls.ca_file);
-}
-
-std::shared_ptr<grpc::ServerCredentials> credentials(const ServerTls& tls) {
-  return keda::server_credentials(files_of(tls), tls.reload_seconds);
+  return rpc::check_authorities("--leader-tls-ca", tls.ca_file);
 }
 
 std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientTls& tls) {

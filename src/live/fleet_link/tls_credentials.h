@@ -1,5 +1,5 @@
 #pragma once
-// tls.h as gRPC takes it. A part of client.cc and server.cc, with gRPC in it: nobody else includes
+// tls.h as gRPC takes it. A part of client.cc, with gRPC in it: nobody else includes
 // it. One of them serves any number of channels, and has a thread that looks at the files.
 
 #include <grpcpp/grpcpp.h>
@@ -11,7 +11,6 @@
 namespace tidegate::live::link {
 
 /// Of files that check() has seen.
-std::shared_ptr<grpc::ServerCredentials> credentials(const ServerTls& tls);
 std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientTls& tls);
 /// For a server that shows this certificate, of its own making; empty: plaintext.
 std::shared_ptr<grpc::ChannelCredentials> vouched_for(const std::string& certificate_pem);

@@ -6,16 +6,14 @@
 #include <atomic>
 #include <utility>
 
-#include "live/keda/grpc_log.h"
 #include "live/keda/metric.h"
-#include "live/keda/probe.h"
-#include "live/keda/server_credentials.h"
 #include "live/keda/streams.h"
+#include "live/rpc/grpc_log.h"
+#include "live/rpc/server_credentials.h"
 
 namespace tidegate::live::keda {
 namespace {
 
-constexpr unsigned kCertificateReloadSeconds = 60;
 /// A peer that is gone without a word is noticed after both.
 constexpr int kPingMillis = 30'000, kPingPatienceMillis = 10'000;
 
@@ -145,7 +143,7 @@ struct Scaler::State {
 Scaler::Scaler(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Scaler>> Scaler::create(NumberBoard& board, ScalerOptions options) {
-  log_grpc_with_ours();
+  rpc::log_grpc_with_ours();
   const net::Address address = options.listen;
   std::unique_ptr<Scaler> scaler(
       new Scaler(std::unique_ptr<State>(new State{board, std::move(options), address})));
@@ -156,12 +154,12 @@ Result<std::unique_ptr<Scaler>> Scaler::create(NumberBoard& board, ScalerOptions
 Result<void> Scaler::listen() {
   State& s = *state_;
   if (s.server != nullptr) return {};
-  if (auto usable = probe(s.bound, s.options.tls); !usable) return usable;
+  if (auto usable = rpc::check(s.options.tls, "--keda-tls"); !usable) return usable;
+  if (auto free = rpc::can_listen(s.bound); !free) return free;
   s.service = std::make_unique<Service>(s.board, s.tally, s.options.max_streams);
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(s.bound.text(),
-                           server_credentials(s.options.tls, kCertificateReloadSeconds), &port);
+  builder.AddListeningPort(s.bound.text(), rpc::server_credentials(s.options.tls), &port);
   builder.RegisterService(s.service.get());
   set_limits(builder, s.options.max_streams);
   s.server = builder.BuildAndStart();

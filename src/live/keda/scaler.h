@@ -26,18 +26,13 @@
 #include "core/base/time.h"
 #include "live/keda/number_board.h"
 #include "live/net/http.h"
+#include "live/rpc/server_tls.h"
 
 namespace tidegate::live::keda {
 
-/// PEM files. All empty: plaintext. A client CA asks callers for a certificate of it. Read again
-/// each minute, so that a renewed certificate is taken up.
-struct ScalerTls {
-  std::string certificate_file, key_file, client_ca_file;
-};
-
 struct ScalerOptions {
   net::Address listen{"127.0.0.1", 8082};
-  ScalerTls tls;
+  rpc::ServerTls tls;              ///< --keda-tls-*
   std::size_t max_streams = 4096;  ///< one a ScaledObject
 };
 

@@ -5,9 +5,9 @@
 
 #include "core/base/time.h"
 
-namespace tidegate::live {
+namespace tidegate::live::rpc {
 
 inline constexpr Duration kTellAgain = seconds(60);
 void log_grpc_with_ours();
 
-}  // namespace tidegate::live
+}  // namespace tidegate::live::rpc

@@ -1,4 +1,4 @@
-#include "live/keda/probe.h"
+#include "live/rpc/server_tls.h"
 
 #include <fmt/format.h>
 #include <netdb.h>
@@ -14,17 +14,16 @@
 #include "live/net/tls/certificates.h"
 #include "live/net/tls/tls_server.h"
 
-namespace tidegate::live::keda {
-namespace {
+namespace tidegate::live::rpc {
 
-Result<void> probe_address(const net::Address& listen) {
+Result<void> can_listen(const net::Address& address) {
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int failed =
-      getaddrinfo(listen.host.c_str(), std::to_string(listen.port).c_str(), &hints, &found);
-  if (failed != 0) return fail(fmt::format("{}: {}", listen.text(), gai_strerror(failed)));
+      getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  if (failed != 0) return fail(fmt::format("{}: {}", address.text(), gai_strerror(failed)));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> list(found, freeaddrinfo);
   const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return fail(fmt::format("socket: {}", std::strerror(errno)));
@@ -34,12 +33,10 @@ Result<void> probe_address(const net::Address& listen) {
   const int error = errno;
   close(fd);
   if (free) return {};
-  return fail(fmt::format("{}: {}", listen.text(), std::strerror(error)));
+  return fail(fmt::format("{}: {}", address.text(), std::strerror(error)));
 }
 
-}  // namespace
-
-Result<void> probe_authorities(const std::string& flag, const std::string& file) {
+Result<void> check_authorities(const std::string& flag, const std::string& file) {
   std::ifstream in(file);
   std::stringstream pem;
   if (!(pem << in.rdbuf())) {
@@ -51,7 +48,7 @@ Result<void> probe_authorities(const std::string& flag, const std::string& file)
   return {};
 }
 
-Result<void> probe_files(const ScalerTls& tls, const std::string& flags) {
+Result<void> check(const ServerTls& tls, const std::string& flags) {
   const bool certificate = !tls.certificate_file.empty(), key = !tls.key_file.empty();
   if (certificate != key) {
     return fail(fmt::format("{0}-cert and {0}-key go together: {0}-{1} is missing", flags,
@@ -66,12 +63,7 @@ Result<void> probe_files(const ScalerTls& tls, const std::string& flags) {
   files.key_file = tls.key_file;
   if (auto pair = net::TlsServer::create(files); !pair) return fail(pair.error());
   if (tls.client_ca_file.empty()) return {};
-  return probe_authorities(flags + "-client-ca", tls.client_ca_file);
+  return check_authorities(flags + "-client-ca", tls.client_ca_file);
 }
 
-Result<void> probe(const net::Address& listen, const ScalerTls& tls) {
-  if (auto files = probe_files(tls, "--keda-tls"); !files) return files;
-  return probe_address(listen);
-}
-
-}  // namespace tidegate::live::keda
+}  // namespace tidegate::live::rpc

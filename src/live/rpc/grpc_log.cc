@@ -1,4 +1,4 @@
-#include "live/keda/grpc_log.h"
+#include "live/rpc/grpc_log.h"
 
 #include <grpc/support/log.h>
 
@@ -9,7 +9,7 @@
 #include "live/net/clock.h"
 #include "live/net/log.h"
 
-namespace tidegate::live {
+namespace tidegate::live::rpc {
 namespace {
 
 void line(gpr_log_func_args* args) {
@@ -33,4 +33,4 @@ void line(gpr_log_func_args* args) {
 
 void log_grpc_with_ours() { gpr_set_log_function(line); }
 
-}  // namespace tidegate::live
+}  // namespace tidegate::live::rpc

@@ -4,11 +4,13 @@ reported skip; exit code 1 (the input) or 2 (the command line); nothing half-wri
 
   tests/cli_test.py BINARY [unittest arguments]
 """
+import http.server
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 BINARY = None
@@ -155,6 +157,8 @@ class CommandLine(Case):
             (("simulate", "--polcy", "hpa"), "no flag --polcy; did you mean --policy?"),
             (("simulate", "--polcy=hpa"), "no flag --polcy; did you mean --policy?"),
             (("simulate", "-f", "m.yaml", "more"), 'nothing more is expected where "more" stands'),
+            (("simulate", "m.yaml"), "did you mean -f m.yaml?"),
+            (("check", "-f", "m.yaml"), "no flag -f: name the file without it"),
             (("simulate",), "--file is required; `tidegate simulate --help`"),
             (("simulate", "-f", "m.yaml", "--scale", "two"), '--scale: "two" is not a number'),
             (("simulate", "-f", "m.yaml", "--seed", "-1"), '--seed: "-1" is negative'),
@@ -177,10 +181,54 @@ class CommandLine(Case):
                     self.assertEqual(done.returncode, 1 if stream else 0, done.stderr)
                     self.assertIn(stream, done.stderr)
 
+    def test_help_is_a_verb_too(self):
+        for words, says in [(("help",), "Subcommands:"), (("help", "run"), "--models-from-cluster"),
+                            (("help", "weights", "keep"), "--capacity")]:
+            with self.subTest(words):
+                done = self.tidegate(*words)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn(says, done.stdout)
+        done = subprocess.run(["sh", "-c", f'"{BINARY}" --help >/dev/full 2>/dev/null'], timeout=60)
+        self.assertEqual(done.returncode, 1)
+
+    def test_a_reader_that_leaves_ends_it_in_order(self):
+        (self.dir / "bad.yaml").write_text("a: 1\n" * 20_000)
+        for words in ("check bad.yaml", "check --explain m.yaml", "schema"):
+            with self.subTest(words):
+                done = subprocess.run(
+                    ["bash", "-c", f'"{BINARY}" {words} 2>&1 | true; echo ${{PIPESTATUS[0]}}'],
+                    cwd=self.dir, capture_output=True, text=True, timeout=60)
+                self.assertIn(done.stdout, ("0\n", "1\n"))
+
     def test_who_reads_the_first_lines_alone_is_told_nothing(self):
         done = subprocess.run(["bash", "-c", f'set -o pipefail; "{BINARY}" schema | head -c 1'],
                               capture_output=True, text=True, timeout=60)
         self.assertEqual((done.stdout, done.stderr), ("{", ""))
+
+    def test_who_answers_where_a_tidegate_was_meant_is_named_and_not_quoted(self):
+        class Page(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = b"<!DOCTYPE HTML><html>" + b"x" * 1000
+                self.send_response(404 if self.path == "/v1/models" else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        port = server.server_address[1]
+        for words, says in [(("status", "--admin", f"127.0.0.1:{port}"), "is no admin API of tidegate"),
+                            (("pause", "m", "--admin", f"127.0.0.1:{port}"), "is no admin API"),
+                            (("calibrate", "--url", f"http://127.0.0.1:{port}"), "status 404\n")]:
+            with self.subTest(words):
+                done = self.tidegate(*words)
+                self.refused(done, says)
+                self.assertNotIn("<html>", done.stderr)
 
     def test_paths_and_addresses_are_checked_where_they_are_given(self):
         (self.dir / "junk").write_bytes(b"\x7fELF\x00\x01")
@@ -253,6 +301,14 @@ class Files(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn("/dev/full", done.stderr)
         self.assertEqual(sorted(self.dir.iterdir()), before, "nothing is left behind")
+
+    def test_hours_of_work_are_not_done_for_a_file_that_cannot_be_written(self):
+        (self.dir / "grid.csv").write_text("a,b\n1,2\n")
+        for words in (("tune", "-f", "m.yaml", "--trace", "none.csv", "--out", "none/x"),
+                      ("calibrate", "--grid", "none.csv", "--out", "none/x"),
+                      ("calibrate", "--url", "http://127.0.0.1:1", "--report", "none/x")):
+            with self.subTest(words):
+                self.refused(self.tidegate(*words), "cannot write none/x: No such file")
 
     def test_what_was_there_stays_until_the_new_one_is_whole(self):
         (self.dir / "out.html").write_text("kept")

@@ -45,13 +45,16 @@ Result<Json> ask(const AdminFlags& flags, const std::string& method, const std::
                     text, response.error().message));
   }
   Json json = Json::parse(response->body, nullptr, false);
-  if (response->status >= 300) {
-    std::string message = json.is_object() && json.contains("error")
-                              ? json["error"].value("message", response->body)
-                              : response->body;
-    return fail(fmt::format("{} (HTTP {})", message, response->status));
+  const Json error = json.is_object() ? json.value("error", Json()) : Json();
+  if (response->status >= 300 && error.is_object() && error.value("message", Json()).is_string()) {
+    return fail(fmt::format("{} (HTTP {})", error["message"].get<std::string>(), response->status));
   }
-  if (json.is_discarded()) return fail("the admin API at " + text + " did not answer JSON");
+  if (response->status >= 300 || !json.is_object()) {
+    return fail(
+        fmt::format("what answers at {} is no admin API of tidegate (HTTP {} to {} {}); "
+                    "name its address with --admin",
+                    text, response->status, method, path));
+  }
   return json;
 }
 

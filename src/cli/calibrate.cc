@@ -3,6 +3,7 @@
 #include "cli/admin_client.h"
 #include "cli/calibrate_run.h"
 #include "cli/calibrate_url.h"
+#include "cli/text_file.h"
 
 namespace tidegate::cli {
 
@@ -19,6 +20,9 @@ int calibrate(const CalibrateFlags& flags) {
   if (!flags.grid.empty() && !flags.report.empty()) {
     report({"--report belongs to --run and --url"});
     return kUsage;
+  }
+  for (const std::string& path : {flags.out, flags.report}) {
+    if (auto able = check_writable(path); !able) return report(able.error());
   }
   if (!flags.url.empty()) return calibrate_url(flags);
   return flags.run.empty() ? calibrate_grid(flags) : calibrate_run(flags);

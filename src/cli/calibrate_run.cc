@@ -7,10 +7,10 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/admin_client.h"
+#include "cli/text_file.h"
 #include "format/profile.h"
 #include "live/net/clock.h"
 
@@ -250,16 +250,8 @@ std::string given_kv(const CalibrateFlags& flags) {
                      flags.kv_from.empty() ? " as given" : ": " + flags.kv_from);
 }
 
-Result<void> write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) return fail(path + ": cannot be written");
-  return {};
-}
-
 Result<void> write_profile(const CalibrateFlags& flags, const engine::Profile& profile) {
-  return flags.out.empty() ? Result<void>{} : write_text(flags.out, format::profile_yaml(profile));
+  return write_text(flags.out, format::profile_yaml(profile));
 }
 
 GaugeErrors gauge_errors(const CalibratedRun& c) {
@@ -285,8 +277,9 @@ int calibrate_run(const CalibrateFlags& flags) {
     fmt::print(stderr, "tidegate: warning: {}: {}\n", c->name, line);
   if (auto wrote = write_profile(flags, profile); !wrote) return report(wrote.error());
   if (!flags.report.empty()) {
-    if (auto wrote = write_text(flags.report, calibration_html(*c)); !wrote)
+    if (auto wrote = write_text(flags.report, calibration_html(*c)); !wrote) {
       return report(wrote.error());
+    }
   }
   if (parse_format(flags.format) == Format::kJson) {
     print_results(ordered_json::array({to_json(*c, flags, profile)}));

@@ -35,7 +35,6 @@ std::string given_kv(const CalibrateFlags& flags);
 std::string step_sentence(const engine::Profile& profile);
 /// Writes the file where one was asked for.
 Result<void> write_profile(const CalibrateFlags& flags, const engine::Profile& profile);
-Result<void> write_text(const std::string& path, const std::string& text);
 
 /// Mean absolute difference between measured and predicted samples of the engine's gauges.
 struct GaugeErrors {

@@ -13,6 +13,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/calibrate_run.h"
+#include "cli/text_file.h"
 #include "format/spec_yaml.h"
 #include "live/net/clock.h"
 #include "live/net/signals.h"

@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <vector>
+#include <filesystem>
+#include <functional>
+#include <system_error>
 
 #include "format/spec_value.h"
 
@@ -17,6 +19,17 @@ namespace tidegate::cli {
 namespace {
 
 constexpr int kUsage = 2;
+
+/// Not fmt::print, which throws where standard error is gone.
+void complain(const std::string& text) {
+  std::fputs(("tidegate: error: " + text + "\n").c_str(), stderr);
+}
+
+/// As in `tidegate ... | head`: who read has enough, and need not be told.
+bool reader_left() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
 
 /// The verb that was reached, sub-verbs included, and how it is called.
 const CLI::App& reached(const CLI::App& app, std::string& name) {
@@ -42,6 +55,9 @@ std::string extra(const CLI::App& verb) {
       for (const auto& name : option->get_lnames()) names.push_back("--" + name);
     }
     const std::string name = flag->substr(0, flag->find('='));
+    if (name == "-f" && verb.get_option_no_throw("FILE") != nullptr) {
+      return "there is no flag -f: name the file without it";
+    }
     return fmt::format("there is no flag {}{}", name, meant(name, names));
   }
   if (rest.empty()) return {};
@@ -50,6 +66,11 @@ std::string extra(const CLI::App& verb) {
   for (const auto* sub : below) verbs.push_back(sub->get_name());
   if (!verbs.empty()) {
     return fmt::format("there is no verb \"{}\"{}", rest.front(), meant(rest.front(), verbs));
+  }
+  std::error_code unknown;
+  if (verb.get_option_no_throw("--file") != nullptr &&
+      std::filesystem::is_regular_file(rest.front(), unknown)) {
+    return fmt::format("a file is named by a flag; did you mean -f {}?", rest.front());
   }
   return fmt::format("nothing more is expected where \"{}\" stands", fmt::join(rest, " "));
 }
@@ -70,7 +91,7 @@ std::string no_number(const CLI::App& verb, std::string_view text) {
 
 std::string reason(const CLI::App& verb, const CLI::ParseError& error) {
   if (std::string more = extra(verb); !more.empty()) return more;
-  const std::string text = error.what();
+  std::string text = error.what();
   if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) return no_number(verb, text);
   if (text == "A subcommand is required") return "a verb is missing";
   return text;
@@ -100,29 +121,41 @@ void refuse_negative_counts(CLI::App& verb) {
   }
 }
 
+std::vector<std::string> words_of(int argc, char** argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
 int refused(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);  // help and version
   std::string name;
   const CLI::App& verb = reached(app, name);
-  std::string call = "tidegate" + name.substr(std::min(name.size(), app.get_name().size()));
+  const std::string call = "tidegate" + name.substr(std::min(name.size(), app.get_name().size()));
   const std::string text = reason(verb, error);
-  fmt::print(stderr, "tidegate: error: {}{} `{} --help` lists {}\n", text,
-             text.ends_with('?') ? "" : ";", call,
-             verb.get_subcommands(std::function<bool(const CLI::App*)>{}).empty() ? "what it takes"
-                                                                                  : "the verbs");
+  const bool leaf = verb.get_subcommands(std::function<bool(const CLI::App*)>{}).empty();
+  complain(fmt::format("{}{} `{} --help` lists {}", text, text.ends_with('?') ? "" : ";", call,
+                       leaf ? "what it takes" : "the verbs"));
   return kUsage;
+}
+
+int failed(const std::exception& error) {
+  if (!reader_left()) complain(error.what());
+  return 1;
 }
 
 int finished(int code) {
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  pollfd out{STDOUT_FILENO, POLLOUT, 0};
-  const bool left = ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
-  if (left) return code == 0 ? 1 : code;  // `tidegate ... | head`: who read has enough
-  fmt::print(stderr,
-             "tidegate: error: standard output cannot be written: {}; free the disk, or "
-             "send it elsewhere\n",
-             errno != 0 ? std::strerror(errno) : "a part is lost");
+  if (!reader_left()) {
+    complain(
+        fmt::format("standard output cannot be written: {}; free the disk, or send it elsewhere",
+                    errno != 0 ? std::strerror(errno) : "a part is lost"));
+  }
   return code == 0 ? 1 : code;
 }
 

@@ -3,11 +3,17 @@
 // wrong: what failed, the value seen, the fix.
 //
 //   for (CLI::App* verb : app.get_subcommands({})) refuse_negative_counts(*verb);
-//   try { app.parse(argc, argv); } catch (const CLI::ParseError& e) { return refused(app, e); }
+//   try {
+//     app.parse(words_of(argc, argv));
+//   } catch (const CLI::ParseError& error) {
+//     code = refused(app, error);
+//   }
 //   return finished(code);
 
 #include <CLI/CLI.hpp>
+#include <exception>
 #include <string>
+#include <vector>
 
 namespace tidegate::cli {
 
@@ -20,6 +26,12 @@ void refuse_negative_counts(CLI::App& verb);
 
 /// Prints help or version (0), or why the command line is refused (2, usage).
 int refused(const CLI::App& app, const CLI::ParseError& error);
+
+/// Prints what a verb did not catch; 1.
+int failed(const std::exception& error);
+
+/// What to parse, last word first as CLI11 wants it: `help VERB` stands for `VERB --help`.
+std::vector<std::string> words_of(int argc, char** argv);
 
 /// The exit code of a verb that ended with `code`, once what it printed is really written.
 int finished(int code);

@@ -330,6 +330,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Tidegate keeps an LLM inference fleet at the right size and sends every request to the "
       "right replica."};
+  app.name(argc > 0 ? argv[0] : "tidegate");
   app.require_subcommand(1);
   app.set_version_flag("--version", "tidegate " TIDEGATE_VERSION);
   int code = 0;
@@ -353,12 +354,11 @@ int main(int argc, char** argv) {
   });
   refuse_negative_counts(app);
   try {
-    app.parse(argc, argv);
+    app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& error) {
-    return refused(app, error);
+    code = refused(app, error);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "tidegate: error: {}\n", error.what());
-    return finished(1);
+    code = failed(error);
   }
   return finished(code);
 }

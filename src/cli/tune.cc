@@ -6,10 +6,10 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/admin_client.h"
+#include "cli/text_file.h"
 #include "cli/tune_file.h"
 #include "format/profile.h"
 #include "format/spec_yaml.h"
@@ -111,19 +111,9 @@ int stopped(const TuneFlags& flags, const sim::TuneLog& log) {
   return 1;
 }
 
-Result<void> write_yaml(const std::string& path, const std::string& yaml) {
-  std::ofstream out(path, std::ios::trunc);
-  out << yaml;
-  out.close();
-  if (!out) return fail(fmt::format("--out {}: cannot be written", path));
-  return {};
-}
-
 Result<int> print(const TuneFlags& flags, const sim::TuneResult& result) {
   const std::string yaml = sim::to_yaml(result, flags.attainment);
-  if (!flags.out.empty()) {
-    if (auto written = write_yaml(flags.out, yaml); !written) return fail(written.error());
-  }
+  if (auto written = write_text(flags.out, yaml); !written) return fail(written.error());
   if (parse_format(flags.format) == Format::kJson) {
     auto results = nlohmann::ordered_json::array();
     for (const auto& policy : result.policies) results.push_back(sim::to_json(policy));
@@ -141,6 +131,7 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const TuneFlags& flags) {
+  if (auto able = check_writable(flags.out); !able) return fail(able.error().within("--out"));
   auto input = sim_input(flags.input);
   if (!input) return fail(input.error());
   if (input->models.size() > 1) {

@@ -4,11 +4,10 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <vector>
 
+#include "format/spec_document.h"
 #include "format/spec_reader.h"
 #include "format/spec_tree.h"
 #include "format/spec_value.h"
@@ -268,17 +267,12 @@ std::string profile_yaml(const Profile& profile) {
 
 Result<Profile> load_profile(const std::string& name, const std::vector<std::string>& directories) {
   auto read = [](const std::string& path) -> Result<Profile> {
-    std::ifstream file(path, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    return parse_profile(text, path);
+    auto text = read_file(path);
+    if (!text) return fail(text.error().within("profile " + path));
+    return parse_profile(*text, path);
   };
   std::error_code error;
-  if (name.find('/') != std::string::npos || name.ends_with(".yaml")) {
-    if (std::filesystem::is_regular_file(name, error)) return read(name);
-    return fail("profile " + name +
-                (std::filesystem::is_directory(name, error) ? ": is a directory; name a file in it"
-                                                            : ": no such file; check the path"));
-  }
+  if (name.find('/') != std::string::npos || name.ends_with(".yaml")) return read(name);
   if (name == "reference") return Profile{};
   std::string looked;
   for (const std::string& directory : directories) {

@@ -61,6 +61,14 @@ const Node* metadata_namespace(const Node& root, Reader& reader) {
   return nullptr;
 }
 
+/// Kinds of other autoscalers that `tidegate import` reads.
+std::string_view importer_of(std::string_view kind) {
+  if (kind == "ScaledObject") return "keda";
+  if (kind == "HorizontalPodAutoscaler") return "hpa";
+  if (kind == "VariantAutoscaling") return "variantautoscaling";
+  return {};
+}
+
 void check_head(const Node& root, std::string_view kind, Reader& reader) {
   const std::vector<std::string_view> known{"apiVersion", "kind", "metadata", "spec"};
   auto expect = [&](std::string_view key, std::string_view wanted) {
@@ -70,9 +78,11 @@ void check_head(const Node& root, std::string_view kind, Reader& reader) {
                                 ": " + std::string(wanted));
     } else if (node->kind != NodeKind::kScalar || node->text != wanted) {
       bool scenario = key == "kind" && node->text == kScenarioKind;
+      std::string import(key == "kind" ? importer_of(node->text) : "");
+      if (!import.empty()) import = " (tidegate import " + import + " makes a Model of it)";
       reader.fault(node->at, std::string(key) + ": " + describe(*node) +
                                  " is not known here; accepted: " + std::string(wanted) +
-                                 (scenario ? " (a Scenario is for tidegate simulate)" : ""));
+                                 (scenario ? " (a Scenario is for tidegate simulate)" : import));
     }
   };
   expect("apiVersion", kApiVersion);

@@ -166,6 +166,9 @@ TEST(SpecErrors, OfDocuments) {
        "f:1:1: error: expected a map with apiVersion, kind, metadata and spec, got a list\n"},
       {"another kind", "apiVersion: tidegate.dev/v1alpha1\nkind: Deployment\n",
        "f:2:7: error: kind: \"Deployment\" is not known here; accepted: Model\n"},
+      {"another autoscaler's", "apiVersion: tidegate.dev/v1alpha1\nkind: ScaledObject\n",
+       "f:2:7: error: kind: \"ScaledObject\" is not known here; accepted: Model (tidegate import "
+       "keda makes a Model of it)\n"},
       {"another group", "apiVersion: apps/v1\nkind: Model\n",
        "f:1:13: error: apiVersion: \"apps/v1\" is not known here; accepted: "
        "tidegate.dev/v1alpha1\n"},

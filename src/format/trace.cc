@@ -294,7 +294,8 @@ Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path,
 }
 
 Result<std::unique_ptr<TraceReader>> TraceReader::read(std::unique_ptr<std::istream> in,
-                                                       std::string name, std::int64_t size_bytes,
+                                                       const std::string& name,
+                                                       std::int64_t size_bytes,
                                                        const TraceOptions& options) {
   if (!(options.scale > 0) || options.scale > kMaxTraceScale) {
     return fail("scale must be over 0 and at most 10000, got " + shown(options.scale));

@@ -82,7 +82,7 @@ class TraceReader : public workload::Stream {
                                                    const TraceOptions& options);
   /// `name` is for messages; `size_bytes` for progress (0: unknown).
   static Result<std::unique_ptr<TraceReader>> read(std::unique_ptr<std::istream> in,
-                                                   std::string name, std::int64_t size_bytes,
+                                                   const std::string& name, std::int64_t size_bytes,
                                                    const TraceOptions& options);
   ~TraceReader() override;
   bool next(workload::TraceRequest& out) override;

@@ -27,7 +27,7 @@ std::string base_of(const net::Url& url) {
 
 std::string words_of_an_error(const std::string& body) {
   json parsed = json::parse(body, nullptr, /*allow_exceptions=*/false);
-  std::string text = body;
+  std::string text = body.starts_with('<') ? "" : body;  // a page for browsers
   if (parsed.is_object()) {
     const json& error = parsed.contains("error") ? parsed["error"] : parsed;
     if (error.is_string()) text = error.get<std::string>();

@@ -152,8 +152,12 @@ HttpServer::~HttpServer() {
 Result<Address> HttpServer::listen(const Address& address, std::shared_ptr<TlsServer> tls) {
   auto refuse = [&](const std::string& why) {
     const bool taken = why.find("in use") != std::string::npos;
-    return fail("cannot listen on " + address.text() + ": " + why +
-                (taken ? "; stop who listens there, or take another port" : ""));
+    return fail(
+        "cannot listen on " + address.text() + ": " + why +
+        (taken ? "; stop who listens there, or take another port"
+         : address.port > 0 && address.port < 1024 && why.find("denied") != std::string::npos
+             ? "; ports below 1024 want root or CAP_NET_BIND_SERVICE"
+             : ""));
   };
   auto fd = open_listener(address);
   if (!fd) return refuse(fd.error().message);

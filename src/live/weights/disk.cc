@@ -21,7 +21,7 @@ Error system_error(const std::string& what) {
   const int error = errno;
   const char* fix = "";
   if (error == ENOSPC || error == EDQUOT) fix = "; free some, or fetch to a larger disk with --to";
-  if (error == EACCES || error == EPERM) fix = "; let this user write there";
+  if (error == EACCES || error == EPERM) fix = "; this user may not";
   if (error == EROFS) fix = "; mount it writable";
   return {what + ": " + strerror(error) + fix};
 }

@@ -196,6 +196,36 @@ class Kustomize(unittest.TestCase):
                     self.assertNotIn("ClusterRole", built)
                     tidegate("check", out / "model.yaml")
 
+    def test_the_hook_of_an_exported_engine_ends_when_nothing_runs_or_waits(self):
+        text = tidegate("export", "kustomize", "-f", ROOT / "docs/examples/qwen3-32b.yaml", "--no-simulation").stdout
+        script = json.loads(re.search(r'- ("sleep 2;.*")', text).group(1))
+        vllm = 'vllm:num_requests_{}{{engine="0",model_name="m"}} {}\n'
+
+        def page(running, waiting):
+            return "# HELP vllm:num_requests_running Number\n" + vllm.format("running", running) + \
+                vllm.format("waiting", waiting) + 'vllm:num_requests_swapped 7\n'
+
+        rows = [("it runs, then queues, then neither", [page("2.0", "0.0"), page("0.0", "1.0"), page("0.0", "0.0")], 3),
+                ("ten are not none", [page("10", "0"), page("0", "0")], 2),
+                ("SGLang's names", ["sglang:num_running_reqs{a=\"b\"} 3.0\n", "sglang:num_running_reqs{a=\"b\"} 0.0\n"], 2),
+                ("an engine that does not answer has nothing to wait for", [None], 1),
+                ("one that never ends: no longer than the longest answer", [page("1", "0")] * 121, 120)]
+        for label, pages, asked in rows:
+            with self.subTest(label), tempfile.TemporaryDirectory(prefix="tidegate-hook-") as folder:
+                home = pathlib.Path(folder)
+                for i, one in enumerate(pages):
+                    if one is not None:
+                        (home / f"page-{i}").write_text(one)
+                fakes = {"sleep": "exit 0", "curl": f'cd {home}; n=$(cat n 2>/dev/null || echo 0); '
+                                                    f'echo $((n + 1)) > n; cat page-$n 2>/dev/null'}
+                for name, body in fakes.items():
+                    (home / name).write_text(f"#!/bin/sh\n{body}\n")
+                    (home / name).chmod(0o755)
+                done = subprocess.run(["sh", "-c", script], timeout=60, capture_output=True,
+                                      env={"PATH": f"{home}:{os.environ['PATH']}"})
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(int((home / "n").read_text()), asked)
+
 
 @unittest.skipUnless(KUBECTL and os.environ.get("KUBEBUILDER_ASSETS"), "no kube-apiserver to ask (KUBEBUILDER_ASSETS)")
 class OnAnApiServer(unittest.TestCase):

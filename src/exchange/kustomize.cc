@@ -58,6 +58,17 @@ Yaml probe(std::string_view path, std::string_view port, int period, int failure
   return out;
 }
 
+/// Ends when the engine runs and queues nothing, after that long, or where the image has no curl.
+/// First two seconds in which those who route hear that the pod goes.
+Yaml until_idle(std::int64_t seconds) {
+  const std::string script =
+      "sleep 2; for i in $(seq " + std::to_string(seconds) +
+      "); do curl -sf -m 2 localhost:" + std::to_string(kEnginePort) +
+      "/metrics | grep -E '^(vllm:num_requests_(running|waiting)|sglang:num_(running|queue)_reqs)' "
+      "| grep -qv ' 0[.0]*$' || break; sleep 1; done";
+  return Yaml::map({{"exec", Yaml::map({{"command", Yaml::list({"sh", "-c", script})}})}});
+}
+
 Yaml object(std::string_view api, std::string_view kind, std::string_view name,
             std::string_view ns) {
   Yaml out = Yaml::map({{"apiVersion", api}, {"kind", kind}});
@@ -76,11 +87,13 @@ Yaml engine(const Export& what, const spec::Variant& variant, const Place& place
   }
   container.put("readinessProbe", probe("/health", "http", 2, 3));
   container.put("securityContext", security(false));
-  Yaml pod = Yaml::map();
   auto* process = std::get_if<spec::ProcessTarget>(&variant.target);
-  Duration drain = process == nullptr ? seconds(120) : process->drain_timeout;
-  pod.put("terminationGracePeriodSeconds", drain.count() / 1'000'000'000 + 30)
-      .say("The longest answer may end.");
+  const Duration drain = process == nullptr ? seconds(120) : process->drain_timeout;
+  const std::int64_t drain_seconds = drain.count() / 1'000'000'000;
+  container.put("lifecycle", Yaml::map({{"preStop", until_idle(drain_seconds)}}))
+      .say("On SIGTERM engines break off what they run: answers end first.");
+  Yaml pod = Yaml::map();
+  pod.put("terminationGracePeriodSeconds", drain_seconds + 30).say("The longest answer may end.");
   pod.put("automountServiceAccountToken", false);
   pod.put("containers", Yaml::list({std::move(container)}));
   Yaml spec = Yaml::map();

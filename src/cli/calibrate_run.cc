@@ -155,7 +155,7 @@ ordered_json to_json(const CalibratedRun& c, const CalibrateFlags& flags,
                    {"profile", format::profile_yaml(p)}};
   const auto all = engine::compare(c.run.requests, c.played.requests);
   constexpr const char* kKeys[] = {"ttft", "tpot", "e2e"};
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  for (std::size_t i = 0; i < std::size(kKeys); ++i) {
     for (std::size_t f = 0; f < Figures::kNames.size(); ++f) {
       out[kKeys[i]][std::string(Figures::kNames[f])] = {{"measured", all[i].measured.values[f]},
                                                         {"predicted", all[i].predicted.values[f]},

@@ -235,7 +235,7 @@ net::ClientRequest completion_request(const EndpointAccess& access, std::int64_t
 
 std::int64_t EndpointFacts::words_of(std::int64_t tokens) const {
   const double words = (static_cast<double>(tokens) - prompt_tokens_fixed) / prompt_tokens_per_word;
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(words + 0.5));
+  return std::max<std::int64_t>(1, std::llround(words));
 }
 
 Result<EndpointFacts> ask_endpoint(const EndpointAccess& access, std::uint64_t unique,

@@ -218,6 +218,7 @@ void Runner::begin() {
   } else if (fleet_ != nullptr) {
     fleet_->lead(true, "");
   }
+  if (follower_ != nullptr) follower_->start();
   if (options_.dry_run) return;
   if (cluster_models_ == nullptr) stop_strays_once();
   watch_files();
@@ -241,7 +242,6 @@ void Runner::watch_files() {
 std::string Runner::status_json() {
   return live::status_json(models_, front(), *clock_, gateway_address_, keda_.get(), gpus_.get());
 }
-  if (follower_ != nullptr) follower_->start();
 
 std::string Runner::metrics_text() {
   return live::metrics_text(models_, front(), *clock_, *journal_, gpus_.get());

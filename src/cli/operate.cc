@@ -147,13 +147,26 @@ void print_leader(Json& leader) {
 
 /// Of a gateway apart: what it serves.
 void print_gateway(Json& answer) {
-  std::vector<std::vector<std::string>> rows = {{"MODEL", "REPLICAS", "QUEUE", "IN-FLIGHT"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"MODEL", "REPLICAS", "QUEUE", "IN-FLIGHT", "SERVICE"}};
   for (auto& model : answer["results"]) {
+    std::string services;  // by which engines are found without a leader
+    for (const auto& one : model["services"]) {
+      const bool none = !one["service"].is_string();
+      services += (services.empty() ? "" : ", ") + (none ? "none" : one.value("service", ""));
+    }
     rows.push_back({model.value("model", ""), std::to_string(model["replicas"].size()),
                     std::to_string(model["queue"]["requests"].get<long>()),
-                    std::to_string(model["inFlight"].get<long>())});
+                    std::to_string(model["inFlight"].get<long>()), services});
   }
   print_table(rows);
+  for (auto& model : answer["results"]) {
+    for (const auto& one : model["services"]) {
+      if (one["service"].is_string()) continue;
+      fmt::print("{}/{}: no engines without a leader: {}\n", model.value("model", ""),
+                 one.value("variant", ""), one.value("why", ""));
+    }
+  }
   print_leader(answer["leader"]);
 }
 

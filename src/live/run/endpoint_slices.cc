@@ -37,39 +37,195 @@ link::EngineSight read_slice(const json& slice, std::int64_t port) {
   return out;
 }
 
+/// As a list of an API names it; empty: it does not.
+std::string plural_of(const json& kinds, const std::string& kind) {
+  const auto resources = kinds.find("resources");
+  if (resources == kinds.end() || !resources->is_array()) return "";
+  for (const json& one : *resources) {
+    if (!one.is_object()) continue;
+    const std::string name = one.value("name", "");
+    if (one.value("kind", "") == kind && name.find('/') == std::string::npos) return name;
+  }
+  return "";
+}
+
 }  // namespace
 
+EndpointSlices::~EndpointSlices() {
+  for (auto& [key, variant] : variants_) close(*variant);
+}
+
 void EndpointSlices::follow(const std::vector<spec::Model>& models) {
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Variant>> next;
+  std::map<Key, std::unique_ptr<Variant>> next;
   for (const spec::Model& model : models) {
     for (std::size_t i = 0; i < model.variants.size(); ++i) {
       const auto* target = std::get_if<spec::KubernetesTarget>(&model.variants[i].target);
       if (target == nullptr) continue;
-      const std::pair key(model.name, model.variants[i].name);
+      const Key key(model.name, model.variants[i].name);
       auto before = variants_.find(key);
       const bool same = before != variants_.end() && before->second->target == *target;
       next[key] = same ? std::move(before->second) : open(model, i, *target);
       next[key]->index = static_cast<std::int32_t>(i);
     }
   }
+  for (auto& [key, left] : variants_) {
+    if (left != nullptr) close(*left);
+  }
   variants_ = std::move(next);
+  std::set<const Namespace*> wanted;
+  for (const auto& [key, variant] : variants_) wanted.insert(variant->home);
+  std::erase_if(homes_, [&](const auto& entry) { return !wanted.contains(entry.second.get()); });
+}
+
+std::vector<ServiceView> EndpointSlices::services(const std::string& model) const {
+  std::vector<ServiceView> out;
+  for (auto it = variants_.lower_bound({model, ""});
+       it != variants_.end() && it->first.first == model; ++it) {
+    out.push_back({it->first.second, it->second->choice});
+  }
+  return out;
 }
 
 std::unique_ptr<EndpointSlices::Variant> EndpointSlices::open(
     const spec::Model& model, std::size_t index, const spec::KubernetesTarget& target) {
   auto made = std::make_unique<Variant>();
   made->model = model.name;
-  made->index = static_cast<std::int32_t>(index);
+  made->name = model.variants[index].name;
   made->target = target;
+  made->pods.name = target.name;
+  made->choice.why = "not known yet";
   auto client = clusters_.client({target.kubeconfig, target.context});
   if (!client) {
+    made->choice.why = client.error().message;
     trouble(*made, client.error().message);
     return made;
   }
-  Variant* v = made.get();
-  made->follower = clusters_.shared().follow(
-      *client, kube::Resource{"discovery.k8s.io/v1", "endpointslices", target.ns},
-      "kubernetes.io/service-name=" + target.name,
+  made->client = *client;
+  made->home = &home(*client, target.ns);
+  look(*made);
+  return made;
+}
+
+void EndpointSlices::close(Variant& variant) {
+  loop_.cancel(variant.timer);
+  if (variant.call != kube::KubeClient::CallId::kNone) variant.client->cancel(variant.call);
+}
+
+// ---- which Service ----
+
+EndpointSlices::Namespace& EndpointSlices::home(const std::shared_ptr<kube::KubeClient>& client,
+                                                const std::string& ns) {
+  auto& known = homes_[{client.get(), ns}];
+  if (known != nullptr) return *known;
+  known = std::make_unique<Namespace>();
+  Namespace* h = known.get();
+  h->client = client;
+  h->informer = std::make_unique<kube::Informer>(
+      *client, kube::Resource{"v1", "services", ns}, "",
+      kube::InformerHandler{.changed =
+                                [this, h](const std::string& key, const json& service) {
+                                  h->services[key.substr(key.find('/') + 1)] =
+                                      read_service(service);
+                                  if (h->known) choose_in(*h);
+                                },
+                            .removed =
+                                [this, h](const std::string& key) {
+                                  h->services.erase(key.substr(key.find('/') + 1));
+                                  if (h->known) choose_in(*h);
+                                },
+                            .in_step =
+                                [this, h] {
+                                  h->known = true;
+                                  choose_in(*h);
+                                },
+                            .trouble =
+                                [this, h](const kube::ApiError& error) {
+                                  if (h->known || !h->unread.empty()) return;
+                                  h->unread = error.message;
+                                  choose_in(*h);
+                                }});
+  h->informer->start();
+  return *h;
+}
+
+/// What kind of object the target is, by its API's own list; then the object.
+void EndpointSlices::look(Variant& variant) {
+  Variant* v = &variant;
+  const spec::KubernetesTarget& target = variant.target;
+  const bool core = target.api_version.find('/') == std::string::npos;
+  variant.call = variant.client->call(
+      kube::read((core ? "/api/" : "/apis/") + target.api_version),
+      [this, v](const kube::ApiResult<json>& kinds) {
+        v->call = kube::KubeClient::CallId::kNone;
+        if (!kinds) return looked(*v, kinds.error().message);
+        const std::string plural = plural_of(*kinds, v->target.kind);
+        if (plural.empty()) return looked(*v, "no kind " + v->target.kind);
+        v->call = v->client->call(
+            kube::get({v->target.api_version, plural, v->target.ns}, v->target.name),
+            [this, v](const kube::ApiResult<json>& object) {
+              v->call = kube::KubeClient::CallId::kNone;
+              if (!object) return looked(*v, object.error().message);
+              v->pods.templates = pod_templates(*object);
+              looked(*v, v->pods.templates.empty() ? "no labels of its pods are found in it" : "");
+            });
+      });
+}
+
+/// What was read before counts while it cannot be read again.
+void EndpointSlices::looked(Variant& variant, const std::string& unread) {
+  variant.asked = true;
+  variant.pods.unread = unread;
+  if (variant.home->known || !variant.home->unread.empty()) choose_in(*variant.home);
+  const bool found = unread.empty() && !variant.choice.service.empty();
+  variant.timer = loop_.after(found ? kLookAgain : kRetry, [this, v = &variant] { look(*v); });
+}
+
+/// Once all are known: one's pods say whether a Service is another's alone.
+void EndpointSlices::choose_in(const Namespace& home) {
+  std::vector<Variant*> here;
+  for (auto& [key, variant] : variants_) {
+    if (variant == nullptr || variant->home != &home) continue;
+    if (!variant->asked) return;
+    here.push_back(variant.get());
+  }
+  for (Variant* variant : here) choose(*variant);
+}
+
+void EndpointSlices::choose(Variant& variant) {
+  ServiceChoice now{variant.target.name, "by its name: " + variant.home->unread};
+  if (variant.home->known) {
+    std::map<std::string, std::vector<LabelMap>> others;
+    for (const auto& [key, other] : variants_) {
+      const bool beside =
+          other != nullptr && other.get() != &variant && other->home == variant.home;
+      if (beside && other->target.name != variant.target.name) {
+        others[other->model + "/" + other->name] = other->pods.templates;
+      }
+    }
+    now = choose_service(variant.pods, variant.home->services, others);
+  }
+  if (now == variant.choice) return;
+  const bool another = now.service != variant.choice.service;
+  variant.choice = now;
+  net::log(net::Level::kInfo, "endpoint slices: the Service of a target",
+           {{"model", variant.model},
+            {"variant", variant.name},
+            {"service", now.service.empty() ? "none" : now.service},
+            {"detail", now.why}});
+  if (another) follow_slices(variant);
+}
+
+// ---- its endpoints ----
+
+void EndpointSlices::follow_slices(Variant& variant) {
+  Variant* v = &variant;
+  variant.follower.reset();
+  variant.slices.clear();
+  variant.in_step = variant.troubled = false;
+  if (variant.choice.service.empty()) return;
+  variant.follower = clusters_.shared().follow(
+      variant.client, kube::Resource{"discovery.k8s.io/v1", "endpointslices", variant.target.ns},
+      "kubernetes.io/service-name=" + variant.choice.service,
       {.changed =
            [this, v](const std::string& key, const json& slice) {
              v->slices[key] = read_slice(slice, v->target.port);
@@ -86,7 +242,6 @@ std::unique_ptr<EndpointSlices::Variant> EndpointSlices::open(
              tell(*v);
            },
        .trouble = [this, v](const kube::ApiError& error) { trouble(*v, error.message); }});
-  return made;
 }
 
 void EndpointSlices::trouble(Variant& variant, const std::string& why) {

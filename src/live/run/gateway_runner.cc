@@ -72,7 +72,7 @@ Result<void> GatewayRunner::open_follower() {
                                                follower_options(options_, gateway_address_));
   follower_->set_models(models_);
   slices_ = std::make_unique<EndpointSlices>(
-      *clusters_,
+      loop_, *clusters_,
       [this](const std::string& model, std::int32_t variant, const link::EngineSight& sight) {
         follower_->seen(model, variant, sight);
       });

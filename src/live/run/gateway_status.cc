@@ -29,6 +29,17 @@ Json replicas_json(const Gateway& gateway, const std::string& model,
   return out;
 }
 
+/// Where engines are looked for without a leader.
+Json services_json(const std::vector<ServiceView>& services) {
+  Json out = Json::array();
+  for (const auto& [variant, choice] : services) {
+    out.push_back({{"variant", variant},
+                   {"service", choice.service.empty() ? Json(nullptr) : Json(choice.service)},
+                   {"why", choice.why}});
+  }
+  return out;
+}
+
 Json model_json(const Gateway& gateway, const std::string& model,
                 const std::map<ReplicaId, net::Address>& addresses) {
   const signal::Demand demand = gateway.demand(model);
@@ -67,6 +78,7 @@ std::string GatewayRunner::status_json() const {
   Json results = Json::array();
   for (const spec::Model& model : models_) {
     results.push_back(model_json(*gateway_, model.name, follower_->addresses(model.name)));
+    results.back()["services"] = services_json(slices_->services(model.name));
   }
   const Json out = {{"schemaVersion", 1},
                     {"version", TIDEGATE_VERSION},

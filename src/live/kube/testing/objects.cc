@@ -133,6 +133,9 @@ void RemoteObjects::change(const Resource& of, const json& before, const json& w
     json differs = difference(part(before, "spec"), spec);
     if (!differs.empty()) own["spec"] = std::move(differs);
   }
+  if (wanted.contains("endpoints") && wanted["endpoints"] != part(before, "endpoints")) {
+    own["endpoints"] = wanted["endpoints"];  // of an endpoint slice
+  }
   if (!own.empty()) must(patch(of, name, PatchType::kMerge, own));
   if (wanted.contains("status")) {
     json status = difference(part(before, "status"), wanted["status"]);

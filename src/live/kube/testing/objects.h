@@ -27,7 +27,8 @@ class Objects {
                               const std::string& ns, const std::string& name) = 0;
   virtual std::vector<nlohmann::json> all(const std::string& api_version, const std::string& plural,
                                           const std::string& ns) = 0;
-  /// Spec, status, labels, a pod's node, and that it is to end (metadata.deletionTimestamp).
+  /// Spec, status, labels, a slice's endpoints, a pod's node, and that it is to end
+  /// (metadata.deletionTimestamp).
   virtual void put(const std::string& api_version, const std::string& plural,
                    nlohmann::json object) = 0;
   virtual void remove(const std::string& api_version, const std::string& plural,

@@ -127,7 +127,8 @@ void Front::handle(const net::ExchangePtr& exchange) {
   bool one_model = path.starts_with("/v1/models/");
   if (path == kModels || one_model) {
     if (request.method != "GET") {
-      return refuse(*exchange, {405, "This path takes GET.", "GET", {}}, {});
+      return refuse(*exchange, {405, "This path takes GET.", "GET", {}},
+                    request_id(request.headers));
     }
     // Clients write the slash of org/model as %2F.
     return list_models(
@@ -137,11 +138,12 @@ void Front::handle(const net::ExchangePtr& exchange) {
   for (const Route& route : kRoutes) {
     if (path != route.path) continue;
     if (request.method != "POST") {
-      return refuse(*exchange, {405, "This path takes POST.", "POST", {}}, {});
+      return refuse(*exchange, {405, "This path takes POST.", "POST", {}},
+                    request_id(request.headers));
     }
     return infer(exchange, route.endpoint);
   }
-  refuse(*exchange, {404, unknown_path(path), {}, {}}, {});
+  refuse(*exchange, {404, unknown_path(path), {}, {}}, request_id(request.headers));
 }
 
 std::string Front::model_json(const std::string& name, const Served& served) const {
@@ -160,6 +162,8 @@ void Front::list_models(net::Exchange& exchange, std::string_view only) {
   std::string_view key = bearer(exchange.request().headers);
   net::Headers headers;
   headers.add("Content-Type", "application/json");
+  const std::string id = request_id(exchange.request().headers);
+  headers.add(std::string(kRequestIdHeader), id);
   std::string list;
   bool hidden = false;
   for (const auto& [name, served] : served_) {
@@ -170,9 +174,9 @@ void Front::list_models(net::Exchange& exchange, std::string_view only) {
     if (name == only) return exchange.respond(200, headers, model_json(name, served));
     list += (list.empty() ? "" : ",") + model_json(name, served);
   }
-  if (list.empty() && hidden) return refuse(exchange, *check_key(nullptr, key), {});
+  if (list.empty() && hidden) return refuse(exchange, *check_key(nullptr, key), id);
   if (!only.empty()) {
-    return refuse(exchange, {404, no_such_model(only), "model", "model_not_found"}, {});
+    return refuse(exchange, {404, no_such_model(only), "model", "model_not_found"}, id);
   }
   exchange.respond(200, headers, "{\"object\":\"list\",\"data\":[" + list + "]}");
 }

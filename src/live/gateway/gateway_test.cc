@@ -106,6 +106,7 @@ TEST_F(GatewayTest, ModelsListsServedNamesAndAdaptersOfAll) {
     auto one = send("", {}, path, "GET");
     finish(one);
     EXPECT_EQ(one->status, 200) << path;
+    EXPECT_TRUE(one->headers.has("x-request-id")) << path;
   }
 }
 
@@ -153,6 +154,7 @@ TEST_F(GatewayTest, ClientMistakesAreAnsweredAsOpenAiWould) {
     EXPECT_EQ(call->status, row.status) << row.label;
     EXPECT_THAT(call->body, HasSubstr(row.says)) << row.label;
     EXPECT_THAT(call->body, HasSubstr("{\"error\":{\"message\":")) << row.label;
+    EXPECT_TRUE(call->headers.has("x-request-id")) << row.label;
   }
   EXPECT_EQ(demand().arrived_total, 0);
   EXPECT_EQ(gateway->refused().at(404), 4);

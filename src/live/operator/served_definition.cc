@@ -35,7 +35,7 @@ void compare(const json& theirs, const json& ours, const std::string& path,
   }
   const json& known = part(theirs, "properties");
   for (const auto& [key, schema] : part(ours, "properties").items()) {
-    const std::string at = path.empty() ? key : path + "." + key;
+    const std::string at = fmt::format("{}.{}", path, key);
     if (known.contains(key)) {
       compare(known[key], schema, at, out);
     } else {

@@ -73,7 +73,9 @@ class Roles(Case):
         page = urllib.request.urlopen(f"http://{controller.info['admin']}/metrics").read().decode()
         self.assertIn('tidegate_gateways{state="connected"} 2', page)
         self.assertEqual(a.stop(), 0)
+        until(lambda: list(self.gateways_of(controller).values()) == [True], "one that ends says so")
         self.assertEqual(b.stop(), 0)
+        self.assertNotIn("a gateway is lost", controller.tail())
         self.assertEqual(controller.stop(), 0)
 
     def test_at_zero_a_request_at_a_gateway_starts_an_engine(self):

@@ -143,6 +143,10 @@ void Fleet::reported(PeerId peer, const Report& report) {
   gateway->acked = std::max(gateway->acked, report.acked);
   for (const ModelReport& row : report.models) take(*gateway, row);
   const GatewayId id(gateway->hello.incarnation);
+  if (report.leaving) {
+    gateway->peer = {};  // its stream ends with it
+    return forget(id);
+  }
   std::set<std::string> waiting;
   for (auto& [name, model] : models_) {
     AtGateway& at = gateway->models[name];
@@ -185,14 +189,6 @@ void Fleet::join(const Hello& hello, std::function<void(const News&)> news) {
 }
 
 void Fleet::joined_reports(const Report& report) { reported(kOwn, report); }
-
-void Fleet::leave() {
-  if (own_ == nullptr) return;
-  own_.reset();
-  for (const auto& [id, gateway] : gateways_) {
-    if (gateway.peer == kOwn) return forget(id);
-  }
-}
 
 bool Fleet::send(PeerId peer, const News& news) {
   if (peer != kOwn) return server_->send(peer, news);

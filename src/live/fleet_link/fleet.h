@@ -89,11 +89,9 @@ class Fleet final : public DataPlane {
   void shutdown();
 
   // ---- the gateway of this process, while we lead ----
-  /// One message is on its way at a time, as by stream. Ends with the lead, or with leave().
+  /// One message is on its way at a time, as by stream. Ends with the lead.
   void join(const Hello& hello, std::function<void(const News&)> news);
   void joined_reports(const Report& report);
-  /// It has nothing any more: forgotten at once.
-  void leave();
 
   void replica_up(const std::string& model, const route::ReplicaUp& up,
                   const net::Address& address) override;

@@ -126,9 +126,9 @@ void Fleet::look_drained(const std::string& name, Model& model) {
   if (!settled()) return;
   for (auto& [id, replica] : model.replicas) {
     if (!replica.news.draining || replica.drained) continue;
-    const bool empty = std::all_of(gateways_.begin(), gateways_.end(), [&](const auto& entry) {
-      return done_with(entry.second, name, id);
-    });
+    const bool empty =
+        std::all_of(gateways_.begin(), gateways_.end(),
+                    [&, id = id](const auto& entry) { return done_with(entry.second, name, id); });
     if (!empty) continue;
     replica.drained = true;
     // Later: whoever is told may speak to us again.

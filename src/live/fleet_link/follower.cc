@@ -292,7 +292,7 @@ void Follower::waits(const std::string& model) {
 void Follower::report() {
   report_wanted_ = true;
   if (!connected()) return;
-  Report report{.acked = heard_version_};
+  Report report{.acked = heard_version_, .leaving = leaving_};
   for (auto& [name, model] : models_) {
     ModelReport now = look(model);
     if (model.ever_sent && now == model.sent) continue;
@@ -305,6 +305,12 @@ void Follower::report() {
     model.sent = std::move(row);
     model.ever_sent = true;
   }
+}
+
+bool Follower::leave() {
+  leaving_ = true;
+  report();
+  return connected();
 }
 
 ModelReport Follower::look(const Model& model) const {

@@ -69,6 +69,10 @@ class Follower {
   /// It leads no longer: whoever does is sought.
   void follow();
   void waits(const std::string& model);
+  /// The gateway ends and holds nothing any more: who leads is told, so that what it could use is
+  /// the others' at once. False: nobody leads; else that takes kFarewell (wall) at most.
+  bool leave();
+  static constexpr Duration kFarewell = millis(200);
   /// All engines of a variant, as the cluster publishes them. Without a leader for a while, new
   /// ones are used, in equal parts with the other gateways there were, those that end get nothing
   /// more, and those that were seen here and are no more are gone. The next leader's word replaces
@@ -125,7 +129,7 @@ class Follower {
   std::uint64_t heard_version_ = 0;
   std::int64_t gateways_ = 0;  ///< there are, by the last leader; 0: there was none
   Duration leaderless_;
-  bool report_wanted_ = false, report_pending_ = false;
+  bool report_wanted_ = false, report_pending_ = false, leaving_ = false;
   std::string leader_name_;
   net::Address last_leader_{"", 0};
   Instant since_;  ///< connected or lost, mono

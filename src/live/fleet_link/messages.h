@@ -55,6 +55,7 @@ struct ModelReport {
 struct Report {
   std::uint64_t acked = 0;
   std::vector<ModelReport> models;
+  bool leaving = false;  ///< it ends, and holds nothing
 };
 
 // ---- leader -> gateway ----

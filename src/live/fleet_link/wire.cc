@@ -146,6 +146,7 @@ wire::FromGateway to_wire(const Hello& hello) {
 wire::FromGateway to_wire(const Report& report) {
   wire::FromGateway out;
   out.set_acked(report.acked);
+  out.set_leaving(report.leaving);
   for (const ModelReport& model : report.models) {
     auto* row = out.add_models();
     row->set_model(model.model);
@@ -188,7 +189,7 @@ Hello hello_of(const wire::Hello& from) {
 }
 
 Report report_of(const wire::FromGateway& from) {
-  Report out{.acked = from.acked()};
+  Report out{.acked = from.acked(), .leaving = from.leaving()};
   for (const auto& row : from.models()) {
     ModelReport model{.model = text(row.model()), .demand = read(row.demand())};
     model.ttft = read_buckets(row.ttft());

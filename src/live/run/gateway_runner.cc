@@ -155,10 +155,14 @@ void GatewayRunner::shutdown(std::function<void()> done) {
   if (closing_) return gateway_->shutdown([] {});
   closing_ = true;
   loop_.cancel(watch_timer_);
-  gateway_->shutdown([this, done = std::move(done)] {
+  auto end = [this, done = std::move(done)] {
     std::error_code ignored;
     std::filesystem::remove(options_.state_dir + "/run.json", ignored);
     done();
+  };
+  gateway_->shutdown([this, end = std::move(end)] {
+    if (!follower_->leave()) return end();
+    loop_.after(link::Follower::kFarewell, end);
   });
 }
 

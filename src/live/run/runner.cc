@@ -269,8 +269,8 @@ void Runner::shutdown(std::function<void()> done) {
   // Gateways elsewhere serve on; they are told what drains until the end.
   if (gateway_ == nullptr) return end_models();
   gateway_->shutdown([this, end_models] {
-    if (fleet_ != nullptr) fleet_->leave();
-    end_models();
+    if (follower_ == nullptr || !follower_->leave()) return end_models();
+    loop_.after(link::Follower::kFarewell, end_models);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "format/quantiles.h"
@@ -112,7 +113,7 @@ std::string progress_line(const LoadResult& r, double progress) {
   }
   if (s.completed > 0) out += fmt::format(", TTFT p50 {:.2f} s", s.ttft.quantile(0.5));
   if (progress > 0.005 && progress < 1) {
-    auto left = static_cast<std::int64_t>(to_seconds(r.wall) * (1 - progress) / progress + 0.5);
+    auto left = std::llround(to_seconds(r.wall) * (1 - progress) / progress);
     out += ", ETA " + format::format_duration(seconds(std::max<std::int64_t>(left, 1)));
   }
   return out;

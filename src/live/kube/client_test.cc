@@ -284,7 +284,8 @@ TEST_F(ClientTest, a_plugin_is_run_once_for_all_who_wait_and_again_when_refused)
   open(access);
   int worked = 0;
   for (int i = 0; i < 5; ++i) {
-    client->call(get(deployments, "m"), [&](ApiResult<json> answer) { worked += bool(answer); });
+    client->call(get(deployments, "m"),
+                 [&](const ApiResult<json>& answer) { worked += bool(answer); });
   }
   ASSERT_TRUE(until([&] { return worked == 5; }));
   EXPECT_EQ(std::filesystem::file_size(folder + "/runs"), 2u) << "one run";
@@ -334,9 +335,9 @@ TEST_F(ClientTest, a_server_that_another_authority_vouches_for_is_not_spoken_to)
 
 TEST_F(ClientTest, a_cancelled_call_and_a_dead_client_tell_nothing) {
   int told = 0;
-  auto id = client->call(get(deployments, "m"), [&](ApiResult<json>) { ++told; });
+  auto id = client->call(get(deployments, "m"), [&](const ApiResult<json>&) { ++told; });
   client->cancel(id);
-  client->call(get(deployments, "m"), [&](ApiResult<json>) { ++told; });
+  client->call(get(deployments, "m"), [&](const ApiResult<json>&) { ++told; });
   client.reset();
   open(given.access());
   ASSERT_TRUE(ask(get(deployments, "m")));

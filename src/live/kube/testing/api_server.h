@@ -8,9 +8,10 @@
 //   server.put("apps/v1", "deployments", deployment);
 //   KubeClient client(loop, server.access());
 //
-// What it is not: no admission, no controllers (see cluster.h), OpenAPI of custom kinds alone; 403 only as `forbid`
-// says; tables (table.h) of custom kinds as their definition has them, of others name and age.
-// A test cuts, slows and breaks it by the members below. Thread-safety: the loop's thread.
+// What it is not: no admission, no controllers (see cluster.h), OpenAPI of custom kinds alone; 403
+// only as `forbid` says; tables (table.h) of custom kinds as their definition has them, of others
+// name and age. A test cuts, slows and breaks it by the members below. Thread-safety: the loop's
+// thread.
 
 #include <functional>
 #include <map>

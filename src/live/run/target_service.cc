@@ -45,7 +45,9 @@ bool picks(const LabelMap& selector, const std::vector<LabelMap>& templates) {
 
 std::string text(const LabelMap& selector) {
   std::string out;
-  for (const auto& [key, value] : selector) out += (out.empty() ? "" : ",") + key + "=" + value;
+  for (const auto& [key, value] : selector) {
+    out += fmt::format("{}{}={}", out.empty() ? "" : ",", key, value);
+  }
   return out;
 }
 

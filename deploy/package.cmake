@@ -10,7 +10,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/profiles DESTINATION ${CMAKE_INSTALL_DATAD
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/deploy/prometheus/rules.yaml
               ${CMAKE_SOURCE_DIR}/deploy/grafana/tidegate.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/tidegate)
@@ -25,10 +25,9 @@ set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGE_CONTACT "The Tidegate authors <tidegate@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Autoscaler and gateway of LLM inference fleets")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Autoscaler and gateway of LLM inference fleets
- Keeps as many replicas of inference engines as the traffic needs within its
- SLO, and sends each request to the right one: on one machine, or on a cluster
- beside Prometheus, KEDA and HPA. Simulator and emulated engine are built in.")
+"Keeps as many replicas of inference engines as the traffic needs within its
+SLO, and sends each request to the right one: on one machine, or on a cluster
+beside Prometheus, KEDA and HPA. Simulator and emulated engine are built in.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)

@@ -43,7 +43,7 @@ std::string plural_of(const json& kinds, const std::string& kind) {
   if (resources == kinds.end() || !resources->is_array()) return "";
   for (const json& one : *resources) {
     if (!one.is_object()) continue;
-    const std::string name = one.value("name", "");
+    std::string name = one.value("name", "");
     if (one.value("kind", "") == kind && name.find('/') == std::string::npos) return name;
   }
   return "";

@@ -93,7 +93,7 @@ class Runner {
   void follow_keda();
   RunParts parts();
   void hand_models_to_gateway();
-  void hand_models_to_gateway(std::vector<spec::Model> specs);
+  void hand_models_to_gateway(const std::vector<spec::Model>& specs);
   DataPlane& plane();
   RunFront front() const;
   void stopped(const std::function<void()>& done);

@@ -149,10 +149,10 @@ RunFront Runner::front() const {
 void Runner::hand_models_to_gateway() {
   std::vector<spec::Model> specs;
   for (const auto& model : models_) specs.push_back(model->model());
-  hand_models_to_gateway(std::move(specs));
+  hand_models_to_gateway(specs);
 }
 
-void Runner::hand_models_to_gateway(std::vector<spec::Model> specs) {
+void Runner::hand_models_to_gateway(const std::vector<spec::Model>& specs) {
   if (fleet_ != nullptr) fleet_->set_models(specs);
   if (gateway_ != nullptr) gateway_->set_models(specs);
   if (follower_ != nullptr) follower_->set_models(specs);

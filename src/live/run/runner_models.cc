@@ -24,7 +24,7 @@ void Runner::take_models() {
   // The gateway first: an event must find the bounds it is recorded with.
   std::vector<spec::Model> specs;
   for (const auto& [name, loaded] : wanted) specs.push_back(loaded->model);
-  hand_models_to_gateway(std::move(specs));
+  hand_models_to_gateway(specs);
   end_models(wanted);
   bool failed = false;
   for (const auto& [name, loaded] : wanted) {

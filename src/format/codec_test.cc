@@ -59,7 +59,7 @@ TEST(Codec, WhatAPolicyRemembersComesBackAndIsSmall) {
   d.policy_before.planner.reset();
   policy::TideState& tide = d.policy_before.tide.emplace();
   tide.errors.assign(policy::kTidePredictors, 0.1);
-  tide.serving.assign(policy::kTideWays, 0.1);
+  tide.serving.assign(policy::kTideWayCount, 0.1);
   tide.flights = tide.late = tide.late_sum = tide.late_squares = tide.cost = tide.serving;
   tide.credit_flights.assign(policy::kTideCreditCount, 0.1);
   tide.credit_late = tide.credit_error = tide.credit_flights;

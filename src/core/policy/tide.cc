@@ -133,7 +133,7 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
   if (first.binding == engine::Binding::kItl) capacity = "itl_bound_requests_per_second";
   if (first.binding == engine::Binding::kBatchedTokens)
     capacity = "batch_bound_requests_per_second";
-  std::string predictor(token(predictor_of(s)));
+  std::string predictor(forecaster_of(s));
   return {{predictor + "_forecast_requests_per_second", t.ahead.rate},
           {"burst_requests_per_second", t.ahead.burst},
           {"forecast_margin_requests_per_second", t.ahead.error},

@@ -10,7 +10,7 @@
 namespace tidegate::policy {
 
 namespace {
-constexpr double kSlowWindows = 15, kSlopeWindows = 5, kTrendWindows = 10;
+constexpr double kSlowWindows = 15;
 /// A rise that nobody foresaw is missed for a lead time: one event, however many bins it spans. So
 /// experience is counted in lead times: it forgets over as many as hold four events at the share
 /// of misses that the SLO allows; what was seen counts from kPriorBlocks of them on, and events for
@@ -18,8 +18,11 @@ constexpr double kSlowWindows = 15, kSlopeWindows = 5, kTrendWindows = 10;
 constexpr double kMemoryEvents = 4, kPriorBlocks = 60, kPriorEvents = 3;
 /// Errors are known from fewer bins than misses are.
 constexpr double kErrorSeconds = 1'800;
-/// Unseen, a rate moves by a tenth a lead time; that is worth so many bins.
-constexpr double kPriorError = 0.1 * 0.1, kPriorBins = 8;
+/// Unseen, a rate moves by three tenths a lead time; that is worth so many bins.
+constexpr double kPriorError = 0.3 * 0.3, kPriorBins = 8;
+/// Deviations of the forecast kept above it. More were measured to cost more than they save: the
+/// SLO's percentile is in the staffing, and bursts are what the peak and the backlog are for.
+constexpr double kMargin = 0.8;
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
 /// What is said to be missed is believed until more than the SLO allows in so many lead times was
@@ -37,8 +40,8 @@ constexpr double kLeastError = 1e-4, kMostError = 1;
 constexpr double kPeakSeconds = 2 * 3'600;
 /// What a way costs is a mean over so many lead times: misses are remembered for longer.
 constexpr double kBillLeads = 100;
-/// Times the peak of the last hours: what a trend may say, and a margin reach.
-constexpr double kMostRise = 1.25, kMostMargin = 1.5;
+/// Times the peak of the last hours, as far as a margin reaches.
+constexpr double kMostMargin = 1.5;
 constexpr double kBurstDeviations = 4, kFewRequests = 3;
 constexpr double kPersistenceGain = 0.2;
 
@@ -53,55 +56,34 @@ double counting(double rate, double dispersion, double length) {
   return dispersion / std::max(rate * length, 1.0);
 }
 
+const TideWay& way_of(const TideState& s) { return kTideWays[static_cast<std::size_t>(s.way)]; }
+std::size_t index_of(TidePredictor predictor) { return static_cast<std::size_t>(predictor); }
+
 double predict(TidePredictor which, Duration ahead, const Input& in, const TideState& s) {
-  switch (which) {
-    case TidePredictor::kLast:
-      break;
-    case TidePredictor::kSlow:
-      return s.slow;
-    case TidePredictor::kTrend: {
-      const double away = to_seconds(ahead);
-      const double said = s.level + s.slope * away / (1 + away / (kTrendWindows * window_of(in)));
-      // A step looks like a slope for a while.
-      return std::clamp(said, 0.0, std::max(s.level, kMostRise * s.peak));
-    }
-    case TidePredictor::kSeason:
-      return season_rate(in.seen.wall + ahead, s).value_or(s.last);
-    case TidePredictor::kPeak:
-      return s.peak;
-  }
-  return s.last;
+  if (which == TidePredictor::kLast) return s.last;
+  return season_rate(in.seen.wall + ahead, s).value_or(s.last);
 }
 
-bool allowed(TidePredictor which, const Input& in) {
+bool allowed(const TideWay& way, const Input& in) {
   const spec::TidePart without = in.model.scaling.tide_without;
-  if (without == spec::TidePart::kForecast) return which == TidePredictor::kLast;
-  return without != spec::TidePart::kSeason || which != TidePredictor::kSeason;
+  if (without == spec::TidePart::kForecast) return false;
+  return without != spec::TidePart::kSeason || way.predictor != TidePredictor::kSeason;
 }
 
-std::size_t predictor_index(std::size_t way) { return way / std::size(kTideMargins); }
-bool holds_peak(std::size_t way) {
-  return static_cast<TidePredictor>(predictor_index(way)) == TidePredictor::kPeak;
+/// What a way keeps where its predictor says `said`: a margin for how wrong that is, and no less
+/// than its share of the peak. An error relative to a calm is no measure in a crowd: no margin
+/// reaches beyond what the peak of the last hours makes likely.
+struct Kept {
+  double rate = 0, margin = 0;
+};
+Kept kept_of(const TideWay& way, double said, double peak, const TideState& s) {
+  const double error = said * std::sqrt(std::max(0.0, s.errors[index_of(way.predictor)]));
+  const double wide = std::clamp(kMostMargin * s.peak - said, 0.0, kMargin * error);
+  const double rate = std::max(said, way.held * peak);
+  return {rate, std::max(0.0, said + wide - rate)};
 }
-/// Deviations.
-double margin_of(std::size_t way) {
-  return holds_peak(way) ? 0 : kTideMargins[way % std::size(kTideMargins)];
-}
-/// What a way takes from what its predictor says: a share of the peak is a floor below the mean.
-double rate_of(std::size_t way, double said, double slow) {
-  if (!holds_peak(way)) return said;
-  return std::max(said * kTidePeakShares[way % std::size(kTidePeakShares)], slow);
-}
-double rate_of(std::size_t way, const TideForecast& said) {
-  return rate_of(way, said.rates[predictor_index(way)],
-                 said.rates[static_cast<std::size_t>(TidePredictor::kSlow)]);
-}
-
-/// What a way keeps above the rate it says. An error relative to a calm is no measure in a crowd:
-/// no margin reaches beyond what the peak of the last hours makes likely.
-double margin(std::size_t way, double rate, const TideState& s) {
-  const double error = rate * std::sqrt(std::max(0.0, s.errors[predictor_index(way)]));
-  return std::clamp(kMostMargin * s.peak - rate, 0.0, margin_of(way) * error);
+Kept kept_of(const TideWay& way, const TideForecast& said, const TideState& s) {
+  return kept_of(way, said.rates[index_of(way.predictor)], said.peak, s);
 }
 
 /// What was judged in the lead time that is over, beside what was said of it.
@@ -114,7 +96,7 @@ void judge_block(const signal::Demand& seen, double kept, TideState& s) {
     s.said_missed = s.said_missed * kept + s.late[static_cast<std::size_t>(s.way)];
   }
   // Nothing is said of a lead time in which no way was played.
-  s.block_judged_total = s.serving.size() == kTideWays ? seen.judged_total : -1;
+  s.block_judged_total = s.serving.size() == kTideWayCount ? seen.judged_total : -1;
   s.block_met_total = seen.met_total;
 }
 
@@ -126,7 +108,7 @@ void close_block(const Input& in, double lead, double share, TideState& s) {
   if (gateway_known(in.seen)) judge_block(in.seen.demand, kept, s);
   s.came_sum = s.came_sum * kept + s.block_came;
   s.block_came = 0;
-  for (std::size_t way = 0; way < kTideWays; ++way) {
+  for (std::size_t way = 0; way < kTideWayCount; ++way) {
     s.late_sum[way] = s.late_sum[way] * kept + s.late[way];
     s.late_squares[way] = s.late_squares[way] * kept + s.late[way] * s.late[way];
     s.late[way] = 0;
@@ -152,12 +134,12 @@ void settle(const Input& in, const TideForecast& said, const TideBin& bin, doubl
   const double mean =
       std::max(to_seconds(bin.length) / (to_seconds(bin.length) + kBillLeads * lead),
                1 / static_cast<double>(s.scored));
-  const bool played = s.serving.size() == kTideWays;
-  if (!played) s.serving.assign(kTideWays, 0);
-  for (std::size_t way = 0; way < kTideWays; ++way) {
+  const bool played = s.serving.size() == kTideWayCount;
+  if (!played) s.serving.assign(kTideWayCount, 0);
+  for (std::size_t way = 0; way < kTideWayCount; ++way) {
     if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
-    const double rate = rate_of(way, said);
-    const double wanted = std::max(sustained(rate, margin(way, rate, s)), 1e-9);
+    const Kept kept = kept_of(kTideWays[way], said, s);
+    const double wanted = std::max(sustained(kept.rate, kept.margin), 1e-9);
     // Up at once, down through the delay.
     s.serving[way] += (wanted > s.serving[way] ? 1 : falls) * (wanted - s.serving[way]);
   }
@@ -176,8 +158,7 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
     const double own = std::min(error * error, wildest) - noise;
     s.errors[k] = std::clamp(s.errors[k] + share * (own - s.errors[k]), kLeastError, kMostError);
   }
-  const auto way = static_cast<std::size_t>(s.way);
-  const double base = rate_of(way, said);
+  const double base = kept_of(way_of(s), said, s).rate;
   if (said.burst > base) {
     const double left = std::clamp((came - base) / (said.burst - base), 0.0, 1.0);
     ++s.bursts;
@@ -195,11 +176,12 @@ void choose(const Input& in, double lead, double share, TideState& s) {
   auto price = [&](std::size_t way) {
     return s.cost[way] + worth * std::max(0.0, trust * missed(way, lead, s) - budget);
   };
-  auto best = static_cast<std::size_t>(s.way);
+  // The last value, until another is clearly cheaper.
+  auto best =
+      price(0) < price(static_cast<std::size_t>(s.way)) ? 0 : static_cast<std::size_t>(s.way);
   double least = price(best) * kClearly;
-  for (std::size_t way = 0; way < kTideWays; ++way) {
-    if (price(way) >= least) continue;
-    if (!allowed(static_cast<TidePredictor>(predictor_index(way)), in)) continue;
+  for (std::size_t way = 1; way < kTideWayCount; ++way) {
+    if (price(way) >= least || !allowed(kTideWays[way], in)) continue;
     best = way;
     least = price(way);
   }
@@ -213,14 +195,6 @@ void learn(const TideBin& bin, double window, TideState& s) {
   const double age = static_cast<double>(s.bins) * elapsed;
   s.last += gain(elapsed, window, age) * (rate - s.last);
   s.slow += gain(elapsed, kSlowWindows * window, age) * (rate - s.slow);
-  if (s.bins <= 1) {
-    s.level = rate;
-    return;
-  }
-  const double said = s.level + s.slope * elapsed;
-  const double level = said + gain(elapsed, 2 * window, age) * (rate - said);
-  s.slope += elapsed / (elapsed + kSlopeWindows * window) * ((level - s.level) / elapsed - s.slope);
-  s.level = std::max(0.0, level);
 }
 
 /// The rate of the last seconds where chance on top of `base` does not explain it, else 0.
@@ -234,8 +208,8 @@ double burst_rate(double base, const TideState& s) {
 }
 
 /// What the way in force says of `ahead` from now.
-double way_rate(const Input& in, Duration ahead, const TideState& s) {
-  return rate_of(static_cast<std::size_t>(s.way), predict(predictor_of(s), ahead, in, s), s.slow);
+Kept in_force(const Input& in, Duration ahead, const TideState& s) {
+  return kept_of(way_of(s), predict(way_of(s).predictor, ahead, in, s), s.peak, s);
 }
 
 void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -256,8 +230,8 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
 }
 }  // namespace
 
-TidePredictor predictor_of(const TideState& s) {
-  return static_cast<TidePredictor>(predictor_index(static_cast<std::size_t>(s.way)));
+std::string_view forecaster_of(const TideState& s) {
+  return way_of(s).held > 0 ? "peak" : token(way_of(s).predictor);
 }
 
 double miss_trust(Duration lead, double share, const TideState& s) {
@@ -273,16 +247,16 @@ double miss_price(Duration lead, double share, const TideState& s) {
 }
 
 void play_ways(const Input& in, double service_seconds, double wait_seconds, TideState& s) {
-  if (s.serving.size() != kTideWays || !(s.tick_seconds > 0)) return;
+  if (s.serving.size() != kTideWayCount || !(s.tick_seconds > 0)) return;
   const Stay stay = stay_of(in, service_seconds, wait_seconds, s);
-  for (std::size_t way = 0; way < kTideWays; ++way) {
+  for (std::size_t way = 0; way < kTideWayCount; ++way) {
     s.late[way] += play(s.serving[way], stay, s, s.flights[way]);
   }
 }
 
 void watch_burst(const Input& in, TideState& s) {
   if (s.errors.size() != kTidePredictors) return;
-  s.bin_burst = std::max(s.bin_burst, burst_rate(way_rate(in, Duration(0), s), s));
+  s.bin_burst = std::max(s.bin_burst, burst_rate(in_force(in, Duration(0), s).rate, s));
 }
 
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -290,12 +264,12 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
   if (s.errors.size() != kTidePredictors) {
     s.errors.assign(kTidePredictors, kPriorError);
     s.serving.clear();
-    s.flights.assign(kTideWays, 0);
-    s.late.assign(kTideWays, 0);
-    s.late_sum.assign(kTideWays, 0);
-    s.late_squares.assign(kTideWays, 0);
+    s.flights.assign(kTideWayCount, 0);
+    s.late.assign(kTideWayCount, 0);
+    s.late_sum.assign(kTideWayCount, 0);
+    s.late_squares.assign(kTideWayCount, 0);
     s.block_began = in.now;
-    s.cost.assign(kTideWays, 0);
+    s.cost.assign(kTideWayCount, 0);
   }
   score_due(in, bin, lead, share, sustained, s);
   learn(bin, window_of(in), s);
@@ -309,6 +283,7 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
     next.rates.push_back(predict(static_cast<TidePredictor>(k), lead, in, s));
   }
   next.burst = s.bin_burst;
+  next.peak = s.peak;
   s.bin_burst = 0;
   s.forecasts.push_back(std::move(next));
 }
@@ -317,16 +292,13 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   TideOutlook out;
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
-  const TidePredictor chosen = predictor_of(s);
-  out.rate = way_rate(in, ahead, s);
-  out.error = margin(static_cast<std::size_t>(s.way), out.rate, s);
-  double memory = window;
-  if (chosen == TidePredictor::kSlow || chosen == TidePredictor::kSeason)
-    memory = kSlowWindows * window;
-  if (chosen == TidePredictor::kTrend) memory = 2 * window;
-  if (chosen == TidePredictor::kPeak) memory = kPeakSeconds;
+  const Kept kept = in_force(in, ahead, s);
+  out.rate = kept.rate;
+  out.error = kept.margin;
+  double memory = way_of(s).predictor == TidePredictor::kLast ? window : kSlowWindows * window;
+  if (way_of(s).held > 0 && out.rate > s.last) memory = kPeakSeconds;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
-  const double burst = burst_rate(way_rate(in, Duration(0), s), s);
+  const double burst = burst_rate(in_force(in, Duration(0), s).rate, s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);
   return out;
 }
@@ -346,7 +318,7 @@ TideState carried_over(const TideState& s) {
   out.prompt_weight = s.prompt_weight;
   out.output_weight = s.output_weight;
   out.dispersion = s.dispersion;
-  if (s.errors.size() == kTidePredictors && s.late_sum.size() == kTideWays) {
+  if (s.errors.size() == kTidePredictors && s.late_sum.size() == kTideWayCount) {
     out.errors = s.errors;
     out.late_sum = s.late_sum;
     out.late_squares = s.late_squares;
@@ -357,8 +329,8 @@ TideState carried_over(const TideState& s) {
     out.cost = s.cost;
     out.scored = s.scored;
     out.way = s.way;
-    out.flights.assign(kTideWays, 0);
-    out.late.assign(kTideWays, 0);
+    out.flights.assign(kTideWayCount, 0);
+    out.late.assign(kTideWayCount, 0);
   }
   out.persistence = s.persistence;
   out.bursts = s.bursts;

@@ -1,23 +1,25 @@
 #pragma once
 // Forecast: the arrival rate a while from now, and how sure that is. Internal to core/policy.
 //
-// Five predictors, all made of closed bins (tide_demand.h):
+// Two predictors, made of closed bins (tide_demand.h):
 //   last   mean of about `window`: what reactive policies act on
-//   slow   mean of about 15 windows: best where nothing changes, the counting noise is least
-//   trend  Holt's level and slope, the slope damped beyond kTrendWindows windows
-//   peak   the largest rate of the last hours, slowly forgotten; instead of a margin, a share of it.
-//          Where bursts come faster than capacity, what is best is to stay
 //   season the shape of the days before at the level of today (tide_season.h); last, until seen
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
-// moment falls; its error there, in deviations, can be kept as a margin. Which predictor and how
-// many deviations (a way) is decided by what it would have cost: for every way a fleet of the whole
-// replicas that it would have ordered is played beside the real one (tide_play.h); what it ordered
-// is there after a start as they usually take. Its misses (the arrivals that would have been late)
-// and its capacity are remembered; the way of the least price decides: its capacity, and its misses
-// beyond half of what the SLO allows, each worth the room for 1 / (1 - share) requests. So heavy
-// tails widen the margin and a calm load narrows it, whatever their distribution. Another way must
-// be cheaper by a twentieth. A burst (the last seconds beyond what chance explains) counts with the
-// share of earlier bursts that was still there a lead time later; all of it while none was seen.
+// moment falls; most of a deviation of its error there is kept as a margin. Where bursts come
+// faster than capacity what is best is to stay: a share of the largest rate of the last hours,
+// slowly forgotten, can be the least that is kept (`peak`). What decides (a way: a predictor and
+// that share) is what would have cost least: for every way a fleet of the whole replicas that it
+// would have ordered is played beside the real one (tide_play.h); what it ordered is there after a
+// start as they usually take. Its misses (the arrivals that would have been late) and its capacity
+// are remembered; the way of the least price decides: its capacity, and its misses beyond half of
+// what the SLO allows, each worth the room for 1 / (1 - share) requests. That is `last`, until
+// another is cheaper by a twentieth. A burst (the last seconds beyond what chance explains) counts
+// with the share of earlier bursts that was still there a lead time later; all of it while none was
+// seen.
+//
+// A slower mean, Holt's trend and margins of up to 14 deviations to choose from were built and
+// taken out again: played side by side on bursts, ramps, crowds and days they cost more than they
+// saved (docs/policies-compared.md).
 //
 // Two things hold that to what the gateway judged. Trust: a played fleet does not see its queue and
 // order for it, as the real one does, so it misses more; what was really missed over what the way
@@ -26,6 +28,7 @@
 // more. Requests a second. Thread-safety: functions.
 
 #include <functional>
+#include <string_view>
 
 #include "core/policy/tide_demand.h"
 #include "core/policy/tide_play.h"
@@ -61,7 +64,8 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& state);
 /// it wobbles, and all of a burst under way.
 TideOutlook at_hand(const Input& in, const TideState& state);
 
-TidePredictor predictor_of(const TideState& state);
+/// "last", "season" or "peak": what the way in force goes by.
+std::string_view forecaster_of(const TideState& state);
 
 /// What was really missed over what was said, and what a miss counts against what the SLO says it
 /// is worth; `lead` as above.

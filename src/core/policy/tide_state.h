@@ -17,23 +17,31 @@
 
 namespace tidegate::policy {
 
-enum class TidePredictor : std::uint8_t { kLast, kSlow, kTrend, kSeason, kPeak };
-inline constexpr std::size_t kTidePredictors = 5;
+enum class TidePredictor : std::uint8_t { kLast, kSeason };
+inline constexpr std::size_t kTidePredictors = 2;
+/// What may decide: what a predictor says, and no less than a share of the peak of the last hours.
+struct TideWay {
+  TidePredictor predictor = TidePredictor::kLast;
+  double held = 0;
+};
+inline constexpr TideWay kTideWays[] = {
+    {},
+    {TidePredictor::kSeason, 0},
+    {TidePredictor::kLast, 0.5},
+    {TidePredictor::kLast, 0.7},
+    {TidePredictor::kLast, 0.85},
+    {TidePredictor::kLast, 1},
+};
+inline constexpr std::size_t kTideWayCount = std::size(kTideWays);
 /// Half hours of a working day and of one of the weekend.
 inline constexpr std::size_t kTideSeasonSlots = 2 * 48;
 inline constexpr std::size_t kTideBins = 10;  ///< in a lead time
 inline constexpr std::size_t kMostTideForecasts = kTideBins + 2;
-/// Deviations of a forecast that may be kept as its margin; which one, experience says.
-inline constexpr double kTideMargins[] = {0.5, 1.2, 2.4, 4.5, 8, 14};
-/// Of the peak: no margin, but how much of it is held.
-inline constexpr double kTidePeakShares[] = {0.4, 0.55, 0.7, 0.85, 1, 1.3};
-static_assert(std::size(kTidePeakShares) == std::size(kTideMargins));
 /// Shares of the modelled capacity that may be what is there (tide_credit.h).
 inline constexpr double kTideCredits[] = {1, 0.85, 0.7, 0.58, 0.46, 0.36, 0.28};
 inline constexpr std::size_t kTideCreditCount = std::size(kTideCredits);
 /// Sizes of surprises that are counted: times the capacity ordered (tide_pool.h).
 inline constexpr double kTideSurprises[] = {1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.4, 8, 10};
-inline constexpr std::size_t kTideWays = kTidePredictors * std::size(kTideMargins);
 inline constexpr std::size_t kMostTideOrders = 24;
 
 /// What was said of the rate at `due`.
@@ -41,9 +49,10 @@ struct TideForecast {
   Instant due;
   std::vector<double> rates;  ///< one a predictor
   double burst = 0;           ///< the rate of a burst under way, 0: none
+  double peak = 0;            ///< of the last hours
   static constexpr auto fields() {
     return std::tuple(Field{"due", &TideForecast::due}, Field{"rates", &TideForecast::rates},
-                      Field{"burst", &TideForecast::burst});
+                      Field{"burst", &TideForecast::burst}, Field{"peak", &TideForecast::peak});
   }
   bool operator==(const TideForecast&) const = default;
 };
@@ -113,11 +122,11 @@ struct TideState {
   std::int64_t bins = 0;
   double dispersion = 1;  ///< variance of a bin's count over its mean: 1 is Poisson
   // Forecast.
-  double last = 0, slow = 0, level = 0, slope = 0;
+  double last = 0, slow = 0;      ///< means of about `window`, and of 15 of them
   double peak = 0, bin_peak = 0;  ///< of `fast`: slowly forgotten, and of this bin
   double bin_burst = 0;           ///< the largest burst of this bin
   std::vector<double> errors;     ///< one a predictor: variance relative to what was said
-  // One a way, predictor by predictor, margin by margin: had it decided alone.
+  // One a way: had it decided alone.
   std::vector<double> serving;  ///< requests/s that its replicas sustain now
   std::vector<double> flights;  ///< requests that it would hold or have waiting now
   std::vector<double> late;     ///< requests of this lead time that would wait too long
@@ -130,7 +139,7 @@ struct TideState {
   double said_missed = 0, really_missed = 0, judged = 0;
   std::int64_t block_judged_total = -1, block_met_total = 0;  ///< as the lead time began
   std::int64_t scored = 0;
-  std::int64_t way = 2;    ///< the one that decides
+  std::int64_t way = 0;    ///< the one of kTideWays that decides
   double persistence = 1;  ///< share of a burst that is still there a lead time later
   std::int64_t bursts = 0;
   // What was judged (tide_credit.h), and what each credit would have had: requests.
@@ -167,11 +176,11 @@ struct TideState {
         Field{"tickSeconds", &S::tick_seconds}, Field{"binRequests", &S::bin_requests},
         Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
         Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
-        Field{"level", &S::level}, Field{"slope", &S::slope}, Field{"errors", &S::errors},
-        Field{"serving", &S::serving}, Field{"flights", &S::flights}, Field{"late", &S::late},
-        Field{"lateSum", &S::late_sum}, Field{"lateSquares", &S::late_squares},
-        Field{"saidMissed", &S::said_missed}, Field{"reallyMissed", &S::really_missed},
-        Field{"judged", &S::judged}, Field{"blockJudgedTotal", &S::block_judged_total},
+        Field{"errors", &S::errors}, Field{"serving", &S::serving}, Field{"flights", &S::flights},
+        Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
+        Field{"lateSquares", &S::late_squares}, Field{"saidMissed", &S::said_missed},
+        Field{"reallyMissed", &S::really_missed}, Field{"judged", &S::judged},
+        Field{"blockJudgedTotal", &S::block_judged_total},
         Field{"blockMetTotal", &S::block_met_total}, Field{"blockBegan", &S::block_began},
         Field{"blockCame", &S::block_came}, Field{"cameSum", &S::came_sum}, Field{"cost", &S::cost},
         Field{"forecasts", &S::forecasts}, Field{"scored", &S::scored}, Field{"way", &S::way},
@@ -199,6 +208,6 @@ struct TideState {
 namespace tidegate {
 template <>
 struct EnumTokens<policy::TidePredictor> {
-  static constexpr std::string_view kTokens[] = {"last", "slow", "trend", "season", "peak"};
+  static constexpr std::string_view kTokens[] = {"last", "season"};
 };
 }  // namespace tidegate

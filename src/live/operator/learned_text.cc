@@ -15,10 +15,11 @@ bool sound(const policy::TideState& s) {
     return list.empty() || list.size() == size;
   };
   return fits(s.season, policy::kTideSeasonSlots) && fits(s.errors, policy::kTidePredictors) &&
-         fits(s.flights, policy::kTideWays) && fits(s.late, policy::kTideWays) &&
-         fits(s.late_sum, policy::kTideWays) && fits(s.late_squares, policy::kTideWays) &&
-         fits(s.cost, policy::kTideWays) && fits(s.surprises, std::size(policy::kTideSurprises)) &&
-         s.way >= 0 && s.way < static_cast<std::int64_t>(policy::kTideWays) && s.scored >= 0 &&
+         fits(s.flights, policy::kTideWayCount) && fits(s.late, policy::kTideWayCount) &&
+         fits(s.late_sum, policy::kTideWayCount) && fits(s.late_squares, policy::kTideWayCount) &&
+         fits(s.cost, policy::kTideWayCount) &&
+         fits(s.surprises, std::size(policy::kTideSurprises)) && s.way >= 0 &&
+         s.way < static_cast<std::int64_t>(policy::kTideWayCount) && s.scored >= 0 &&
          s.credit > 0 && s.credit <= 1 && s.luck > 0 && s.dispersion >= 0 &&
          s.surprise_hours >= 0 && s.prompt_weight >= 0 && s.output_weight >= 0;
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "live/fleet_link/client_stream.h"
@@ -128,6 +129,8 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
   bool too_late = false;  ///< this attempt was given up
   Duration wait = kFirstPause;
   std::string trouble;
+  std::set<std::string> told;  ///< of it, since a leader was lost
+  static constexpr std::size_t kMostTold = 64;
   net::Loop::TimerId timer = net::Loop::TimerId::kNone;
 };
 
@@ -181,7 +184,10 @@ void Client::State::pause() {
 }
 
 void Client::State::failed(const std::string& why) {
-  if (why != trouble) net::log(net::Level::kWarn, "no leader", {{"detail", why}});
+  // Once each while there is none: several places give their reasons in turn.
+  if (told.size() < kMostTold && told.insert(why).second) {
+    net::log(net::Level::kWarn, "no leader", {{"detail", why}});
+  }
   trouble = why;
 }
 
@@ -215,6 +221,7 @@ void Client::State::on_read(const std::shared_ptr<Attempt>& from, const wire::Fr
     connected = true;
     wait = kFirstPause;
     trouble.clear();
+    told.clear();
     round.clear();
     hooks.found(attempt->address());
   }

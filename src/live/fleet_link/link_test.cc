@@ -76,6 +76,31 @@ TEST_F(LinkTest, OfSeveralControllersTheOneThatLeadsIsFoundAndTheNextAfterIt) {
   EXPECT_EQ(held->status, 200) << "a change of leaders breaks nothing";
 }
 
+TEST_F(LinkTest, WhyThereIsNoLeaderIsLoggedOnceAPlaceHoweverOftenItIsTried) {
+  auto first = leader(), second = leader();
+  for (auto* one : {&first, &second}) (*one)->fleet->lead(false, "another");
+  testing::internal::CaptureStderr();
+  auto a = gateway({first->fleet->address(), second->fleet->address()}, 1);
+  int turns = 0;
+  std::string trouble;
+  until(
+      [&] {
+        if (const std::string now = a->follower.leader().trouble; now != trouble) {
+          trouble = now;
+          ++turns;
+        }
+        return turns >= 6;
+      },
+      "both were tried three times");
+  const std::string lines = testing::internal::GetCapturedStderr();
+  for (auto* one : {&first, &second}) {
+    const std::string place = (*one)->fleet->address().text();
+    const auto at = lines.find(place);
+    ASSERT_NE(at, std::string::npos) << lines;
+    EXPECT_EQ(lines.find(place, lines.find('\n', at)), std::string::npos) << lines;
+  }
+}
+
 TEST_F(LinkTest, WithoutALeaderAGatewayServesOnAndItsNextLeaderTakesNothingAwayTooEarly) {
   auto one = leader();
   const net::Address address = one->fleet->address();

@@ -35,7 +35,7 @@ inline constexpr TideWay kTideWays[] = {
 inline constexpr std::size_t kTideWayCount = std::size(kTideWays);
 /// Half hours of a working day and of one of the weekend.
 inline constexpr std::size_t kTideSeasonSlots = 2 * 48;
-inline constexpr std::size_t kTideBins = 10;  ///< in a lead time
+inline constexpr std::size_t kTideBins = 40;  ///< in a lead time
 inline constexpr std::size_t kMostTideForecasts = kTideBins + 2;
 /// Shares of the modelled capacity that may be what is there (tide_credit.h).
 inline constexpr double kTideCredits[] = {1, 0.85, 0.7, 0.58, 0.46, 0.36, 0.28};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "live/net/clock.h"
+
 namespace tidegate::live::aws {
 
 struct Client::Flight {
@@ -72,7 +74,8 @@ void Client::send(const FlightPtr& flight, const Keys& keys) {
     if (!answer) {
       return finish(flight, tl::unexpected(no_answer(flight->operation, answer.error().message)));
     }
-    Answer read = read_answer(flight->operation, answer->status, answer->body);
+    Answer read = read_answer(flight->operation, answer->status, answer->body,
+                              clock_off(answer->headers.get("Date"), net::WorldClock::wall_now()));
     if (read) return finish(flight, std::move(read));
     failed(flight, std::move(read.error()));
   });

@@ -163,6 +163,42 @@ TEST_F(ClientTest, RefusalsNameTheCodeAndTheFixAndNoSecret) {
   }
 }
 
+TEST_F(ClientTest, AClockThatIsOffIsToldByHowMuchAndWhatToDo) {
+  using std::chrono::minutes;
+  struct Row {
+    const char* label;
+    minutes ahead;  ///< of AWS's clock
+    const char* says;
+  };
+  const Row rows[] = {
+      {"ours is behind, and still taken", minutes(14), "2"},
+      {"ours is ahead, and still taken", minutes(-14), "2"},
+      {"ours is behind", minutes(20),
+       "(this machine's clock is 20 minutes behind AWS's: set it, by NTP)"},
+      {"ours is ahead", minutes(-40),
+       "(this machine's clock is 40 minutes ahead of AWS's: set it, by NTP)"},
+  };
+  for (const Row& row : rows) {
+    // Half a minute more, so that whole minutes are what they are however long an answer takes.
+    aws.clock_ahead = row.ahead + std::chrono::seconds(row.ahead.count() > 0 ? 30 : -30);
+    auto one = client();
+    EXPECT_THAT(ask(*one), HasSubstr(row.says)) << row.label;
+    std::string said;
+    auto describe = [&](Answer answer) { said = answer ? "2" : answer.error().message; };
+    one->call(kEc2, "DescribeInstances", {}, describe);
+    ASSERT_TRUE(loop->run_until([&] { return !said.empty(); }, seconds(20)));
+    EXPECT_THAT(said, HasSubstr(row.says)) << row.label << ", by EC2";
+  }
+  aws.clock_ahead = minutes(20);
+  const std::string file = token_file_with(
+      "[base]\naws_access_key_id=AKIATEST\naws_secret_access_key=secret/of+test\n"
+      "[default]\nsource_profile=base\nrole_arn=" +
+      aws.role + "\n");
+  auto by_role = client({{"AWS_SHARED_CREDENTIALS_FILE", file}});
+  EXPECT_THAT(ask(*by_role), HasSubstr("sts AssumeRole: SignatureDoesNotMatch"));
+  EXPECT_THAT(ask(*by_role), HasSubstr("minutes behind AWS's"));
+}
+
 TEST_F(ClientTest, NoAnswerIsSaidAndNotRepeated) {
   auto one = client();
   aws.down = true;
@@ -229,6 +265,30 @@ TEST_F(ClientTest, AClientMayDieWithCallsUnderWay) {
 
 TEST(Query, AFormKeepsWhatItIsGiven) {
   EXPECT_EQ(form({{"A", "x y"}, {"B", "a&b=c/ü~"}}), "A=x%20y&B=a%26b%3Dc%2F%C3%BC~");
+}
+
+TEST(Query, AWrongSecretIsNotBlamedOnAClockThatIsNearlyRight) {
+  const std::string body =
+      "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>m</Message></Error>"
+      "</ErrorResponse>";
+  const WallTime now = WallTime::from_unix_nanos(seconds(1'767'323'045).count());  // 03:04:05
+  struct Row {
+    const char* label;
+    const char* date;
+    const char* says;
+  };
+  const Row rows[] = {
+      {"no date", "", "check the secret key, and the clock"},
+      {"no date that can be read", "yesterday, perhaps", "check the secret key, and the clock"},
+      {"the same second", "Fri, 02 Jan 2026 03:04:05 GMT", "check the secret key"},
+      {"3:59 behind", "Fri, 02 Jan 2026 03:08:04 GMT", "check the secret key"},
+      {"4:00 behind", "Fri, 02 Jan 2026 03:08:05 GMT", "4 minutes behind"},
+      {"4:00 ahead", "Fri, 02 Jan 2026 03:00:05 GMT", "4 minutes ahead"},
+  };
+  for (const Row& row : rows) {
+    const auto answer = read_answer({"autoscaling", "X"}, 403, body, clock_off(row.date, now));
+    EXPECT_THAT(answer.error().message, HasSubstr(row.says)) << row.label;
+  }
 }
 
 TEST(Query, WhatIsNoXmlIsAnErrorAndLongWordsAreCut) {

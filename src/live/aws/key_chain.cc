@@ -107,7 +107,8 @@ void KeyChain::from_sts(const std::string& action, const Params& params, const K
                                    alive = std::weak_ptr(alive_)](Result<net::Response> answer) {
     if (alive.expired()) return;
     if (!answer) return fetched(fail(answer.error().within(source_->what)));
-    Answer read = read_answer({"sts", action}, answer->status, answer->body);
+    Answer read = read_answer({"sts", action}, answer->status, answer->body,
+                              clock_off(answer->headers.get("Date"), net::WorldClock::wall_now()));
     if (!read) return fetched(fail(source_->what + ": " + read.error().message));
     pugi::xml_node keys =
         (*read)->document_element().child((action + "Result").c_str()).child("Credentials");

@@ -1,6 +1,11 @@
 #include "live/aws/query.h"
 
+#include <curl/curl.h>
+
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
 #include <iterator>
 #include <pugixml.hpp>
 #include <string_view>
@@ -16,9 +21,9 @@ struct Fix {
 constexpr Fix kFixes[] = {
     {"InvalidClientTokenId", "the access key is unknown there; check the keys and the region"},
     {"UnrecognizedClientException", "the access key is unknown; check the keys and the region"},
-    {"AuthFailure", "the access key is unknown there; check the keys and the region"},
+    {"AuthFailure", "check the keys, the region, and the clock"},
     {"SignatureDoesNotMatch", "check the secret key, and the clock"},
-    {"RequestExpired", "the clock is wrong by more than 5 minutes; set it"},
+    {"RequestExpired", "set this machine's clock"},
     {"ExpiredToken", "the session token has expired; get a new one"},
     {"ExpiredTokenException", "the session token has expired; get a new one"},
     {"OptInRequired", "the region is not enabled for this account"},
@@ -28,6 +33,12 @@ constexpr std::string_view kDenied[] = {"AccessDenied", "AccessDeniedException",
 constexpr std::string_view kThrottled[] = {"Throttling", "ThrottlingException",
                                            "RequestLimitExceeded", "RequestThrottled",
                                            "TooManyRequestsException"};
+
+/// What services answer to a signature of another time: nearer than they allow (5 or 15 minutes)
+/// it is another fault.
+constexpr std::string_view kOfTheClock[] = {"SignatureDoesNotMatch", "RequestExpired",
+                                            "AuthFailure"};
+constexpr std::chrono::minutes kClockMayBeOff{4};
 
 template <std::size_t N>
 bool among(const std::string_view (&codes)[N], const std::string& code) {
@@ -44,6 +55,12 @@ std::string fix_of(const Operation& operation, const std::string& code) {
     if (fix.code == code) return std::string(fix.words);
   }
   return "";
+}
+
+std::string clock_fix(Duration off) {
+  const auto whole = std::chrono::duration_cast<std::chrono::minutes>(off).count();
+  return "this machine's clock is " + std::to_string(std::abs(whole)) + " minutes " +
+         (whole < 0 ? "behind" : "ahead of") + " AWS's: set it, by NTP";
 }
 
 /// <ErrorResponse><Error>, of EC2 <Response><Errors><Error>.
@@ -84,11 +101,18 @@ bool AwsError::expired() const {
          code == "InvalidClientTokenId" || code == "AuthFailure";
 }
 
+std::optional<Duration> clock_off(std::string_view date, WallTime now) {
+  const std::time_t theirs = curl_getdate(std::string(date).c_str(), nullptr);
+  if (theirs < 0) return std::nullopt;
+  return now - WallTime::from_unix_nanos(seconds(theirs).count());
+}
+
 AwsError no_answer(const Operation& operation, const std::string& why) {
   return {"", 0, operation.service + " " + operation.action + ": " + why};
 }
 
-Answer read_answer(const Operation& operation, int status, const std::string& body) {
+Answer read_answer(const Operation& operation, int status, const std::string& body,
+                   std::optional<Duration> clock_off) {
   const std::string what = operation.service + " " + operation.action + ": ";
   auto document = std::make_shared<pugi::xml_document>();
   const bool parsed = document->load_buffer(body.data(), body.size());
@@ -101,7 +125,9 @@ Answer read_answer(const Operation& operation, int status, const std::string& bo
   AwsError out{error.child_value("Code"), status, ""};
   std::string words = error.child_value("Message");
   if (words.size() > kMaxWords) words.resize(kMaxWords);
-  const std::string fix = fix_of(operation, out.code);
+  const bool late = clock_off && std::chrono::abs(*clock_off) >= kClockMayBeOff;
+  const std::string fix =
+      late && among(kOfTheClock, out.code) ? clock_fix(*clock_off) : fix_of(operation, out.code);
   out.message = what + out.code + ": " + words + (fix.empty() ? "" : " (" + fix + ")");
   return tl::unexpected(std::move(out));
 }

@@ -8,10 +8,14 @@
 // functions.
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
+
+#include "core/base/time.h"
 
 namespace pugi {
 class xml_document;
@@ -42,7 +46,12 @@ struct AwsError {
 
 using Document = std::shared_ptr<const pugi::xml_document>;
 using Answer = tl::expected<Document, AwsError>;
-Answer read_answer(const Operation& operation, int status, const std::string& body);
+/// `clock_off` as below, where it is known: signatures of a wrong time are refused, and then the
+/// error says how wrong.
+Answer read_answer(const Operation& operation, int status, const std::string& body,
+                   std::optional<Duration> clock_off = std::nullopt);
+/// Our clock less theirs, by the Date header of an answer that came `now`; nothing: it is none.
+std::optional<Duration> clock_off(std::string_view date, WallTime now);
 AwsError no_answer(const Operation& operation, const std::string& why);
 
 }  // namespace tidegate::live::aws

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
+#include <iomanip>
+#include <sstream>
 
 #include "live/aws/testing/signature.h"
+#include "live/net/clock.h"
 
 namespace tidegate::live::aws {
 namespace {
@@ -22,6 +26,16 @@ std::string ec2_error_xml(const std::string& code, const std::string& message) {
       "<?xml version=\"1.0\"?><Response><Errors><Error><Code>{}</Code><Message>{}</Message>"
       "</Error></Errors><RequestID>r-1</RequestID></Response>",
       code, message);
+}
+
+constexpr std::chrono::minutes kSignatureLasts{15};
+
+std::string http_date(WallTime at) {
+  const std::time_t whole = at.unix_nanos() / 1'000'000'000;
+  std::tm fields{};
+  std::ostringstream out;
+  out << std::put_time(::gmtime_r(&whole, &fields), "%a, %d %b %Y %H:%M:%S GMT");
+  return out.str();
 }
 
 std::string service_of(const std::string& action) {
@@ -94,8 +108,12 @@ void FakeAws::handle(const net::ExchangePtr& exchange) {
   }
   const bool is_query = request.method == "POST" && request.path == "/";
   const Reply reply = is_query ? query(request, parse_form(request.body)) : local(request);
-  exchange->respond(reply.status, {}, reply.body);
+  net::Headers headers;
+  headers.add("Date", http_date(now()));
+  exchange->respond(reply.status, headers, reply.body);
 }
+
+WallTime FakeAws::now() const { return net::WorldClock::wall_now() + clock_ahead; }
 
 FakeAws::Reply FakeAws::query(const net::Request& request, const Form& asked) {
   const std::string action = of(asked, "Action"), service = service_of(action);
@@ -122,14 +140,19 @@ std::optional<FakeAws::Reply> FakeAws::refusal(const net::Request& request,
                                                const std::string& action,
                                                const std::string& service) {
   if (action == "AssumeRoleWithWebIdentity") return std::nullopt;  // the token is the proof
-  auto no = [](const char* code, const std::string& message) {
-    return Reply{403, error_xml(code, message)};
+  const bool ec2 = service == "ec2";
+  auto no = [&](const char* code, const std::string& message) {
+    return Reply{403, ec2 ? ec2_error_xml(code, message) : error_xml(code, message)};
   };
   auto by = signed_by(request);
   if (!by) return no("MissingAuthenticationToken", "Request is missing Authentication Token");
   auto who = identities.find(by->access_key);
   if (who == identities.end()) {
     return no("InvalidClientTokenId", "The security token included in the request is invalid.");
+  }
+  if (std::string fault = age_fault(request.headers.get("X-Amz-Date"), now(), kSignatureLasts);
+      !fault.empty()) {
+    return ec2 ? no("RequestExpired", "Request has expired.") : no("SignatureDoesNotMatch", fault);
   }
   if (std::string fault = signature_fault(request, *by, service, kRegion, who->second.secret);
       !fault.empty()) {

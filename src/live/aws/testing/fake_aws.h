@@ -57,7 +57,8 @@ class FakeAws {
     int status = 400, times = 1;
   };
   std::map<std::string, Fault> faults;
-  bool down = false;  ///< connections are broken without an answer
+  Duration clock_ahead{0};  ///< its clock's, before ours; signatures may be 15 minutes off
+  bool down = false;        ///< connections are broken without an answer
 
   std::vector<std::string> calls;  ///< actions in order, writes with their parameters
   std::vector<std::map<std::string, std::string>> metrics;  ///< forms of PutMetricData
@@ -72,6 +73,7 @@ class FakeAws {
     std::string body;
   };
   void handle(const net::ExchangePtr& exchange);
+  WallTime now() const;
   Reply query(const net::Request& request, const Form& asked);
   Reply local(const net::Request& request);
   Reply outside(const net::Request& request);

@@ -4,6 +4,9 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <ctime>
+#include <iomanip>
+#include <sstream>
 #include <vector>
 
 namespace tidegate::live::aws {
@@ -54,6 +57,14 @@ std::vector<std::string> split(const std::string& text, char by) {
   return out;
 }
 
+std::string amz_date(WallTime at) {
+  const std::time_t whole = at.unix_nanos() / 1'000'000'000;
+  std::tm fields{};
+  std::ostringstream out;
+  out << std::put_time(::gmtime_r(&whole, &fields), "%Y%m%dT%H%M%SZ");
+  return out.str();
+}
+
 std::string canonical_headers(const net::Request& request, const std::string& names) {
   std::string out;
   for (const std::string& name : split(names, ';')) {
@@ -75,6 +86,20 @@ std::optional<SignedBy> signed_by(const net::Request& request) {
                   scope[3],
                   field(header, "SignedHeaders"),
                   field(header, "Signature")};
+}
+
+std::string age_fault(std::string_view date, WallTime now, std::chrono::minutes most) {
+  std::tm fields{};
+  std::istringstream text{std::string(date)};
+  text >> std::get_time(&fields, "%Y%m%dT%H%M%SZ");
+  if (!text) return "Date must be in ISO-8601 'basic format'. Got '" + std::string(date) + "'.";
+  const WallTime then = WallTime::from_unix_nanos(seconds(::timegm(&fields)).count());
+  const bool old = then < now + -most;
+  if (!old && then <= now + most) return "";
+  const auto edge = old ? now + -most : now + most;
+  return (old ? "Signature expired: " : "Signature not yet current: ") + std::string(date) +
+         (old ? " is now earlier than " : " is still later than ") + amz_date(edge) + " (" +
+         amz_date(now) + (old ? " - " : " + ") + std::to_string(most.count()) + " min.)";
 }
 
 std::string signature_fault(const net::Request& request, const SignedBy& by,

@@ -3,11 +3,15 @@
 //
 //   std::string fault = signature_fault(request, "autoscaling", "eu-central-1", secret);   // "": right
 //
-// Source: AWS General Reference, "Create a signed AWS API request". Thread-safety: pure functions.
+// Source (also of the words: what SDKs' issue trackers quote): AWS General Reference, "Create a
+// signed AWS API request". Thread-safety: pure functions.
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "core/base/time.h"
 #include "live/net/http.h"
 
 namespace tidegate::live::aws {
@@ -18,7 +22,10 @@ struct SignedBy {
 };
 std::optional<SignedBy> signed_by(const net::Request& request);
 
-/// What is wrong with it, in words; empty: nothing.
+/// What is wrong with its age where the judge's clock says `now`, in AWS's words; empty: nothing.
+std::string age_fault(std::string_view date, WallTime now, std::chrono::minutes most);
+
+/// What is wrong with it but for its age, in words; empty: nothing.
 std::string signature_fault(const net::Request& request, const SignedBy& by,
                             const std::string& service, const std::string& region,
                             const std::string& secret);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "live/external_metrics/samples.h"
+#include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
 namespace tidegate::live::external_metrics {
@@ -16,9 +17,9 @@ const kube::Resource kApiServices{"apiregistration.k8s.io/v1", "apiservices", ""
 
 /// "ns/name" of the Service an APIService leads to; empty: it is served by the API server itself.
 std::string service_of(const json& object) {
-  const json service = object.value("spec", json::object()).value("service", json());
+  const json& service = kube::part(object, "spec", "service");
   if (!service.is_object()) return "";
-  return service.value("namespace", "") + "/" + service.value("name", "");
+  return kube::text(service, "namespace") + "/" + kube::text(service, "name");
 }
 
 }  // namespace

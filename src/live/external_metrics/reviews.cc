@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live::external_metrics {
 namespace {
 
+using kube::part;
+using kube::text;
 using nlohmann::json;
 using Texts = std::vector<std::string>;
 
@@ -16,14 +20,6 @@ constexpr Duration kTimeout = seconds(10);
 /// The cluster's owners; authorizers let them pass before anybody is asked, and so do we.
 constexpr const char* kMasters = "system:masters";
 
-std::string text_of(const json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
-}
-bool is_true(const json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_boolean() && it->get<bool>();
-}
 Texts texts_of(const json& list) {
   Texts out;
   if (!list.is_array()) return out;
@@ -41,16 +37,15 @@ kube::ApiCall review(const char* api_version, const char* plural, const char* ki
 }
 
 Verdict<Caller> caller_in(const json& status) {
-  if (!is_true(status, "authenticated")) {
+  if (part(status, "authenticated") != true) {
     return tl::unexpected(Status{401, "Unauthorized", "Unauthorized: the token is not accepted"});
   }
-  const json user = status.value("user", json::object());
+  const json& user = part(status, "user");
   Caller out;
-  out.name = text_of(user, "username");
-  out.uid = text_of(user, "uid");
-  out.groups = texts_of(user.value("groups", json()));
-  const json extra = user.value("extra", json::object());
-  if (extra.is_object()) {
+  out.name = text(user, "username");
+  out.uid = text(user, "uid");
+  out.groups = texts_of(part(user, "groups"));
+  if (const json& extra = part(user, "extra"); extra.is_object()) {
     for (const auto& [key, values] : extra.items()) out.extra.emplace_back(key, texts_of(values));
   }
   return out;
@@ -143,8 +138,8 @@ void Reviews::may(const Caller& caller, const Asked& asked, Judged judged) {
   json spec = spec_of(caller, asked);
   std::string key = spec.dump(-1, ' ', false, json::error_handler_t::replace);
   auto judge = [caller, asked](const json& status) -> Verdict<Allowed> {
-    if (is_true(status, "allowed") && !is_true(status, "denied")) return Allowed{};
-    return tl::unexpected(forbidden(caller, asked, text_of(status, "reason")));
+    if (part(status, "allowed") == true && part(status, "denied") != true) return Allowed{};
+    return tl::unexpected(forbidden(caller, asked, text(status, "reason")));
   };
   ask<Allowed>({allowed_, std::move(key),
                 review("authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview",

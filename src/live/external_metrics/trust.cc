@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "live/external_metrics/request.h"
+#include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
 namespace tidegate::live::external_metrics {
@@ -14,14 +15,9 @@ using nlohmann::json;
 
 constexpr const char* kName = "extension-apiserver-authentication";
 
-std::string text_of(const json& data, const char* key) {
-  auto it = data.find(key);
-  return it != data.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
 /// A JSON list of strings in a string; absent is empty.
 Result<std::vector<std::string>> list_of(const json& data, const char* key) {
-  const std::string text = text_of(data, key);
+  const std::string text = kube::text(data, key);
   if (text.empty()) return std::vector<std::string>();
   json list = json::parse(text, nullptr, false);
   const bool fine = list.is_array() && std::all_of(list.begin(), list.end(),
@@ -31,7 +27,7 @@ Result<std::vector<std::string>> list_of(const json& data, const char* key) {
 }
 
 Result<net::CaSet> cas_of(const json& data, const char* key) {
-  const std::string pem = text_of(data, key);
+  const std::string pem = kube::text(data, key);
   if (pem.empty()) return net::CaSet();
   auto set = net::CaSet::parse(pem);
   if (!set) return fail(set.error().within(key));
@@ -103,14 +99,14 @@ std::optional<Caller> by_front_proxy(const net::Subject& proxy, const net::Heade
 }  // namespace
 
 Result<ClusterTrust> read_trust(const json& config_map) {
-  auto data = config_map.find("data");
-  if (data == config_map.end() || !data->is_object()) {
+  const json& data = kube::part(config_map, "data");
+  if (!data.is_object()) {
     return fail(std::string("ConfigMap kube-system/") + kName + " has no data");
   }
   ClusterTrust out;
-  auto clients = cas_of(*data, "client-ca-file");
+  auto clients = cas_of(data, "client-ca-file");
   if (!clients) return fail(clients.error());
-  auto proxies = cas_of(*data, "requestheader-client-ca-file");
+  auto proxies = cas_of(data, "requestheader-client-ca-file");
   if (!proxies) return fail(proxies.error());
   out.clients = std::move(*clients);
   out.front_proxies = std::move(*proxies);
@@ -122,7 +118,7 @@ Result<ClusterTrust> read_trust(const json& config_map) {
       {"requestheader-extra-headers-prefix", &out.extra_prefixes},
   };
   for (const auto& [key, into] : lists) {
-    auto list = list_of(*data, key);
+    auto list = list_of(data, key);
     if (!list) return fail(list.error());
     *into = std::move(*list);
   }

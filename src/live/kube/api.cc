@@ -5,6 +5,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live::kube {
 namespace {
 
@@ -31,15 +33,6 @@ void add_query(ApiCall& call, std::string_view name, std::string_view value) {
   if (value.empty()) return;
   if (!call.query.empty()) call.query += '&';
   call.query += std::string(name) + "=" + percent_encode(value);
-}
-
-std::string text_at(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
-std::int64_t number_at(const json& node, const char* key, std::int64_t otherwise) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_number_integer() ? it->get<std::int64_t>() : otherwise;
 }
 
 std::string place(const ApiCall& call) { return call.ns.empty() ? "" : " in namespace " + call.ns; }
@@ -190,20 +183,18 @@ ApiCall read(std::string_view path) {
 
 ApiError error_of(const ApiCall& call, const json& status) {
   ApiError error;
-  error.code = static_cast<int>(number_at(status, "code", 0));
-  error.reason = text_at(status, "reason");
-  if (auto details = status.find("details"); details != status.end() && details->is_object()) {
-    auto wait = number_at(*details, "retryAfterSeconds", -1);
-    if (wait >= 0 && wait < 86'400) error.retry_after = seconds(wait);
-  }
-  return with_words(call, std::move(error), text_at(status, "message"));
+  error.code = static_cast<int>(whole_number(status, "code").value_or(0));
+  error.reason = text(status, "reason");
+  const auto wait = whole_number(part(status, "details"), "retryAfterSeconds").value_or(-1);
+  if (wait >= 0 && wait < 86'400) error.retry_after = seconds(wait);
+  return with_words(call, std::move(error), text(status, "message"));
 }
 
 ApiError error_of(const ApiCall& call, int status, std::string_view body,
                   std::string_view retry_after_header) {
   json parsed = json::parse(body, nullptr, false);
   ApiError error;
-  if (parsed.is_object() && text_at(parsed, "kind") == "Status") {
+  if (text(parsed, "kind") == "Status") {
     error = error_of(call, parsed);
     error.code = status;
   } else {

@@ -10,38 +10,31 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
 #include "live/kube/time_text.h"
 #include "live/net/child_words.h"
 
 namespace tidegate::live::kube {
-namespace {
 
 using nlohmann::json;
-
-std::string text_at(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-}  // namespace
 
 Result<Credential> parse_exec_credential(std::string_view text) {
   json doc = json::parse(text, nullptr, false);
   if (!doc.is_object()) return fail("printed no ExecCredential");
-  auto status = doc.find("status");
-  if (text_at(doc, "kind") != "ExecCredential" || status == doc.end() || !status->is_object()) {
+  const json& status = part(doc, "status");
+  if (kube::text(doc, "kind") != "ExecCredential" || !status.is_object()) {
     return fail("printed no ExecCredential with a status");
   }
   Credential out;
-  if (std::string token = text_at(*status, "token"); !token.empty()) {
+  if (std::string token = kube::text(status, "token"); !token.empty()) {
     out.authorization = "Bearer " + token;
   }
-  out.certificate_pem = text_at(*status, "clientCertificateData");
-  out.key_pem = text_at(*status, "clientKeyData");
+  out.certificate_pem = kube::text(status, "clientCertificateData");
+  out.key_pem = kube::text(status, "clientKeyData");
   if (out.authorization.empty() && out.certificate_pem.empty()) {
     return fail("printed neither a token nor a certificate");
   }
-  if (std::string expires = text_at(*status, "expirationTimestamp"); !expires.empty()) {
+  if (std::string expires = kube::text(status, "expirationTimestamp"); !expires.empty()) {
     auto at = parse_time(expires);
     if (!at) return fail("expirationTimestamp \"" + expires + "\" is no RFC 3339 time");
     out.expires = *at;

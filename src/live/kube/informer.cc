@@ -3,25 +3,15 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live::kube {
 namespace {
 
 using nlohmann::json;
 
-std::string text_at(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-const json& metadata(const json& object) {
-  static const json kNone = json::object();
-  auto it = object.find("metadata");
-  return it != object.end() && it->is_object() ? *it : kNone;
-}
-
 std::string key_of(const json& object) {
-  const json& meta = metadata(object);
-  return text_at(meta, "namespace") + "/" + text_at(meta, "name");
+  return text(object, "metadata", "namespace") + "/" + text(object, "metadata", "name");
 }
 
 }  // namespace
@@ -66,10 +56,10 @@ void Informer::listed(ApiResult<json> answer) {
     before_.erase(key_of(item));
     seen(item);
   }
-  const json& meta = metadata(*answer);
-  if (std::string next = text_at(meta, "continue"); !next.empty())
+  if (std::string next = text(*answer, "metadata", "continue"); !next.empty()) {
     return next_page(std::move(next));
-  list_done(text_at(meta, "resourceVersion"));
+  }
+  list_done(text(*answer, "metadata", "resourceVersion"));
 }
 
 void Informer::next_page(std::string token) {
@@ -115,7 +105,7 @@ void Informer::watch() {
 }
 
 void Informer::event(const std::string& type, const json& object) {
-  if (std::string version = text_at(metadata(object), "resourceVersion"); !version.empty()) {
+  if (std::string version = text(object, "metadata", "resourceVersion"); !version.empty()) {
     version_ = version;
   }
   wait_ = options_.first_wait;
@@ -129,7 +119,7 @@ void Informer::event(const std::string& type, const json& object) {
 void Informer::seen(const json& object) {
   std::string key = key_of(object);
   std::string& version = known_[key];
-  std::string now = text_at(metadata(object), "resourceVersion");
+  std::string now = text(object, "metadata", "resourceVersion");
   if (!now.empty() && version == now) return;
   version = now;
   handler_.changed(key, object);

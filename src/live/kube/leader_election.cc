@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "live/kube/json_parts.h"
 #include "live/net/clock.h"
 
 namespace tidegate::live::kube {
@@ -14,24 +15,14 @@ namespace {
 
 using nlohmann::json;
 
-std::string text_at(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
-std::int64_t number_at(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_number_integer() ? it->get<std::int64_t>() : 0;
-}
-json part(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_object() ? *it : json::object();
-}
-
 LeaseRecord record_of(const json& lease) {
-  const json spec = part(lease, "spec");
-  return {text_at(spec, "holderIdentity"),     number_at(spec, "leaseDurationSeconds"),
-          number_at(spec, "leaseTransitions"), text_at(spec, "acquireTime"),
-          text_at(spec, "renewTime"),          text_at(part(lease, "metadata"), "resourceVersion")};
+  const json& spec = part(lease, "spec");
+  return {text(spec, "holderIdentity"),
+          whole_number(spec, "leaseDurationSeconds").value_or(0),
+          whole_number(spec, "leaseTransitions").value_or(0),
+          text(spec, "acquireTime"),
+          text(spec, "renewTime"),
+          text(lease, "metadata", "resourceVersion")};
 }
 
 json lease_of(const LeaseRecord& record, json metadata) {
@@ -164,9 +155,8 @@ void LeaderElection::answered(ApiResult<json> answer) {
   limit_ = net::Loop::TimerId::kNone;
   const Instant now = net::WorldClock::mono_now();
   if (answer && answer->is_object()) {
-    const json metadata = part(*answer, "metadata");
-    metadata_ = metadata.dump();
-    notice_ = text_at(part(metadata, "annotations"), kNoticeAnnotation);
+    metadata_ = part(*answer, "metadata").dump();
+    notice_ = text(*answer, "metadata", "annotations", kNoticeAnnotation);
     election_.answered(Election::Came::kRecord, record_of(*answer), now);
     return step();
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live::kube {
 namespace {
 
@@ -95,13 +97,12 @@ Result<Selector> Selector::parse(std::string_view text) {
   return out;
 }
 
-Labels labels_of(const json& object) {
+Labels labels_of(const json& object) { return labels_in(part(object, "metadata", "labels")); }
+
+Labels labels_in(const json& map) {
   Labels out;
-  auto meta = object.find("metadata");
-  if (meta == object.end() || !meta->is_object()) return out;
-  auto labels = meta->find("labels");
-  if (labels == meta->end() || !labels->is_object()) return out;
-  for (const auto& [name, value] : labels->items()) {
+  if (!map.is_object()) return out;
+  for (const auto& [name, value] : map.items()) {
     if (value.is_string()) out.emplace_back(name, value.get<std::string>());
   }
   return out;
@@ -121,13 +122,12 @@ bool Selector::matches_fields(const json& object) const {
   return std::all_of(requirements_.begin(), requirements_.end(), [&](const Requirement& one) {
     const json* at = &object;
     std::string_view path = one.key;
-    while (at != nullptr && !path.empty()) {
+    while (!path.empty()) {
       auto dot = path.find('.');
-      auto it = at->is_object() ? at->find(std::string(path.substr(0, dot))) : at->end();
-      at = at->is_object() && it != at->end() ? &*it : nullptr;
+      at = &part(*at, std::string(path.substr(0, dot)).c_str());
       path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
     }
-    std::string value = at != nullptr && at->is_string() ? at->get<std::string>() : "";
+    std::string value = at->is_string() ? at->get<std::string>() : "";
     return holds(one, &value);
   });
 }

@@ -19,9 +19,10 @@ struct Requirement {
   std::vector<std::string> values;
 };
 
-/// Of one object, by name.
+/// By name, each once.
 using Labels = std::vector<std::pair<std::string, std::string>>;
-Labels labels_of(const nlohmann::json& object);
+Labels labels_of(const nlohmann::json& object);  ///< its metadata.labels
+Labels labels_in(const nlohmann::json& map);
 
 class Selector {
  public:

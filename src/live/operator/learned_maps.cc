@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "live/kube/json_parts.h"
 #include "live/kube/time_text.h"
 #include "live/net/clock.h"
 #include "live/net/log.h"
@@ -23,12 +24,6 @@ std::uint32_t mixed(const std::string& text) {
   std::uint32_t out = 2'166'136'261U;
   for (const char c : text) out = (out ^ static_cast<unsigned char>(c)) * 16'777'619U;
   return out;
-}
-
-std::string text_at(const json& object, const char* part, const char* key) {
-  const json& fields = object.contains(part) ? object[part] : json::object();
-  auto found = fields.is_object() ? fields.find(key) : fields.end();
-  return found != fields.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace
@@ -127,28 +122,28 @@ void LearnedMaps::read(Entry& entry) {
 }
 
 void LearnedMaps::found(Entry& entry, const json& map) {
-  const json meta = map.value("metadata", json::object());
-  entry.version = meta.value("resourceVersion", "");
-  if (text_at(meta, "labels", kManagedBy) != "tidegate") {
+  entry.version = kube::text(map, "metadata", "resourceVersion");
+  if (kube::text(map, "metadata", "labels", kManagedBy) != "tidegate") {
     entry.phase = Phase::kLeft;
     return tell(entry, fmt::format("is not Tidegate's (no label {}=tidegate): it is left as it is, "
                                    "and nothing is kept; delete or rename it",
                                    kManagedBy));
   }
-  if (std::string version = text_at(map, "data", "version"); version != kVersion) {
+  if (std::string version = kube::text(map, "data", "version"); version != kVersion) {
     entry.phase = Phase::kLeft;
     return tell(entry, "has version \"" + version.substr(0, 20) + "\", and this Tidegate knows " +
                            kVersion + ": it is left as it is; delete it to begin anew");
   }
-  entry.text = text_at(map, "data", "learned");
-  const std::string by = text_at(map, "data", "writtenBy");
+  entry.text = kube::text(map, "data", "learned");
+  const std::string by = kube::text(map, "data", "writtenBy");
   if (entry.taught || by == identity_) return;
   auto learned = learned_of(entry.text);
   if (!learned) {
     return tell(entry, "cannot be read, and is written anew: " + learned.error().message);
   }
-  net::log(net::Level::kInfo, "going on from what was learned before",
-           {{"model", entry.place.model}, {"by", by}, {"at", text_at(map, "data", "writtenAt")}});
+  net::log(
+      net::Level::kInfo, "going on from what was learned before",
+      {{"model", entry.place.model}, {"by", by}, {"at", kube::text(map, "data", "writtenAt")}});
   hooks_.taught(entry.place.model, *learned);
 }
 
@@ -185,7 +180,7 @@ void LearnedMaps::write(Entry& entry) {
                    kube::PatchType::kApply, map, "", "tidegate", "true"),
        [this, text = *text](Entry& of, const kube::ApiResult<json>& answer) {
          if (!answer) return failed(of, answer.error());
-         of.version = answer->value("metadata", json::object()).value("resourceVersion", "");
+         of.version = kube::text(*answer, "metadata", "resourceVersion");
          of.text = text;
          of.told.clear();
        });

@@ -2,23 +2,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
 #include "live/kube/time_text.h"
 
 namespace tidegate::live {
 namespace {
 
+using kube::part;
+using kube::text;
 using nlohmann::json;
-
-const json& part(const json& node, const char* key) {
-  static const json kNone;
-  if (!node.is_object()) return kNone;
-  auto it = node.find(key);
-  return it == node.end() ? kNone : *it;
-}
-std::string text(const json& node, const char* key) {
-  const json& at = part(node, key);
-  return at.is_string() ? at.get<std::string>() : "";
-}
 
 void pause(json& spec) {
   if (!spec.contains("scaling")) spec["scaling"] = json::object();
@@ -28,7 +20,7 @@ void pause(json& spec) {
 /// The document as a file would hold it; JSON is YAML.
 std::string document_of(const json& object, const ModelObject& model) {
   json spec = part(object, "spec");
-  const std::string paused = text(part(part(object, "metadata"), "annotations"), kPausedAnnotation);
+  const std::string paused = text(object, "metadata", "annotations", kPausedAnnotation);
   if (spec.is_object() && !paused.empty() && paused != "false") pause(spec);
   const json document = {{"apiVersion", text(object, "apiVersion")},
                          {"kind", text(object, "kind")},
@@ -89,8 +81,7 @@ ModelObject read_model(const json& object, const ModelRules& rules) {
   out.name = text(meta, "name");
   out.uid = text(meta, "uid");
   out.model = rules.qualified ? out.ns + "/" + out.name : out.name;
-  const json& generation = part(meta, "generation");
-  if (generation.is_number_integer()) out.generation = generation.get<std::int64_t>();
+  out.generation = kube::whole_number(meta, "generation").value_or(out.generation);
   out.created = kube::parse_time(text(meta, "creationTimestamp")).value_or(WallTime());
   if (const json& status = part(object, "status"); status.is_object()) out.status = status.dump();
 

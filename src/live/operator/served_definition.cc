@@ -7,23 +7,18 @@
 #include <utility>
 
 #include "format/spec_schema.h"
+#include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
 namespace {
 
+using kube::part;
 using nlohmann::json;
 
 constexpr std::size_t kMostNamed = 5;
 const json::json_pointer kOurSchema("/spec/versions/0/schema/openAPIV3Schema");
 const json::json_pointer kTheirSchema("/components/schemas/dev.tidegate.v1alpha1.Model");
-
-const json& part(const json& node, const char* key) {
-  static const json kNone = json::object();
-  if (!node.is_object()) return kNone;
-  auto it = node.find(key);
-  return it == node.end() ? kNone : *it;
-}
 
 void compare(const json& theirs, const json& ours, const std::string& path,
              std::vector<std::string>& out) {
@@ -75,8 +70,7 @@ std::string words_of(const std::vector<std::string>& lacks) {
 std::vector<std::string> lacking(const json& theirs, const json& ours) {
   std::vector<std::string> out;
   for (const char* half : {"spec", "status"}) {
-    compare(part(part(theirs, "properties"), half), part(part(ours, "properties"), half), half,
-            out);
+    compare(part(theirs, "properties", half), part(ours, "properties", half), half, out);
   }
   return out;
 }

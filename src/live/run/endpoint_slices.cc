@@ -2,35 +2,26 @@
 
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
 namespace {
 
+using kube::part;
 using nlohmann::json;
-
-bool condition(const json& endpoint, const char* name, bool otherwise) {
-  const auto conditions = endpoint.find("conditions");
-  if (conditions == endpoint.end() || !conditions->is_object()) return otherwise;
-  const auto it = conditions->find(name);
-  return it == conditions->end() || !it->is_boolean() ? otherwise : it->get<bool>();
-}
 
 link::EngineSight read_slice(const json& slice, std::int64_t port) {
   link::EngineSight out;
-  const auto endpoints = slice.find("endpoints");
-  if (endpoints == slice.end() || !endpoints->is_array()) return out;
-  for (const json& endpoint : *endpoints) {
-    if (!endpoint.is_object() || out.ready.size() >= EndpointSlices::kMaxEndpoints) continue;
-    const auto addresses = endpoint.find("addresses");
-    const bool any = addresses != endpoint.end() && addresses->is_array() && !addresses->empty() &&
-                     addresses->front().is_string();
-    if (!any) continue;
-    const net::Address address{addresses->front().get<std::string>(),
+  for (const json& endpoint : part(slice, "endpoints")) {
+    if (out.ready.size() >= EndpointSlices::kMaxEndpoints) break;
+    const json& addresses = part(endpoint, "addresses");
+    if (!addresses.is_array() || addresses.empty() || !addresses.front().is_string()) continue;
+    const net::Address address{addresses.front().get<std::string>(),
                                static_cast<std::uint16_t>(port)};
-    if (condition(endpoint, "terminating", false)) {
+    if (part(endpoint, "conditions", "terminating") == true) {
       out.ending.insert(address);
-    } else if (condition(endpoint, "ready", true)) {
+    } else if (part(endpoint, "conditions", "ready") != false) {
       out.ready.insert(address);
     }
   }
@@ -194,7 +185,7 @@ void EndpointSlices::choose_in(const Namespace& home) {
 void EndpointSlices::choose(Variant& variant) {
   ServiceChoice now{variant.target.name, "by its name: " + variant.home->unread};
   if (variant.home->known) {
-    std::map<std::string, std::vector<LabelMap>> others;
+    std::map<std::string, std::vector<kube::Labels>> others;
     for (const auto& [key, other] : variants_) {
       const bool beside =
           other != nullptr && other.get() != &variant && other->home == variant.home;

@@ -6,44 +6,25 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live {
 namespace {
 
+using kube::part;
 using nlohmann::json;
 
-/// An empty object where the path leads nowhere.
-json at(const json& object, const std::vector<const char*>& path) {
-  const json* here = &object;
-  for (const char* key : path) {
-    if (!here->is_object()) return json::object();
-    const auto it = here->find(key);
-    if (it == here->end()) return json::object();
-    here = &*it;
-  }
-  return *here;
-}
-
-LabelMap labels(const json& object) {
-  LabelMap out;
-  if (!object.is_object()) return out;
-  for (const auto& [key, value] : object.items()) {
-    if (value.is_string()) out[key] = value.get<std::string>();
-  }
-  return out;
-}
-
 /// An empty selector picks nothing.
-bool picks(const LabelMap& selector, const std::vector<LabelMap>& templates) {
+bool picks(const kube::Labels& selector, const std::vector<kube::Labels>& templates) {
   if (selector.empty()) return false;
-  return std::any_of(templates.begin(), templates.end(), [&](const LabelMap& pod) {
+  return std::any_of(templates.begin(), templates.end(), [&](const kube::Labels& pod) {
     return std::all_of(selector.begin(), selector.end(), [&](const auto& wanted) {
-      const auto it = pod.find(wanted.first);
-      return it != pod.end() && it->second == wanted.second;
+      return std::find(pod.begin(), pod.end(), wanted) != pod.end();
     });
   });
 }
 
-std::string text(const LabelMap& selector) {
+std::string text(const kube::Labels& selector) {
   std::string out;
   for (const auto& [key, value] : selector) {
     out += fmt::format("{}{}={}", out.empty() ? "" : ",", key, value);
@@ -58,32 +39,29 @@ ServiceChoice by_name(const TargetPods& target) {
 }  // namespace
 
 ServiceSight read_service(const json& service) {
-  const json spec = at(service, {"spec"});
-  const auto unready = spec.find("publishNotReadyAddresses");
-  return {labels(at(spec, {"selector"})),
-          unready != spec.end() && unready->is_boolean() && unready->get<bool>()};
+  return {kube::labels_in(part(service, "spec", "selector")),
+          part(service, "spec", "publishNotReadyAddresses") == true};
 }
 
-std::vector<LabelMap> pod_templates(const json& object) {
-  std::vector<LabelMap> out;
-  const std::vector<std::vector<const char*>> places = {
-      {"spec", "template"},
-      {"spec", "leaderWorkerTemplate", "leaderTemplate"},
-      {"spec", "leaderWorkerTemplate", "workerTemplate"}};
-  for (const auto& place : places) {
-    LabelMap found = labels(at(at(object, place), {"metadata", "labels"}));
+std::vector<kube::Labels> pod_templates(const json& object) {
+  const json& spec = part(object, "spec");
+  std::vector<kube::Labels> out;
+  for (const json* place :
+       {&part(spec, "template"), &part(spec, "leaderWorkerTemplate", "leaderTemplate"),
+        &part(spec, "leaderWorkerTemplate", "workerTemplate")}) {
+    kube::Labels found = kube::labels_of(*place);
     if (!found.empty()) out.push_back(std::move(found));
   }
   return out;
 }
 
 ServiceChoice choose_service(const TargetPods& target, const Services& services,
-                             const std::map<std::string, std::vector<LabelMap>>& others) {
+                             const std::map<std::string, std::vector<kube::Labels>>& others) {
   if (target.templates.empty()) return by_name(target);
   std::string shared;
   std::vector<Services::const_iterator> own;
   for (auto it = services.begin(); it != services.end(); ++it) {
-    const LabelMap& selector = it->second.selector;
+    const kube::Labels& selector = it->second.selector;
     if (!picks(selector, target.templates)) continue;
     const auto other = std::find_if(others.begin(), others.end(),
                                     [&](const auto& pods) { return picks(selector, pods.second); });

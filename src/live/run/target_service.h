@@ -16,12 +16,12 @@
 #include <string>
 #include <vector>
 
+#include "live/kube/selector.h"
+
 namespace tidegate::live {
 
-using LabelMap = std::map<std::string, std::string>;
-
 struct ServiceSight {
-  LabelMap selector;               ///< empty: none
+  kube::Labels selector;           ///< empty: none
   bool publishes_unready = false;  ///< publishNotReadyAddresses
 };
 ServiceSight read_service(const nlohmann::json& service);
@@ -30,12 +30,12 @@ using Services = std::map<std::string, ServiceSight>;
 
 /// Labels of the pods that an object makes, by each of its pod templates; none: it has none that we
 /// know how to find.
-std::vector<LabelMap> pod_templates(const nlohmann::json& object);
+std::vector<kube::Labels> pod_templates(const nlohmann::json& object);
 
 struct TargetPods {
-  std::string name;                 ///< of the target
-  std::vector<LabelMap> templates;  ///< none: not known
-  std::string unread;               ///< why not
+  std::string name;                     ///< of the target
+  std::vector<kube::Labels> templates;  ///< none: not known
+  std::string unread;                   ///< why not
 };
 struct ServiceChoice {
   std::string service;  ///< empty: none
@@ -44,6 +44,6 @@ struct ServiceChoice {
 };
 /// `others`: of the other variants in the namespace, by what they are called.
 ServiceChoice choose_service(const TargetPods& target, const Services& services,
-                             const std::map<std::string, std::vector<LabelMap>>& others);
+                             const std::map<std::string, std::vector<kube::Labels>>& others);
 
 }  // namespace tidegate::live

@@ -14,9 +14,9 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(TargetService, TheOneThatPicksItsPods) {
-  const std::vector<LabelMap> pods = {
+  const std::vector<kube::Labels> pods = {
       {{"app", "llm"}, {"gpu", "h100"}, {"tidegate.dev/awake", "true"}}};
-  const std::map<std::string, std::vector<LabelMap>> others = {
+  const std::map<std::string, std::vector<kube::Labels>> others = {
       {"m/b", {{{"app", "llm"}, {"gpu", "a100"}}}}};
   struct Row {
     std::string label;
@@ -71,14 +71,14 @@ TEST(TargetService, TheOneThatPicksItsPods) {
 TEST(TargetService, IsReadFromObjectsAsTheyAre) {
   const json service = {
       {"spec", {{"selector", {{"app", "llm"}, {"bad", 1}}}, {"publishNotReadyAddresses", true}}}};
-  EXPECT_EQ(read_service(service).selector, (LabelMap{{"app", "llm"}}));
+  EXPECT_EQ(read_service(service).selector, (kube::Labels{{"app", "llm"}}));
   EXPECT_TRUE(read_service(service).publishes_unready);
   EXPECT_THAT(read_service(json::object()).selector, IsEmpty());
   const json pod = {{"metadata", {{"labels", {{"app", "llm"}}}}}};
   EXPECT_THAT(pod_templates({{"spec", {{"template", pod}}}}),
-              ElementsAre(LabelMap{{"app", "llm"}}));
+              ElementsAre(kube::Labels{{"app", "llm"}}));
   EXPECT_THAT(pod_templates({{"spec", {{"leaderWorkerTemplate", {{"workerTemplate", pod}}}}}}),
-              ElementsAre(LabelMap{{"app", "llm"}}));
+              ElementsAre(kube::Labels{{"app", "llm"}}));
   for (const json& other :
        {json::object(), json("x"), json{{"spec", 1}}, json{{"spec", {{"template", 1}}}}}) {
     EXPECT_THAT(pod_templates(other), IsEmpty()) << other;

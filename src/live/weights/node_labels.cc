@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live::weights {
 namespace {
 
@@ -11,14 +13,9 @@ const kube::Resource kNodes{"v1", "nodes", ""};
 
 /// What a node lacks and has too much; empty: nothing.
 json difference(const json& node, const NodeLabels::Names& ready) {
-  static const json kNone = json::object();
-  const json* labels = &kNone;
-  if (auto meta = node.find("metadata"); meta != node.end() && meta->is_object()) {
-    auto found = meta->find("labels");
-    if (found != meta->end() && found->is_object()) labels = &*found;
-  }
+  const json& labels = kube::part(node, "metadata", "labels");
   json change = json::object();
-  for (const auto& [key, value] : labels->items()) {
+  for (const auto& [key, value] : labels.items()) {
     if (!key.starts_with(kLabelPrefix)) continue;
     if (!ready.contains(key.substr(std::string_view(kLabelPrefix).size()))) change[key] = nullptr;
   }
@@ -26,8 +23,8 @@ json difference(const json& node, const NodeLabels::Names& ready) {
   for (const std::string& name : ready) {
     if (++count > kMaxLabels) break;
     const std::string key = kLabelPrefix + name;
-    auto has = labels->find(key);
-    if (has == labels->end() || *has != "ready") change[key] = "ready";
+    auto has = labels.find(key);
+    if (has == labels.end() || *has != "ready") change[key] = "ready";
   }
   return change;
 }

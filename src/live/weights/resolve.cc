@@ -7,11 +7,15 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
 #include "live/weights/names.h"
 
 namespace tidegate::live::weights {
 namespace {
 
+using kube::part;
+using kube::text;
+using kube::whole_number;
 using nlohmann::json;
 
 constexpr std::size_t kGitDigits = 40;
@@ -37,11 +41,6 @@ Result<json> json_page(Transport& transport, const std::string& url, std::string
   return out;
 }
 
-std::string text(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
 /// The commit that a branch or tag is at now; what was given where the hub does not say.
 Result<std::string> commit_of(Transport& transport, const SourceAccess& access,
                               const Source& source) {
@@ -51,12 +50,12 @@ Result<std::string> commit_of(Transport& transport, const SourceAccess& access,
                                     source.repository, percent_encode_path(source.revision)),
                         link);
   if (!info) return fail(info.error());
-  const std::string sha = info->is_object() ? text(*info, "sha") : "";
+  const std::string sha = text(*info, "sha");
   return sha.empty() ? source.revision : sha;
 }
 
 Result<void> take_entry(const json& entry, const std::string& base, FileList& list) {
-  if (!entry.is_object() || text(entry, "type") != "file") return {};
+  if (text(entry, "type") != "file") return {};
   WantedFile file{.path = text(entry, "path")};
   file.url = base + percent_encode_path(file.path);
   file.digest = text(entry, "oid");
@@ -65,14 +64,12 @@ Result<void> take_entry(const json& entry, const std::string& base, FileList& li
   } else {
     file.digest.clear();  // of a store that is no git
   }
-  auto size = entry.find("size");
-  if (size != entry.end() && size->is_number_integer()) file.size = size->get<std::int64_t>();
-  if (auto lfs = entry.find("lfs"); lfs != entry.end() && lfs->is_object()) {
+  file.size = whole_number(entry, "size").value_or(file.size);
+  if (const json& lfs = part(entry, "lfs"); lfs.is_object()) {
     file.digest_of = DigestOf::kSha256;
-    file.digest = text(*lfs, "oid");
+    file.digest = text(lfs, "oid");
     if (file.digest.starts_with("sha256:")) file.digest.erase(0, 7);
-    auto large = lfs->find("size");
-    if (large != lfs->end() && large->is_number_integer()) file.size = large->get<std::int64_t>();
+    file.size = whole_number(lfs, "size").value_or(file.size);
   }
   if (list.files.size() == kMaxFiles) return fail("the repository has over 10,000 files");
   list.files.push_back(std::move(file));

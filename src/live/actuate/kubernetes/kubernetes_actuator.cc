@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
@@ -108,9 +109,7 @@ void KubernetesActuator::found(const json& resources) {
 
 void KubernetesActuator::follow(const json& scale) {
   std::string selector = target().selector;
-  if (selector.empty()) {
-    selector = scale.value("status", json::object()).value("selector", "");
-  }
+  if (selector.empty()) selector = kube::text(scale, "status", "selector");
   if (selector.empty()) {
     return unresolved("the scale of " + target().kind + " " + target().name +
                       " names no selector; give target.kubernetes.selector");

@@ -4,11 +4,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "live/kube/json_parts.h"
 #include "live/kube/time_text.h"
 
 namespace tidegate::live {
 namespace {
 
+using kube::part;
+using kube::text;
 using nlohmann::json;
 
 /// Reasons that a kubelet gives for a container that will not start as it is.
@@ -16,16 +19,6 @@ const std::set<std::string> kFailing = {
     "CrashLoopBackOff",           "ImagePullBackOff",     "ErrImagePull",      "InvalidImageName",
     "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "ErrImageNeverPull"};
 
-const json& part(const json& node, const char* key) {
-  static const json kNone;
-  if (!node.is_object()) return kNone;
-  auto it = node.find(key);
-  return it == node.end() ? kNone : *it;
-}
-std::string text(const json& node, const char* key) {
-  const json& at = part(node, key);
-  return at.is_string() ? at.get<std::string>() : "";
-}
 std::optional<WallTime> time(const json& node, const char* key) {
   return kube::parse_time(text(node, key));
 }
@@ -41,7 +34,6 @@ std::string joined(const std::string& reason, const std::string& message) {
 }
 
 void read_conditions(const json& conditions, PodView& out) {
-  if (!conditions.is_array()) return;
   for (const json& one : conditions) {
     bool holds = text(one, "status") == "True";
     if (text(one, "type") == "PodScheduled") {
@@ -68,7 +60,7 @@ void read_container(const json& status, PodView& out) {
   out.failing = true;
   out.detail = joined(text(waiting, "reason"), text(waiting, "message"));
   // Why it crashed says more than that it did.
-  const json& last = part(part(status, "lastState"), "terminated");
+  const json& last = part(status, "lastState", "terminated");
   if (last.is_object()) {
     std::string why = joined(text(last, "reason"), text(last, "message"));
     const json& code = part(last, "exitCode");
@@ -81,11 +73,11 @@ void read_init(const json& status, PodView& out) {
   earliest(out.init_started, time(part(state, "terminated"), "startedAt"));
   earliest(out.init_started, time(part(state, "running"), "startedAt"));
   latest(out.init_ended, time(part(state, "terminated"), "finishedAt"));
-  if (kFailing.contains(text(part(state, "waiting"), "reason"))) {
+  if (kFailing.contains(text(state, "waiting", "reason"))) {
     out.failing = true;
-    out.detail = joined(
-        "init container " + text(status, "name"),
-        joined(text(part(state, "waiting"), "reason"), text(part(state, "waiting"), "message")));
+    out.detail =
+        joined("init container " + text(status, "name"),
+               joined(text(state, "waiting", "reason"), text(state, "waiting", "message")));
   }
 }
 
@@ -104,22 +96,18 @@ PodView view_of(const json& pod) {
   out.uid = text(meta, "uid");
   out.created = time(meta, "creationTimestamp");
   out.deleting = part(meta, "deletionTimestamp").is_string();
-  out.cost = text(part(meta, "annotations"), kDeletionCost);
-  const std::string level = text(part(meta, "annotations"), kSleepingNote);
+  out.cost = text(meta, "annotations", kDeletionCost);
+  const std::string level = text(meta, "annotations", kSleepingNote);
   out.sleep_level = level.empty() ? 0 : level == "1" ? 1 : 2;  // waking as after 2 is never wrong
   out.ip = text(status, "podIP");
   out.node_ip = text(status, "hostIP");
-  out.node = text(part(pod, "spec"), "nodeName");
+  out.node = text(pod, "spec", "nodeName");
   out.scheduled = !out.node.empty();
   std::string phase = text(status, "phase");
   out.ended = phase == "Failed" || phase == "Succeeded";
   read_conditions(part(status, "conditions"), out);
-  if (part(status, "containerStatuses").is_array()) {
-    for (const json& one : part(status, "containerStatuses")) read_container(one, out);
-  }
-  if (part(status, "initContainerStatuses").is_array()) {
-    for (const json& one : part(status, "initContainerStatuses")) read_init(one, out);
-  }
+  for (const json& one : part(status, "containerStatuses")) read_container(one, out);
+  for (const json& one : part(status, "initContainerStatuses")) read_init(one, out);
   if (out.ended)
     out.detail = joined(joined(phase, text(status, "reason")), text(status, "message"));
   out.ready = out.ready && !out.ended && !out.ip.empty();

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "live/actuate/kubernetes/kubernetes_actuator.h"
+#include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
@@ -78,7 +79,7 @@ void KubernetesActuator::read_scale() {
     if (now == wanted_) return in_force(now);
     // Decided before any pod was seen, where the list took long: that may raise, never lower.
     if (blind_ && now > wanted_) return stands(now);
-    write_scale(now, answer->value("metadata", json::object()).value("resourceVersion", ""));
+    write_scale(now, kube::text(*answer, "metadata", "resourceVersion"));
   });
 }
 

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "live/kube/json_parts.h"
+
 namespace tidegate::live::kube {
 namespace {
 
@@ -10,12 +12,7 @@ using nlohmann::json;
 
 constexpr Duration kPatience = seconds(30);
 
-json part(const json& object, const char* key) {
-  return object.is_object() ? object.value(key, json::object()) : json::object();
-}
-std::string text_at(const json& object, const char* key) {
-  return part(object, "metadata").value(key, "");
-}
+std::string text_at(const json& object, const char* key) { return text(object, "metadata", key); }
 
 /// The merge patch (RFC 7386) that makes `before` what is `wanted`.
 json difference(const json& before, const json& wanted) {
@@ -110,14 +107,13 @@ void RemoteObjects::change(const Resource& of, const json& before, const json& w
   const bool fresh = text_at(wanted, "uid").empty();
   json own = json::object(), meta = json::object();
   for (const char* key : {"labels", "annotations"}) {
-    json differs =
-        difference(part(part(before, "metadata"), key), part(part(wanted, "metadata"), key));
+    json differs = difference(part(before, "metadata", key), part(wanted, "metadata", key));
     if (!differs.empty() && !stale) meta[key] = std::move(differs);
   }
   if (!meta.empty()) own["metadata"] = std::move(meta);
-  std::string node = part(wanted, "spec").value("nodeName", "");
+  std::string node = text(wanted, "spec", "nodeName");
   if (of.plural == "pods") {
-    if (!node.empty() && part(before, "spec").value("nodeName", "").empty()) {
+    if (!node.empty() && text(before, "spec", "nodeName").empty()) {
       ApiCall binding =
           create({of.api_version, "pods", of.ns}, {{"apiVersion", "v1"},
                                                    {"kind", "Binding"},

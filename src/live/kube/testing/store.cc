@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "live/kube/json_parts.h"
 #include "live/kube/time_text.h"
 #include "live/net/clock.h"
 
@@ -11,11 +12,6 @@ namespace {
 using nlohmann::json;
 
 std::string collection_of(const ServedKind& kind) { return kind.group + "/" + kind.plural; }
-
-std::string text_at(const json& node, const char* key) {
-  auto it = node.find(key);
-  return it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
 
 }  // namespace
 
@@ -106,12 +102,12 @@ std::vector<ServedKind> kinds_of_definition(const json& definition) {
   for (const json& version : spec.at("versions")) {
     if (!version.value("served", false)) continue;
     ServedKind kind;
-    kind.group = text_at(spec, "group");
-    kind.version = text_at(version, "name");
-    kind.plural = text_at(names, "plural");
-    kind.singular = text_at(names, "singular");
-    kind.kind = text_at(names, "kind");
-    kind.namespaced = text_at(spec, "scope") == "Namespaced";
+    kind.group = text(spec, "group");
+    kind.version = text(version, "name");
+    kind.plural = text(names, "plural");
+    kind.singular = text(names, "singular");
+    kind.kind = text(names, "kind");
+    kind.namespaced = text(spec, "scope") == "Namespaced";
     kind.custom = true;
     if (auto sub = version.find("subresources"); sub != version.end()) {
       kind.status = sub->contains("status");
@@ -149,7 +145,7 @@ std::vector<ObjectPtr> Store::all(const ServedKind& kind, const std::string& ns)
 
 ObjectPtr Store::put(const ServedKind& kind, json object) {
   json& meta = object["metadata"];
-  std::string ns = text_at(meta, "namespace"), name = text_at(meta, "name");
+  std::string ns = text(meta, "namespace"), name = text(meta, "name");
   ObjectPtr before = find(kind, ns, name);
   ++version_;
   meta["resourceVersion"] = std::to_string(version_);

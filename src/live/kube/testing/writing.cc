@@ -1,4 +1,5 @@
 // Writes of the API server for tests.
+#include "live/kube/json_parts.h"
 #include "live/kube/testing/api_server.h"
 #include "live/kube/testing/checks.h"
 #include "live/kube/testing/patching.h"
@@ -12,10 +13,6 @@ using nlohmann::json;
 
 constexpr const char* kApply = "application/apply-patch+yaml";
 
-std::string text_at(const json& node, const char* key) {
-  auto it = node.is_object() ? node.find(key) : node.end();
-  return node.is_object() && it != node.end() && it->is_string() ? it->get<std::string>() : "";
-}
 json metadata(const json& object) {
   return object.is_object() ? object.value("metadata", json::object()) : json::object();
 }
@@ -50,9 +47,9 @@ Answer ApiServer::create(const Asked& asked) {
   }
   json& meta = object["metadata"];
   if (!meta.is_object()) meta = json::object();
-  std::string name = text_at(meta, "name");
-  if (name.empty() && !text_at(meta, "generateName").empty()) {
-    name = text_at(meta, "generateName") + std::to_string(store_.version() + 1);
+  std::string name = text(meta, "name");
+  if (name.empty() && !text(meta, "generateName").empty()) {
+    name = text(meta, "generateName") + std::to_string(store_.version() + 1);
     meta["name"] = name;
   }
   if (name.empty()) {
@@ -105,8 +102,8 @@ Answer ApiServer::apply(const Asked& asked, const json& config) {
   }
   ObjectPtr before = store_.find(*asked.kind, asked.ns, asked.name);
   if (!before && !asked.subresource.empty()) return not_found(*asked.kind, asked.name);
-  const std::string onto = text_at(metadata(config), "resourceVersion");
-  if (before && !onto.empty() && onto != text_at(metadata(*before), "resourceVersion")) {
+  const std::string onto = text(metadata(config), "resourceVersion");
+  if (before && !onto.empty() && onto != text(metadata(*before), "resourceVersion")) {
     return conflict(*asked.kind, asked.name);
   }
   if (asked.kind->custom) {
@@ -146,9 +143,9 @@ Answer ApiServer::apply(const Asked& asked, const json& config) {
 Answer ApiServer::write(const Asked& asked, const ObjectPtr& before, json object) {
   const ServedKind& kind = *asked.kind;
   json meta = metadata(object);
-  std::string wanted_version = text_at(meta, "resourceVersion");
+  std::string wanted_version = text(meta, "resourceVersion");
   if (before && !wanted_version.empty() &&
-      wanted_version != text_at(metadata(*before), "resourceVersion")) {
+      wanted_version != text(metadata(*before), "resourceVersion")) {
     return conflict(kind, asked.name);
   }
   object["apiVersion"] = kind.api_version();
@@ -219,15 +216,14 @@ Answer ApiServer::bind(const Asked& asked) {
   ObjectPtr before = store_.find(*asked.kind, asked.ns, asked.name);
   if (!before) return not_found(*asked.kind, asked.name);
   json binding = json::parse(asked.http->body, nullptr, false);
-  std::string node =
-      text_at(binding.is_object() ? binding.value("target", json()) : json(), "name");
+  std::string node = text(binding, "target", "name");
   json pod = *before;
   if (node.empty()) return bad_request("Binding: target.name: Required value");
-  if (!text_at(pod.value("spec", json::object()), "nodeName").empty()) {
+  if (!text(pod, "spec", "nodeName").empty()) {
     return failure(409, "Conflict",
                    "Operation cannot be fulfilled on pods/binding \"" + asked.name + "\": pod " +
                        asked.name + " is already assigned to node \"" +
-                       text_at(pod["spec"], "nodeName") + "\"");
+                       text(pod, "spec", "nodeName") + "\"");
   }
   pod["spec"]["nodeName"] = node;
   store_.put(*asked.kind, std::move(pod));
@@ -239,8 +235,8 @@ Answer ApiServer::remove(const Asked& asked) {
   if (!before) return not_found(*asked.kind, asked.name);
   if (asked.dry()) return {200, *before, "", {}};
   // A pod stays until its kubelet says that its containers have ended.
-  bool at_once = asked.query("gracePeriodSeconds") == "0" ||
-                 text_at(before->value("spec", json::object()), "nodeName").empty();
+  bool at_once =
+      asked.query("gracePeriodSeconds") == "0" || text(*before, "spec", "nodeName").empty();
   if (asked.kind->plural == "pods" && !at_once) {
     if (metadata(*before).contains("deletionTimestamp")) return {200, *before, "", {}};
     json going = *before;

@@ -30,18 +30,7 @@ TEST_F(FleetTest, TwoGatewaysServeOneReplicaAndNeverMoreThanItHolds) {
   for (int i = 0; i < 6; ++i) calls.push_back(ask(*b));
   until([&] { return engine.requests.size() == 8; }, "as many as it holds");
   EXPECT_LE(a->credit(7) + b->credit(7), 8);
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    until([&] { return engine.requests.size() > i; }, "the next at the engine");
-    std::size_t open = 0;
-    for (const auto& held : engine.requests) open += held->exchange != nullptr ? 1 : 0;
-    EXPECT_LE(open, 8u) << "after " << i << " answers";
-    StubEngine::answer_json(*engine.requests[i]->exchange);
-    engine.requests[i]->exchange.reset();
-  }
-  for (auto& call : calls) {
-    until([&] { return call->over; }, "an answer");
-    EXPECT_EQ(call->status, 200);
-  }
+  answer_one_by_one(engine, calls);
 }
 
 TEST_F(FleetTest, TheFirstRequestAtZeroReplicasIsToldAtOnce) {

@@ -141,18 +141,7 @@ TEST_F(TickingLead, TheLeadMovesAndNothingThatIsHeldOrWaitsIsLost) {
   until([&] { return one->in_flight() == 8; }, "and back");
   EXPECT_EQ(one->gateway.gateway.replica_views("m").size(), 1u) << "the engine is one all the time";
   EXPECT_EQ(two->gateway.gateway.replica_views("m").size(), 1u);
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    until([&] { return engine.requests.size() > i; }, "the next at the engine");
-    std::size_t open = 0;
-    for (const auto& held : engine.requests) open += held->exchange != nullptr ? 1 : 0;
-    EXPECT_LE(open, 8u) << "after " << i << " answers";
-    StubEngine::answer_json(*engine.requests[i]->exchange);
-    engine.requests[i]->exchange.reset();
-  }
-  for (auto& call : calls) {
-    until([&] { return call->over; }, "an answer");
-    EXPECT_EQ(call->status, 200);
-  }
+  answer_one_by_one(engine, calls);
 }
 
 /// Sequences of one engine that a gateway may use or has in use.

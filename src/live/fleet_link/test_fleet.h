@@ -128,6 +128,21 @@ class LinkWorld : public testing::Test {
   void until(const std::function<bool()>& done, const char* what) {
     ASSERT_TRUE(loop->run_until(done, kLimit)) << "never came: " << what;
   }
+  /// An engine with room for eight never has more, and every call is answered.
+  void answer_one_by_one(StubEngine& engine, const std::vector<std::shared_ptr<Call>>& calls) {
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      until([&] { return engine.requests.size() > i; }, "the next at the engine");
+      std::size_t open = 0;
+      for (const auto& held : engine.requests) open += held->exchange != nullptr ? 1 : 0;
+      EXPECT_LE(open, 8u) << "after " << i << " answers";
+      StubEngine::answer_json(*engine.requests[i]->exchange);
+      engine.requests[i]->exchange.reset();
+    }
+    for (auto& call : calls) {
+      until([&] { return call->over; }, "an answer");
+      EXPECT_EQ(call->status, 200);
+    }
+  }
 
   std::unique_ptr<net::Loop> loop = net::Loop::create().value();
   net::WorldClock clock;

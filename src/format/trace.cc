@@ -1,12 +1,12 @@
 #include "format/trace.h"
 
 #define XXH_INLINE_ALL
+#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -37,16 +37,6 @@ std::string TraceNotes::text() const {
   }
   return skipped > static_cast<std::int64_t>(first.size()) ? out + "; ..." : out;
 }
-
-namespace {
-
-std::string shown(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", number);
-  return text;
-}
-
-}  // namespace
 
 struct TraceReader::Row {
   Duration time{0};  // in the trace's own time, since its start
@@ -298,10 +288,10 @@ Result<std::unique_ptr<TraceReader>> TraceReader::read(std::unique_ptr<std::istr
                                                        std::int64_t size_bytes,
                                                        const TraceOptions& options) {
   if (!(options.scale > 0) || options.scale > kMaxTraceScale) {
-    return fail("scale must be over 0 and at most 10000, got " + shown(options.scale));
+    return fail(fmt::format("scale must be over 0 and at most 10000, got {:g}", options.scale));
   }
   if (!(options.speedup > 0) || !std::isfinite(options.speedup)) {
-    return fail("speedup must be over 0, got " + shown(options.speedup));
+    return fail(fmt::format("speedup must be over 0, got {:g}", options.speedup));
   }
   if (options.from < Duration(0) || options.until <= options.from) {
     return fail("the part of the trace asked for is empty: --until must be after --from");
@@ -357,8 +347,7 @@ std::string TraceReader::skipped() const {
     return s.notes.text();
   }
   if (s.notes.rows == 0) return "no row stands below its header";
-  return "its " + std::to_string(s.notes.rows) + " rows end " + shown(to_seconds(s.last)) +
-         " s after its start";
+  return fmt::format("its {} rows end {:g} s after its start", s.notes.rows, to_seconds(s.last));
 }
 
 TraceKind TraceReader::kind() const { return state_->rows.kind(); }

@@ -37,6 +37,8 @@ struct ApiError {
   bool expired() const { return code == 410; }
   bool conflict() const { return code == 409 && reason != "AlreadyExists"; }
   bool no_answer() const { return code == 0; }
+  /// As it says to everybody, whatever is asked: it is gone, overloaded, or does not know us.
+  bool of_server() const { return no_answer() || code == 401 || code == 429 || code >= 500; }
 };
 template <class T>
 using ApiResult = tl::expected<T, ApiError>;

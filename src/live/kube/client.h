@@ -27,6 +27,7 @@
 #include "live/kube/access.h"
 #include "live/kube/api.h"
 #include "live/kube/credentials.h"
+#include "live/kube/outages.h"
 #include "live/net/curl/curl_client.h"
 
 namespace tidegate::live::kube {
@@ -58,6 +59,7 @@ class KubeClient {
   void cancel(CallId id);
   const Access& access() const { return access_; }
   net::Loop& loop() { return loop_; }
+  Outages& outages() { return outages_; }  ///< of this server, as its followers see them
 
  private:
   struct Flight;
@@ -78,6 +80,7 @@ class KubeClient {
   net::Loop& loop_;
   Access access_;
   std::string user_agent_;
+  Outages outages_;
   net::CurlClient curl_;
   Credentials credentials_;
   std::map<CallId, FlightPtr> flights_;

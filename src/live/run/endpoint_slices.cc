@@ -1,9 +1,8 @@
-#include "live/run/endpoint_slices.h"
-
 #include <nlohmann/json.hpp>
 
 #include "live/kube/json_parts.h"
 #include "live/net/log.h"
+#include "live/run/endpoint_slices.h"
 
 namespace tidegate::live {
 namespace {
@@ -88,7 +87,7 @@ std::unique_ptr<EndpointSlices::Variant> EndpointSlices::open(
   auto client = clusters_.client({target.kubeconfig, target.context});
   if (!client) {
     made->choice.why = client.error().message;
-    trouble(*made, client.error().message);
+    not_followed(*made, client.error().message);
     return made;
   }
   made->client = *client;
@@ -212,7 +211,8 @@ void EndpointSlices::follow_slices(Variant& variant) {
   Variant* v = &variant;
   variant.follower.reset();
   variant.slices.clear();
-  variant.in_step = variant.troubled = false;
+  variant.in_step = false;
+  variant.outage.reset();
   if (variant.choice.service.empty()) return;
   variant.follower = clusters_.shared().follow(
       variant.client, kube::Resource{"discovery.k8s.io/v1", "endpointslices", variant.target.ns},
@@ -230,16 +230,24 @@ void EndpointSlices::follow_slices(Variant& variant) {
        .in_step =
            [this, v] {
              v->in_step = true;
+             v->outage.reset();
              tell(*v);
            },
-       .trouble = [this, v](const kube::ApiError& error) { trouble(*v, error.message); }});
+       .trouble = [this, v](const kube::ApiError& error) { trouble(*v, error); }});
 }
 
-void EndpointSlices::trouble(Variant& variant, const std::string& why) {
-  if (std::exchange(variant.troubled, true)) return;
+void EndpointSlices::not_followed(const Variant& variant, const std::string& why) {
   net::log(net::Level::kWarn,
            "endpoint slices cannot be followed: a lost leader is not made up for",
            {{"model", variant.model}, {"detail", why}});
+}
+
+/// Said for the first target alone of those that an API server leaves at once.
+void EndpointSlices::trouble(Variant& variant, const kube::ApiError& error) {
+  const kube::Resource slices{"discovery.k8s.io/v1", "endpointslices", variant.target.ns};
+  if (variant.client->outages().join(variant.outage, "endpointslices", error, slices)) {
+    not_followed(variant, error.message);
+  }
 }
 
 /// An address may be in several slices for a while: where one says ready, it is.

@@ -71,7 +71,8 @@ class EndpointSlices {
     net::Loop::TimerId timer = net::Loop::TimerId::kNone;
     ServiceChoice choice;
     std::map<std::string, link::EngineSight> slices;  ///< by name
-    bool in_step = false, troubled = false;
+    bool in_step = false;
+    kube::Outages::Part outage;
     std::unique_ptr<kube::Follower> follower;
   };
   using Key = std::pair<std::string, std::string>;  ///< model, variant
@@ -86,7 +87,8 @@ class EndpointSlices {
   void choose(Variant& variant);
   void follow_slices(Variant& variant);
   void tell(const Variant& variant) const;
-  void trouble(Variant& variant, const std::string& why);
+  void trouble(Variant& variant, const kube::ApiError& error);
+  static void not_followed(const Variant& variant, const std::string& why);
 
   net::Loop& loop_;
   kube::Clusters& clusters_;

@@ -1,8 +1,7 @@
-#include "live/actuate/kubernetes/kubernetes_actuator.h"
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "live/actuate/kubernetes/kubernetes_actuator.h"
 #include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
@@ -50,6 +49,7 @@ KubernetesActuator::~KubernetesActuator() { forget(); }
 void KubernetesActuator::forget() {
   alive_ = std::make_shared<int>(0);
   follower_.reset();
+  outage_.reset();
   for (auto* timer : {&retry_timer_, &look_timer_, &capacity_timer_}) {
     world_.loop.cancel(*timer);
     *timer = net::Loop::TimerId::kNone;
@@ -75,9 +75,12 @@ void KubernetesActuator::resolve() {
   bool core = t.api_version.find('/') == std::string::npos;
   call(kube::read((core ? "/api/" : "/apis/") + t.api_version), [this](Answer answer) {
     if (answer) return found(*answer);
-    if (answer.error().code != 404) return unresolved(answer.error().message);
-    unresolved("apiVersion " + target().api_version + " is not served by " +
-               client_->access().server + "; is its CustomResourceDefinition installed?");
+    kube::ApiError error = answer.error();
+    if (error.code == 404) {
+      error.message = "apiVersion " + target().api_version + " is not served by " +
+                      client_->access().server + "; is its CustomResourceDefinition installed?";
+    }
+    unresolved(error);
   });
 }
 
@@ -96,13 +99,15 @@ void KubernetesActuator::found(const json& resources) {
     if (with_scale.contains(name)) scalable += (scalable.empty() ? "" : ", ") + kind;
   }
   if (!with_scale.contains(plural)) {
-    return unresolved((plural.empty() ? "no kind " : "no scale subresource of kind ") +
-                      target().kind + " in " + target().api_version +
-                      "; those with a scale there: " + (scalable.empty() ? "none" : scalable));
+    const std::string lacks = plural.empty() ? "no kind " : "no scale subresource of kind ";
+    return unresolved(
+        {.code = 404,
+         .message = lacks + target().kind + " in " + target().api_version +
+                    "; those with a scale there: " + (scalable.empty() ? "none" : scalable)});
   }
   resource_ = {target().api_version, plural, target().ns};
   call(kube::get(resource_, target().name, "scale"), [this](Answer answer) {
-    if (!answer) return unresolved(answer.error().message);
+    if (!answer) return unresolved(answer.error());
     follow(*answer);
   });
 }
@@ -111,8 +116,9 @@ void KubernetesActuator::follow(const json& scale) {
   std::string selector = target().selector;
   if (selector.empty()) selector = kube::text(scale, "status", "selector");
   if (selector.empty()) {
-    return unresolved("the scale of " + target().kind + " " + target().name +
-                      " names no selector; give target.kubernetes.selector");
+    return unresolved({.code = 404,
+                       .message = "the scale of " + target().kind + " " + target().name +
+                                  " names no selector; give target.kubernetes.selector"});
   }
   failures_ = 0;
   selector_ = selector;
@@ -122,7 +128,7 @@ void KubernetesActuator::follow(const json& scale) {
           .changed = [this](const std::string& key, const json& pod) { seen(key, pod); },
           .removed = [this](const std::string& key) { removed(key); },
           .in_step = [this] { in_touch(); },
-          .trouble = [this](const kube::ApiError& error) { cannot_follow(error.message); }},
+          .trouble = [this](const kube::ApiError& error) { cannot_follow(error); }},
       options_.informer);
   look_timer_ = world_.loop.after(
       Duration(
@@ -133,6 +139,11 @@ void KubernetesActuator::follow(const json& scale) {
 /// The pods are known. Where the server was gone, a wait that grew meanwhile begins anew.
 void KubernetesActuator::in_touch() {
   adopting_ = false;
+  told_.clear();
+  if (const auto all = kube::Outages::leave(outage_)) {
+    net::log(net::Level::kInfo, "pods are followed again",
+             {{"server", client_->access().server}, {"targets", std::to_string(*all)}});
+  }
   if (std::exchange(troubled_, false) && retry_timer_ != net::Loop::TimerId::kNone) {
     failures_ = 0;
     world_.loop.cancel(retry_timer_);
@@ -141,20 +152,31 @@ void KubernetesActuator::in_touch() {
   work();
 }
 
-void KubernetesActuator::cannot_follow(const std::string& detail) {
-  if (!std::exchange(troubled_, true)) {
-    net::log(net::Level::kWarn, "pods cannot be followed; they are held as they were",
-             {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
-  }
+void KubernetesActuator::cannot_follow(const kube::ApiError& error) {
+  troubled_ = true;
+  outage(error);
   // Without ever having seen the pods no number is written: say so to who waits for it.
-  if (adopting_ && wanted_ >= 0) reporter_.applied({variant_.name, wanted_, 0, detail});
+  if (adopting_ && wanted_ >= 0) reporter_.applied({variant_.name, wanted_, 0, error.message});
 }
 
-void KubernetesActuator::unresolved(const std::string& detail) {
+/// A thousand targets lose their API server at once: the first of them says it.
+void KubernetesActuator::outage(const kube::ApiError& error) {
+  const kube::Resource pods{"v1", "pods", target().ns};
+  if (!client_->outages().join(outage_, "pods", error, pods)) return;
+  net::log(net::Level::kWarn,
+           "pods cannot be followed; all are held as they were (said for the first target alone)",
+           {{"model", model_}, {"variant", variant_.name}, {"error", error.message}});
+}
+
+void KubernetesActuator::unresolved(const kube::ApiError& error) {
   resource_.plural.clear();
-  net::log(net::Level::kWarn, "target not found",
-           {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
-  if (wanted_ >= 0) reporter_.applied({variant_.name, wanted_, 0, detail});
+  if (error.of_server()) {
+    outage(error);
+  } else if (std::exchange(told_, error.message) != error.message) {
+    net::log(net::Level::kWarn, "target not found",
+             {{"model", model_}, {"variant", variant_.name}, {"error", error.message}});
+  }
+  if (wanted_ >= 0) reporter_.applied({variant_.name, wanted_, 0, error.message});
   retry_timer_ = world_.loop.after(back_off(), [this] {
     retry_timer_ = net::Loop::TimerId::kNone;
     resolve();

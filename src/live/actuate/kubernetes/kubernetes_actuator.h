@@ -141,8 +141,9 @@ class KubernetesActuator final : public Actuator {
   void resolve();
   void found(const nlohmann::json& resources);
   void follow(const nlohmann::json& scale);
-  void unresolved(const std::string& detail);
-  void cannot_follow(const std::string& detail);
+  void unresolved(const kube::ApiError& error);
+  void cannot_follow(const kube::ApiError& error);
+  void outage(const kube::ApiError& error);
 
   // The number (scaling.cc).
   void work();
@@ -203,7 +204,9 @@ class KubernetesActuator final : public Actuator {
   Instant next_sleep_;           ///< world; an engine refused to
   bool nodes_refused_ = false;   ///< and that was said
   bool adopting_ = true, troubled_ = false;
-  bool blind_ = false;  ///< the number wanted is of before the pods were seen
+  kube::Outages::Part outage_;  ///< that keeps us from following, and others
+  std::string told_;            ///< trouble of our own, said last
+  bool blind_ = false;          ///< the number wanted is of before the pods were seen
 
   std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet
   std::set<ReplicaId> victims_;

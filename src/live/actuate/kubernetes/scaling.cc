@@ -101,6 +101,7 @@ void KubernetesActuator::write_scale(std::int64_t now, const std::string& versio
 
 void KubernetesActuator::in_force(std::int64_t replicas) {
   working_ = false;
+  told_.clear();
   failures_ = 0;
   in_force_ = replicas;
   reporter_.applied({variant_.name, replicas, 1, ""});
@@ -109,8 +110,10 @@ void KubernetesActuator::in_force(std::int64_t replicas) {
 
 void KubernetesActuator::not_applied(const std::string& detail) {
   working_ = false;
-  net::log(net::Level::kWarn, "not scaled",
-           {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
+  if (std::exchange(told_, detail) != detail) {
+    net::log(net::Level::kWarn, "not scaled; tried again until it is",
+             {{"model", model_}, {"variant", variant_.name}, {"error", detail}});
+  }
   reporter_.applied({variant_.name, wanted_, 0, detail});
   retry_later();
 }

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "live/kube/json_parts.h"
 
@@ -104,7 +105,7 @@ std::string Resource::group() const {
 std::string Resource::path() const {
   std::string out = (group().empty() ? "/api/" : "/apis/") + api_version;
   if (!ns.empty()) out += "/namespaces/" + percent_encode(ns);
-  return out + "/" + plural;
+  return plural.empty() ? out : out + "/" + plural;
 }
 
 ApiCall get(const Resource& of, std::string_view name, std::string_view subresource) {
@@ -179,6 +180,20 @@ ApiCall read(std::string_view path) {
   ApiCall call;
   call.path = path;
   return call;
+}
+
+ApiCall kinds(const std::string& api_version) { return read(Resource{api_version, "", ""}.path()); }
+
+std::map<std::string, ServedAs> kinds_in(const json& list) {
+  std::map<std::string, ServedAs> out;
+  std::set<std::string> names;  // a subresource is named "deployments/scale"
+  for (const json& one : part(list, "resources")) {
+    std::string name = text(one, "name");
+    if (name.find('/') == std::string::npos) out[text(one, "kind")].plural = name;
+    names.insert(std::move(name));
+  }
+  for (auto& [kind, served] : out) served.scales = names.contains(served.plural + "/scale");
+  return out;
 }
 
 ApiError error_of(const ApiCall& call, const json& status) {

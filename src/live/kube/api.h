@@ -7,6 +7,7 @@
 // Source: Kubernetes API conventions (sig-architecture), apimachinery's metav1.Status.
 // Thread-safety: values and pure functions.
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@ struct Resource {
   std::string api_version;  ///< "v1", "apps/v1"
   std::string plural;       ///< "pods", "deployments"
   std::string ns;
-  std::string path() const;   ///< /apis/apps/v1/namespaces/serve/deployments
+  /// /apis/apps/v1/namespaces/serve/deployments; without a plural /apis/apps/v1
+  std::string path() const;
   std::string group() const;  ///< empty: core
   bool operator==(const Resource&) const = default;
 };
@@ -70,8 +72,17 @@ ApiCall patch(const Resource& of, std::string_view name, PatchType type,
               const nlohmann::json& change, std::string_view subresource = "",
               std::string_view field_manager = "", std::string_view force = "");
 ApiCall remove(const Resource& of, std::string_view name);
-/// Anything else that is only read: "/version", "/apis/apps/v1".
+/// Anything else that is only read: "/version".
 ApiCall read(std::string_view path);
+
+/// How an API writes a kind in paths, and whether it has a scale.
+struct ServedAs {
+  std::string plural;
+  bool scales = false;
+};
+ApiCall kinds(const std::string& api_version);
+/// What kinds() is answered, by kind.
+std::map<std::string, ServedAs> kinds_in(const nlohmann::json& list);
 
 std::string percent_encode(std::string_view text);
 

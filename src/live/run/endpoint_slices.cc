@@ -1,8 +1,9 @@
+#include "live/run/endpoint_slices.h"
+
 #include <nlohmann/json.hpp>
 
 #include "live/kube/json_parts.h"
 #include "live/net/log.h"
-#include "live/run/endpoint_slices.h"
 
 namespace tidegate::live {
 namespace {
@@ -25,18 +26,6 @@ link::EngineSight read_slice(const json& slice, std::int64_t port) {
     }
   }
   return out;
-}
-
-/// As a list of an API names it; empty: it does not.
-std::string plural_of(const json& kinds, const std::string& kind) {
-  const auto resources = kinds.find("resources");
-  if (resources == kinds.end() || !resources->is_array()) return "";
-  for (const json& one : *resources) {
-    if (!one.is_object()) continue;
-    std::string name = one.value("name", "");
-    if (one.value("kind", "") == kind && name.find('/') == std::string::npos) return name;
-  }
-  return "";
 }
 
 }  // namespace
@@ -141,14 +130,11 @@ EndpointSlices::Namespace& EndpointSlices::home(const std::shared_ptr<kube::Kube
 /// What kind of object the target is, by its API's own list; then the object.
 void EndpointSlices::look(Variant& variant) {
   Variant* v = &variant;
-  const spec::KubernetesTarget& target = variant.target;
-  const bool core = target.api_version.find('/') == std::string::npos;
   variant.call = variant.client->call(
-      kube::read((core ? "/api/" : "/apis/") + target.api_version),
-      [this, v](const kube::ApiResult<json>& kinds) {
+      kube::kinds(variant.target.api_version), [this, v](const kube::ApiResult<json>& kinds) {
         v->call = kube::KubeClient::CallId::kNone;
         if (!kinds) return looked(*v, kinds.error().message);
-        const std::string plural = plural_of(*kinds, v->target.kind);
+        const std::string plural = kube::kinds_in(*kinds)[v->target.kind].plural;
         if (plural.empty()) return looked(*v, "no kind " + v->target.kind);
         v->call = v->client->call(
             kube::get({v->target.api_version, plural, v->target.ns}, v->target.name),

@@ -1,7 +1,8 @@
+#include "live/actuate/kubernetes/kubernetes_actuator.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "live/actuate/kubernetes/kubernetes_actuator.h"
 #include "live/kube/json_parts.h"
 #include "live/net/log.h"
 
@@ -71,9 +72,7 @@ void KubernetesActuator::adopt() {
 
 /// Which collection holds the target: the API says how its kind is written in paths.
 void KubernetesActuator::resolve() {
-  const auto& t = target();
-  bool core = t.api_version.find('/') == std::string::npos;
-  call(kube::read((core ? "/api/" : "/apis/") + t.api_version), [this](Answer answer) {
+  call(kube::kinds(target().api_version), [this](Answer answer) {
     if (answer) return found(*answer);
     kube::ApiError error = answer.error();
     if (error.code == 404) {
@@ -85,27 +84,20 @@ void KubernetesActuator::resolve() {
 }
 
 void KubernetesActuator::found(const json& resources) {
-  std::string plural, scalable;
-  std::set<std::string> with_scale;
-  const json list = resources.value("resources", json::array());
-  for (const json& one : list) {
-    std::string name = one.value("name", "");
-    if (name.ends_with("/scale")) with_scale.insert(name.substr(0, name.size() - 6));
-  }
-  for (const json& one : list) {
-    std::string name = one.value("name", ""), kind = one.value("kind", "");
-    if (name.find('/') != std::string::npos) continue;
-    if (kind == target().kind) plural = name;
-    if (with_scale.contains(name)) scalable += (scalable.empty() ? "" : ", ") + kind;
-  }
-  if (!with_scale.contains(plural)) {
-    const std::string lacks = plural.empty() ? "no kind " : "no scale subresource of kind ";
+  auto kinds = kube::kinds_in(resources);
+  const kube::ServedAs mine = kinds[target().kind];
+  if (!mine.scales) {
+    std::string scalable;
+    for (const auto& [kind, one] : kinds) {
+      if (one.scales) scalable += (scalable.empty() ? "" : ", ") + kind;
+    }
+    const std::string lacks = mine.plural.empty() ? "no kind " : "no scale subresource of kind ";
     return unresolved(
         {.code = 404,
          .message = lacks + target().kind + " in " + target().api_version +
                     "; those with a scale there: " + (scalable.empty() ? "none" : scalable)});
   }
-  resource_ = {target().api_version, plural, target().ns};
+  resource_ = {target().api_version, mine.plural, target().ns};
   call(kube::get(resource_, target().name, "scale"), [this](Answer answer) {
     if (!answer) return unresolved(answer.error());
     follow(*answer);

@@ -7,7 +7,6 @@
 #include "core/signal/observation.h"
 #include "live/external_metrics/own_certificate.h"
 #include "live/net/log.h"
-#include "live/run/own_address.h"
 
 namespace tidegate::live {
 namespace {
@@ -87,7 +86,11 @@ Result<void> ExternalMetrics::start(const em::Options& options, const std::strin
   auto bound = server_->listen(options.listen, *tls);
   if (!bound) return fail(bound.error());
   address_ = *bound;
-  if (auto told = tell_others((*client)->access(), *service, *tls); !told) return told;
+  if (world_.notice != nullptr) {
+    auto told = world_.notice->tell(kService, address_, service->name + "." + service->ns + ".svc",
+                                    [tls = *tls] { return tls->certificate_pem(); });
+    if (!told) return told;
+  }
   // The certificate itself: an API server takes any certificate of the bundle for an anchor.
   registration_ = std::make_unique<em::Registration>(
       *client, std::move(*service),
@@ -98,20 +101,6 @@ Result<void> ExternalMetrics::start(const em::Options& options, const std::strin
 em::Leadership ExternalMetrics::leadership() const {
   return {.ours = [this] { return leads(); },
           .leader = [this]() -> std::optional<em::Leader> { return world_.notice->of(kService); }};
-}
-
-/// Those that do not lead, when we do.
-Result<void> ExternalMetrics::tell_others(const kube::Access& access,
-                                          const em::ServiceName& service,
-                                          std::shared_ptr<net::TlsServer> tls) {
-  if (world_.notice == nullptr) return {};
-  auto host = own_host(address_, access.server);
-  if (!host) return fail(host.error());
-  world_.notice->tell(kService, [tls = std::move(tls), at = net::Address{*host, address_.port},
-                                 name = service.name + "." + service.ns + ".svc"] {
-    return em::Leader{at, tls->certificate_pem(), name};
-  });
-  return {};
 }
 
 const std::string& ExternalMetrics::namespace_of(const spec::Variant& variant) const {

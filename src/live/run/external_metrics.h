@@ -54,8 +54,6 @@ class ExternalMetrics {
   Result<void> start(const external_metrics::Options& options, const std::string& state_dir);
   bool leads() const { return world_.election == nullptr || world_.election->leading(); }
   external_metrics::Leadership leadership() const;
-  Result<void> tell_others(const kube::Access& access, const external_metrics::ServiceName& service,
-                           std::shared_ptr<net::TlsServer> tls);
   external_metrics::Samples samples(std::string_view metric, std::string_view ns) const;
   const std::string& namespace_of(const spec::Variant& variant) const;
   bool lives_in(const ModelRun& model, std::string_view ns) const;

@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "live/kube/json_parts.h"
+#include "live/run/own_address.h"
+
 namespace tidegate::live {
 
 using nlohmann::json;
@@ -18,18 +21,17 @@ std::string notice_text(const std::map<std::string, Leader>& services) {
 
 std::optional<Leader> leader_in(const std::string& notice, const std::string& service) {
   const json read = json::parse(notice, nullptr, false);
-  if (!read.is_object()) return std::nullopt;
-  const auto found = read.find(service);
-  if (found == read.end() || !found->is_object()) return std::nullopt;
+  const json& found = kube::part(read, service.c_str());
   for (const char* key : {"address", "certificate", "serverName"}) {
-    if (auto it = found->find(key); it == found->end() || !it->is_string()) return std::nullopt;
+    if (!kube::part(found, key).is_string()) return std::nullopt;
   }
-  auto address = net::parse_address((*found)["address"].get<std::string>());
+  auto address = net::parse_address(kube::text(found, "address"));
   if (!address) return std::nullopt;
-  return Leader{*address, (*found)["certificate"], (*found)["serverName"]};
+  return Leader{*address, found["certificate"], found["serverName"]};
 }
 
-LeaderNotice::LeaderNotice(kube::LeaderElection& election) : election_(election) {
+LeaderNotice::LeaderNotice(kube::LeaderElection& election, std::string api_server)
+    : election_(election), api_server_(std::move(api_server)) {
   election_.post([this] {
     std::map<std::string, Leader> now;
     for (const auto& [service, where] : services_) now[service] = where();
@@ -37,8 +39,16 @@ LeaderNotice::LeaderNotice(kube::LeaderElection& election) : election_(election)
   });
 }
 
-void LeaderNotice::tell(const std::string& service, std::function<Leader()> where) {
-  services_[service] = std::move(where);
+Result<void> LeaderNotice::tell(const std::string& service, const net::Address& bound,
+                                std::string server_name,
+                                std::function<std::string()> certificate_pem) {
+  auto host = own_host(bound, api_server_);
+  if (!host) return fail(host.error());
+  services_[service] = [at = net::Address{*host, bound.port}, name = std::move(server_name),
+                        pem = std::move(certificate_pem)] {
+    return Leader{at, pem(), name};
+  };
+  return {};
 }
 
 std::optional<Leader> LeaderNotice::of(const std::string& service) const {

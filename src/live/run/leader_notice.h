@@ -2,8 +2,8 @@
 // What the process that leads leaves in the Lease for the others: where each of its services
 // answers, and which certificate it shows there.
 //
-//   LeaderNotice notice(election);                       // one for each election
-//   notice.tell("gateways", [] { return Leader{address, pem, name}; });   // in force while we lead
+//   LeaderNotice notice(election, api_server);           // one for each election
+//   notice.tell("gateways", bound, name, [] { return pem; });   // in force while we lead
 //   if (auto leader = notice.of("gateways")) ...         // while another is known to lead
 //
 // As text one JSON object: {"gateways": {"address", "certificate", "serverName"}, ...}. What is no
@@ -27,15 +27,18 @@ std::optional<Leader> leader_in(const std::string& notice, const std::string& se
 
 class LeaderNotice {
  public:
-  explicit LeaderNotice(kube::LeaderElection& election);
+  LeaderNotice(kube::LeaderElection& election, std::string api_server);
   LeaderNotice(const LeaderNotice&) = delete;
   LeaderNotice& operator=(const LeaderNotice&) = delete;
 
-  void tell(const std::string& service, std::function<Leader()> where);
+  /// At `bound`, as others reach it (own_address.h), with this certificate, asked for each time.
+  Result<void> tell(const std::string& service, const net::Address& bound, std::string server_name,
+                    std::function<std::string()> certificate_pem);
   std::optional<Leader> of(const std::string& service) const;
 
  private:
   kube::LeaderElection& election_;
+  std::string api_server_;
   std::map<std::string, std::function<Leader()>> services_;
 };
 

@@ -76,7 +76,7 @@ Result<void> Runner::open_leadership() {
            }});
   if (!made) return fail(made.error().within("--leader-elect"));
   election_ = std::move(*made);
-  notice_ = std::make_unique<LeaderNotice>(*election_);
+  notice_ = std::make_unique<LeaderNotice>(*election_, (*client)->access().server);
   lead(false);
   return {};
 }

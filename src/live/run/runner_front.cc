@@ -6,11 +6,9 @@
 
 #include "live/external_metrics/own_certificate.h"
 #include "live/kube/access.h"
-#include "live/kube/clusters.h"
 #include "live/net/log.h"
 #include "live/run/gateway_listen.h"
 #include "live/run/host_name.h"
-#include "live/run/own_address.h"
 #include "live/run/runner.h"
 
 namespace tidegate::live {
@@ -99,18 +97,12 @@ Result<void> Runner::open_follower() {
 
 /// Those that do not lead, when we do: where we hear them.
 Result<void> Runner::tell_others() {
-  auto client = clusters_->client({options_.leader->kubeconfig, options_.leader->context});
-  if (!client) return fail(client.error());
-  auto host = own_host(fleet_->address(), (*client)->access().server);
-  if (!host) return fail(host.error().within("--gateway-address"));
-  Leader where{{*host, fleet_->address().port}, "", ""};
-  if (options_.gateways_tls.on()) {
-    auto pem = kube::read_file(options_.gateways_tls.certificate_file);
-    if (!pem) return fail(pem.error().within("--gateway-address"));
-    where.certificate_pem = std::move(*pem);
-    where.server_name = kServerName;
-  }
-  notice_->tell(kService, [where] { return where; });
+  const bool tls = options_.gateways_tls.on();
+  auto pem = tls ? kube::read_file(options_.gateways_tls.certificate_file) : Result<std::string>();
+  if (!pem) return fail(pem.error().within("--gateway-address"));
+  auto told = notice_->tell(kService, fleet_->address(), tls ? kServerName : "",
+                            [pem = std::move(*pem)] { return pem; });
+  if (!told) return fail(told.error().within("--gateway-address"));
   return {};
 }
 

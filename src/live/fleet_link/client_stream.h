@@ -78,12 +78,15 @@ class Attempt final : public Turns<grpc::ClientBidiReactor<wire::FromGateway, wi
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return broken();
-    hooks_.read(shared_from_this(), std::move(in_));
+    if (ok) return hooks_.read(shared_from_this(), std::move(in_));
+    // The other side has ended it: why is in the status to come, which a cancel would hide.
+    if (let_go()) RemoveHold();
   }
+  /// Where it fails the other side has ended it, and no more is written. What it said before is
+  /// read yet: gRPC tells no status while a message lies unread.
   void OnWriteDone(bool ok) override {
+    if (!ok) return;
     written();
-    if (!ok) return broken();
     hooks_.written(shared_from_this());
   }
   void OnDone(const grpc::Status& status) override {
@@ -101,11 +104,6 @@ class Attempt final : public Turns<grpc::ClientBidiReactor<wire::FromGateway, wi
     std::condition_variable wake;
     bool done = false;
   };
-
-  /// The other side has ended it: why is in the status to come, which a cancel would hide.
-  void broken() {
-    if (let_go()) RemoveHold();
-  }
 
   const Place place_;
   const Hooks hooks_;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "live/kube/client.h"
+#include "live/kube/event_reader.h"
 #include "live/kube/shared_informers.h"
 
 namespace tidegate::live::kube {
@@ -21,7 +22,7 @@ class Clusters {
   /// `few` followers of a collection have an informer of their own (shared_informers.h).
   explicit Clusters(net::Loop& loop, Environment environment = process_environment(),
                     std::size_t few = SharedInformers::kFew)
-      : loop_(loop), environment_(std::move(environment)), shared_(few) {}
+      : loop_(loop), environment_(std::move(environment)), shared_(few), events_(loop) {}
 
   /// The kubeconfig is read now; an error says what it lacks.
   Result<std::shared_ptr<KubeClient>> client(const AccessWish& wish) {
@@ -35,11 +36,13 @@ class Clusters {
   }
 
   SharedInformers& shared() { return shared_; }
+  EventReader& events() { return events_; }
 
  private:
   net::Loop& loop_;
   Environment environment_;
   SharedInformers shared_;
+  EventReader events_;
   std::map<std::pair<std::string, std::string>, std::weak_ptr<KubeClient>> clients_;
 };
 

@@ -14,10 +14,13 @@
 // The pods of all variants in a namespace are followed together (kube/shared_informers.h).
 // What a start found is known by its pod and node: no node took it at first; its node had the
 // weights (Options::weights_label) when it came there; else it was cold.
+// How long its images were pulled is in its Events, which are asked for once, when its containers
+// run; where they say nothing in time the pod's own times count.
 // Pods that no node takes for `pendingTimeout`, and pods that cannot start, are CapacityFailed,
-// told again each kCapacityPeriod. While the API server is gone nothing is concluded: replicas stay
-// as they were, a write is told as not applied and tried again with back-off (1 s, doubled, at most
-// 60 s of world time). The fleet is not ours to stop: shutdown() leaves it.
+// told again each kCapacityPeriod, with the words of the scheduler and, from the Events of the
+// first of them, of what makes nodes. While the API server is gone nothing is concluded: replicas
+// stay as they were, a write is told as not applied and tried again with back-off (1 s, doubled, at
+// most 60 s of world time). The fleet is not ours to stop: shutdown() leaves it.
 //
 // A pod that sleeps stays, Ready and on its node, and counts in the scale's number. Before it is
 // told to, it is marked in one patch: an annotation with the level (kSleepingNote), a label that
@@ -39,6 +42,7 @@
 #include "live/actuate/actuator.h"
 #include "live/actuate/engine/engine_talk.h"
 #include "live/actuate/kubernetes/pod.h"
+#include "live/actuate/kubernetes/pod_events.h"
 #include "live/actuate/reporter.h"
 #include "live/kube/clusters.h"
 #include "live/kube/informer.h"
@@ -70,6 +74,7 @@ class KubernetesActuator final : public Actuator {
  public:
   static constexpr Duration kCapacityPeriod = seconds(30);  ///< world
   static constexpr int kMaxConflicts = 10;                  ///< in a row, before a back-off
+  static constexpr Duration kAskedAgain = seconds(300);     ///< wall: why a pod has no node
   // World time, of sleep.
   static constexpr Duration kDrainLimit = seconds(120);
   static constexpr Duration kIdleLook = millis(500);     ///< whether its engine holds nothing yet
@@ -115,6 +120,9 @@ class KubernetesActuator final : public Actuator {
     bool told = false;  ///< info.state was reported
     control::StartFrom found = control::StartFrom::kCold;
     bool looked = false;  ///< at its node
+    PodEvents said;
+    bool asked = false;   ///< for the Events of its start
+    Instant asked_why{};  ///< mono; for those of its wait for a node, last
     Rest rest = Rest::kAwake;
     int level = 1;
     bool noted = false, drained = false;  ///< kFalling: marked; we hold nothing there any more
@@ -170,6 +178,9 @@ class KubernetesActuator final : public Actuator {
   void end(Pod& pod);
   void check_capacity();
   void look_at_node(const std::string& key, Pod& pod);
+  void look_at_start(const std::string& key, Pod& pod);
+  void look_why_it_waits(const std::string& key, Pod& pod);
+  void read_events_of(const std::string& key, const Pod& pod);
 
   // Sleep (sleeping.cc).
   Pod* find(ReplicaId id);

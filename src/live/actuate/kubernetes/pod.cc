@@ -106,8 +106,17 @@ PodView view_of(const json& pod) {
   std::string phase = text(status, "phase");
   out.ended = phase == "Failed" || phase == "Succeeded";
   read_conditions(part(status, "conditions"), out);
-  for (const json& one : part(status, "containerStatuses")) read_container(one, out);
-  for (const json& one : part(status, "initContainerStatuses")) read_init(one, out);
+  std::size_t running = 0;
+  for (const json& one : part(status, "containerStatuses")) {
+    read_container(one, out);
+    ++out.containers;
+    running += part(one, "state", "running").is_object() ? 1 : 0;
+  }
+  out.running = out.containers > 0 && running == out.containers;
+  for (const json& one : part(status, "initContainerStatuses")) {
+    read_init(one, out);
+    ++out.containers;
+  }
   if (out.ended)
     out.detail = joined(joined(phase, text(status, "reason")), text(status, "message"));
   out.ready = out.ready && !out.ended && !out.ip.empty();
@@ -118,10 +127,11 @@ PodView view_of(const json& pod) {
   return out;
 }
 
-control::StageTimes stages_of(const PodView& pod) {
+control::StageTimes stages_of(const PodView& pod, const std::optional<Duration>& pulls) {
   control::StageTimes out;
   out.procurement = between(pod.created, pod.scheduled_at);
-  out.image = between(pod.scheduled_at, pod.init_started ? pod.init_started : pod.started);
+  out.image =
+      pulls.value_or(between(pod.scheduled_at, pod.init_started ? pod.init_started : pod.started));
   out.weights = between(pod.init_started, pod.init_ended);
   out.engine = between(pod.started, pod.ready_at);
   out.total = between(pod.created, pod.ready_at);

@@ -1,7 +1,7 @@
 #pragma once
 // What a pod's object says of one replica: where it is, whether it serves, what keeps it, and when
 // each step of its start was. Pure. Source: Kubernetes docs, "Pod Lifecycle"; times are the API's,
-// in whole seconds.
+// in whole seconds. What Events say beside it: pod_events.h.
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
@@ -31,9 +31,11 @@ struct PodView {
   bool ended = false;      ///< phase Failed or Succeeded: its controller makes another
   bool scheduled = false;  ///< on a node
   bool ready = false;
+  bool running = false;        ///< all of its containers
   bool failing = false;        ///< the kubelet cannot start it, or it crashes again and again
   bool unschedulable = false;  ///< no node takes it
   std::string cost;            ///< of its deletion, as it is annotated
+  std::size_t containers = 0;  ///< also those for its start
   int sleep_level = 0;         ///< as it is annotated; 0: it is not
   std::string detail;          ///< the scheduler's or kubelet's words
   std::optional<WallTime> created, scheduled_at, started, ready_at;
@@ -43,8 +45,8 @@ struct PodView {
 
 PodView view_of(const nlohmann::json& pod);
 
-/// Of a pod that is ready: procurement to its node, image until its containers run, weights in init
-/// containers, engine until ready; calendar time.
-control::StageTimes stages_of(const PodView& pod);
+/// Of a pod that is ready: procurement to its node, image until its containers run, or, where it is
+/// known, its pulls alone; weights in init containers, engine until ready; calendar time.
+control::StageTimes stages_of(const PodView& pod, const std::optional<Duration>& pulls = {});
 
 }  // namespace tidegate::live

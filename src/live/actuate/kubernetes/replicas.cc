@@ -37,6 +37,7 @@ void KubernetesActuator::seen(const std::string& key, const nlohmann::json& obje
   const bool goes = view.deleting && !it->second.view.deleting;
   it->second.view = std::move(view);
   look_at_node(key, it->second);
+  look_at_start(key, it->second);
   advance(it->second);
   if (it->second.view.ended) {
     ended_.insert(it->second.view.uid);  // the object may stay for long; it is no replica any more
@@ -84,10 +85,41 @@ void KubernetesActuator::look_at_node(const std::string& key, Pod& pod) {
   });
 }
 
+/// Once its containers run all its pulls are over, and it is not ready yet: there is time to ask.
+void KubernetesActuator::look_at_start(const std::string& key, Pod& pod) {
+  if (pod.asked || !pod.view.running || pod.info.adopted) return;
+  pod.asked = true;
+  if (!pod.view.ready) read_events_of(key, pod);
+}
+
+void KubernetesActuator::look_why_it_waits(const std::string& key, Pod& pod) {
+  const Instant now = world_.loop.now();
+  if (pod.asked_why != Instant{} && now < pod.asked_why + kAskedAgain) return;
+  pod.asked_why = now;
+  read_events_of(key, pod);
+}
+
+void KubernetesActuator::read_events_of(const std::string& key, const Pod& pod) {
+  world_.clusters.events().read(
+      client_, target().ns, pod.view.uid,
+      [this, alive = std::weak_ptr(alive_), key, uid = pod.view.uid](const Answer& list) {
+        if (alive.expired() || !list) return;
+        const auto it = pods_.find(key);
+        if (it == pods_.end() || it->second.view.uid != uid) return;
+        Pod& asked = it->second;
+        asked.said = read_events(*list, asked.view.containers);
+        if (asked.said.node_ordered) asked.found = control::StartFrom::kNoNode;
+        advance(asked);
+      });
+}
+
 void KubernetesActuator::advance(Pod& pod) {
   const PodView& view = pod.view;
   ReplicaInfo& info = pod.info;
   info.detail = view.detail.empty() ? pod.trouble : view.detail;
+  if (view.unschedulable && !view.scheduled && !pod.said.autoscaler.empty()) {
+    info.detail += "; " + pod.said.autoscaler;
+  }
   info.name = view.name;
   info.node = view.node_ip;
   if (!pod.told) {
@@ -117,7 +149,7 @@ void KubernetesActuator::advance(Pod& pod) {
   if (view.ready) info.address = {view.ip, static_cast<std::uint16_t>(target().port)};
   if (rests(pod)) return;
   if (view.ready && info.state != ReplicaState::kReady) {
-    info.stages = stages_of(view);
+    info.stages = stages_of(view, pod.said.pulls);
     info.stages.from = pod.found;
     for (auto* stage : {&info.stages.procurement, &info.stages.image, &info.stages.weights,
                         &info.stages.engine, &info.stages.total}) {
@@ -148,11 +180,13 @@ void KubernetesActuator::check_capacity() {
   capacity_timer_ = net::Loop::TimerId::kNone;
   const WallTime now = net::WorldClock::wall_now();
   const Duration patience = world_.clock.to_wall(target().pending_timeout);
+  const Duration early = patience / 10;
   std::int64_t stuck = 0, held = 0;  // held: on a node, and not in trouble
   Duration next = Duration::max();
-  const PodView* first = nullptr;
-  for (const auto& [key, pod] : pods_) {
-    const PodView& view = pod.view;
+  const Pod* first = nullptr;
+  std::pair<const std::string, Pod>* asked = nullptr;  // soon stuck: why is asked before it is told
+  for (auto& entry : pods_) {
+    const PodView& view = entry.second.view;
     bool fails = view.failing && !view.deleting;
     bool waits = view.unschedulable && !view.scheduled && !view.deleting;
     if (!fails && !waits) {
@@ -160,20 +194,23 @@ void KubernetesActuator::check_capacity() {
       continue;
     }
     Duration left = fails ? Duration(0) : view.unschedulable_since.value_or(now) + patience - now;
+    if (waits && left <= early && asked == nullptr) asked = &entry;
     if (left > Duration(0)) {
-      next = std::min(next, left);
+      next = std::min(next, left > early ? left - early : left);
       continue;
     }
     ++stuck;
-    if (first == nullptr) first = &view;
+    if (first == nullptr) first = &entry.second;
   }
   // As many as were asked for have their place: what waits beside them is a rollout's surge.
-  if (in_force_ >= 0 && held >= in_force_) first = nullptr;
+  const bool surge = in_force_ >= 0 && held >= in_force_;
+  if (surge) first = nullptr;
+  if (!surge && asked != nullptr) look_why_it_waits(asked->first, asked->second);
   capacity_told_ = first != nullptr;
   if (first != nullptr) {
     reporter_.capacity_failed(
         {variant_.name, held, kCapacityPeriod,
-         first->name + ": " + first->detail +
+         first->info.name + ": " + first->info.detail +
              (stuck > 1 ? " (and " + std::to_string(stuck - 1) + " more)" : "")});
     next = world_.clock.to_wall(kCapacityPeriod);
   }

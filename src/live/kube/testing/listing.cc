@@ -1,6 +1,8 @@
 // Lists and watches of the API server for tests.
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <set>
 
 #include "live/kube/testing/api_server.h"
 #include "live/net/clock.h"
@@ -45,6 +47,33 @@ Answer bad_token(const std::string& token) {
                      first.substr(0, 1) + "' looking for beginning of value");
 }
 
+/// Which fields a collection can be selected by.
+std::string field_fault(const ServedKind& kind, const Selector& fields) {
+  static const std::set<std::string> kMeta = {"metadata.name", "metadata.namespace"};
+  static const std::map<std::string, std::set<std::string>> kMore = {
+      {"/events",
+       {"involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
+        "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion",
+        "involvedObject.fieldPath", "reason", "type", "reportingComponent", "source"}},
+      {"events.k8s.io/events",
+       {"regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid",
+        "regarding.apiVersion", "regarding.resourceVersion", "regarding.fieldPath", "reason",
+        "type", "reportingController"}},
+      {"/pods",
+       {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+        "status.phase", "status.podIP"}}};
+  const auto more = kMore.find(kind.group + "/" + kind.plural);
+  for (const Requirement& one : fields.requirements()) {
+    if (kMeta.contains(one.key)) continue;
+    if (more == kMore.end()) {
+      return "\"" + one.key +
+             "\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"";
+    }
+    if (!more->second.contains(one.key)) return "field label not supported: " + one.key;
+  }
+  return "";
+}
+
 }  // namespace
 
 Answer ApiServer::list(const Asked& asked) {
@@ -52,6 +81,9 @@ Answer ApiServer::list(const Asked& asked) {
   if (!labels) return bad_request(labels.error().message);
   auto fields = Selector::parse(asked.query("fieldSelector"));
   if (!fields) return bad_request(fields.error().message);
+  if (std::string fault = field_fault(*asked.kind, *fields); !fault.empty()) {
+    return bad_request(fault);
+  }
   std::uint64_t limit = 0, version = store_.version();
   if (std::string text = asked.query("limit"); !text.empty() && !number(text, limit)) {
     return bad_request("limit: \"" + text + "\" is no number");

@@ -29,6 +29,24 @@ json difference(const json& before, const json& wanted) {
   return out;
 }
 
+/// An Event as kubelets write it (v1), as a server gives it to those who ask the newer API.
+json as_new_event(const json& old) {
+  static constexpr const char* kRenamed[][2] = {{"involvedObject", "regarding"},
+                                                {"message", "note"},
+                                                {"source", "deprecatedSource"},
+                                                {"firstTimestamp", "deprecatedFirstTimestamp"},
+                                                {"lastTimestamp", "deprecatedLastTimestamp"},
+                                                {"count", "deprecatedCount"},
+                                                {"reportingComponent", "reportingController"}};
+  json out = old;
+  for (const auto& [from, to] : kRenamed) {
+    if (!out.contains(from)) continue;
+    out[to] = std::move(out[from]);
+    out.erase(from);
+  }
+  return out;
+}
+
 }  // namespace
 
 json StoredObjects::find(const std::string& api_version, const std::string& plural,
@@ -45,6 +63,10 @@ std::vector<json> StoredObjects::all(const std::string& api_version, const std::
 }
 
 void StoredObjects::put(const std::string& api_version, const std::string& plural, json object) {
+  if (api_version == "v1" && plural == "events") {
+    server_.put("events.k8s.io/v1", plural, as_new_event(object));
+    return;
+  }
   server_.put(api_version, plural, std::move(object));
 }
 

@@ -1,13 +1,13 @@
 #include "live/aws/query.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <iomanip>
 #include <iterator>
 #include <pugixml.hpp>
+#include <sstream>
 #include <string_view>
 
 namespace tidegate::live::aws {
@@ -102,9 +102,10 @@ bool AwsError::expired() const {
 }
 
 std::optional<Duration> clock_off(std::string_view date, WallTime now) {
-  const std::time_t theirs = curl_getdate(std::string(date).c_str(), nullptr);
-  if (theirs < 0) return std::nullopt;
-  return now - WallTime::from_unix_nanos(seconds(theirs).count());
+  std::tm fields{};
+  std::istringstream text{std::string(date)};
+  if (!(text >> std::get_time(&fields, "%a, %d %b %Y %H:%M:%S GMT"))) return std::nullopt;
+  return now - WallTime::from_unix_nanos(seconds(::timegm(&fields)).count());
 }
 
 AwsError no_answer(const Operation& operation, const std::string& why) {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "format/spec_yaml.h"
+#include "cli/spec_choice.h"
 #include "live/aws/cloudwatch.h"
 
 namespace tidegate::cli {
@@ -21,16 +21,10 @@ struct Group {
 
 /// Every group of the spec that may be followed; an error says why one must not.
 Result<std::vector<Group>> groups_of(const std::string& path) {
-  format::SpecFile file = format::load_spec_file(path);
-  if (!file.ok()) {
-    std::string text;
-    for (const auto& d : file.diagnostics) {
-      if (d.severity == format::Severity::kError) text += (text.empty() ? "" : "\n") + d.text();
-    }
-    return fail(text);
-  }
+  auto file = spec_of(path);
+  if (!file) return fail(file.error());
   std::vector<Group> out;
-  for (const format::LoadedModel& loaded : file.models) {
+  for (const format::LoadedModel& loaded : file->models) {
     for (const spec::Variant& variant : loaded.model.variants) {
       const auto* target = std::get_if<spec::AwsAutoScalingGroupTarget>(&variant.target);
       if (target == nullptr) continue;

@@ -9,6 +9,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/export_simulation.h"
+#include "cli/spec_choice.h"
 #include "exchange/diff.h"
 #include "exchange/export.h"
 #include "format/spec_document.h"
@@ -48,31 +49,13 @@ Result<bool> has_tolerance(const std::string& version) {
 }
 
 Result<spec::Model> model_of(const ExportFlags& flags) {
-  format::SpecFile file = format::load_spec_file(flags.spec);
-  if (!file.ok()) {
-    std::string text;
-    for (const auto& d : file.diagnostics) {
-      if (d.severity == format::Severity::kError) text += (text.empty() ? "" : "\n") + d.text();
-    }
-    return fail(text);
-  }
-  std::string names;
-  format::LoadedModel* found = nullptr;
-  for (auto& loaded : file.models) {
-    names += (names.empty() ? "" : ", ") + loaded.model.name;
-    bool asked = flags.model.empty() ? file.models.size() == 1 : loaded.model.name == flags.model;
-    if (asked) found = &loaded;
-  }
-  if (found == nullptr && flags.model.empty()) {
-    return fail(
-        fmt::format("{}: more than one model ({}); choose with --model", flags.spec, names));
-  }
-  if (found == nullptr) {
-    return fail(fmt::format("{}: no model \"{}\"; there is {}", flags.spec, flags.model, names));
-  }
-  auto resolved = format::resolve_profiles(*found, format::profile_directories());
+  auto file = spec_of(flags.spec);
+  if (!file) return fail(file.error());
+  auto found = one_of(*file, flags.spec, flags.model);
+  if (!found) return fail(found.error());
+  auto resolved = format::resolve_profiles(**found, format::profile_directories());
   if (!resolved) return fail(resolved.error().within(flags.spec));
-  return found->model;
+  return (*found)->model;
 }
 
 /// They go into manifests as they are, and fail in a cluster much later.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cli/sim_input.h"
+#include "cli/spec_choice.h"
 #include "core/workload/generator.h"
 #include "format/spec_yaml.h"
 #include "format/trace.h"
@@ -57,12 +58,9 @@ Result<Traffic> from_trace(const std::string& path, const ExportFlags& flags) {
   options.seed = flags.seed;
   options.scale = flags.scale;
   std::string name = path;
-  if (!flags.until.empty()) {
-    auto until = format::parse_duration(flags.until);
-    if (!until) return fail(until.error().within("--until"));
-    options.until = *until;
-    name += " up to " + flags.until;
-  }
+  auto until = duration_flag("--until", flags.until, options.until);
+  if (!until) return fail(until.error());
+  if (!flags.until.empty()) name += " up to " + flags.until;
   if (flags.scale != 1) name += fmt::format(" at {:g} times its rate", flags.scale);
   return Traffic{name, [path, options] { return format::TraceReader::open(path, options); },
                  options.prefix_block_tokens};

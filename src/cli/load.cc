@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "cli/admin_client.h"
-#include "format/spec_yaml.h"
+#include "cli/spec_choice.h"
 #include "format/trace.h"
 #include "live/load/load.h"
 #include "live/load/report.h"
@@ -23,14 +23,6 @@ constexpr Duration kAskModelTimeout = seconds(10);
 constexpr Duration kProgressEvery = millis(200);
 /// Descriptors that are not requests: files, epoll, the terminal.
 constexpr rlim_t kSpareDescriptors = 64;
-
-Result<void> duration_flag(std::string_view name, const std::string& text, Duration& out) {
-  if (text.empty()) return {};
-  auto parsed = format::parse_duration(text);
-  if (!parsed) return fail(parsed.error().within(name));
-  out = *parsed;
-  return {};
-}
 
 Result<void> bound_flag(std::string_view name, const std::string& text,
                         std::optional<spec::LatencyBound>& out) {
@@ -45,28 +37,17 @@ Result<void> bound_flag(std::string_view name, const std::string& text,
 /// The model of -f: the only one, or the one --model names.
 Result<void> take_spec(const LoadOptions& options, live::LoadConfig& config) {
   if (options.spec.empty()) return {};
-  auto file = format::load_spec_file(options.spec);
-  if (!file.ok()) {
-    return fail(file.diagnostics.empty() ? options.spec + ": no model in it"
-                                         : file.diagnostics.front().text());
-  }
-  const spec::Model* found = nullptr;
-  for (const auto& loaded : file.models) {
-    bool named = loaded.model.name == options.model;
-    for (const auto& served : loaded.model.served_names) named |= served == options.model;
-    if (named || (options.model.empty() && file.models.size() == 1)) found = &loaded.model;
-  }
-  if (found == nullptr) {
-    return fail(options.spec + (options.model.empty()
-                                    ? std::string(": more than one model; choose with --model")
-                                    : ": no model \"" + options.model + "\""));
-  }
-  config.slo = found->slo;
-  for (const auto& priority : found->priority_classes) {
+  auto file = spec_of(options.spec);
+  if (!file) return fail(file.error());
+  auto found = one_of(*file, options.spec, options.model);
+  if (!found) return fail(found.error());
+  const spec::Model& model = (*found)->model;
+  config.slo = model.slo;
+  for (const auto& priority : model.priority_classes) {
     config.priority_names.push_back(priority.name);
   }
-  if (config.model.empty() && !found->served_names.empty()) {
-    config.fallback_model = found->served_names.front();
+  if (config.model.empty() && !model.served_names.empty()) {
+    config.fallback_model = model.served_names.front();
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/spec_choice.h"
 #include "format/scenario.h"
 #include "format/spec_yaml.h"
 #include "format/trace.h"
@@ -15,14 +16,6 @@ namespace tidegate::cli {
 namespace {
 
 constexpr Duration kProgressAfter = seconds(2);
-
-Result<void> duration_flag(std::string_view name, const std::string& text, Duration& out) {
-  if (text.empty()) return {};
-  auto parsed = format::parse_duration(text);
-  if (!parsed) return fail(parsed.error().within(name));
-  out = *parsed;
-  return {};
-}
 
 Result<format::TraceOptions> trace_options(const SimInputFlags& flags, std::uint64_t seed) {
   format::TraceOptions options;
@@ -37,33 +30,21 @@ Result<format::TraceOptions> trace_options(const SimInputFlags& flags, std::uint
   return options;
 }
 
-/// Warnings are for `check`: here they would hide the figures.
-std::string errors_of(const format::SpecFile& file) {
-  std::string text;
-  for (const auto& d : file.diagnostics) {
-    if (d.severity == format::Severity::kError) text += (text.empty() ? "" : "\n") + d.text();
-  }
-  return text;
-}
-
 /// A scenario plays all its models; of a spec file the one that is asked for.
 Result<std::vector<spec::Model>> models_of(format::ScenarioFile& file, const SimInputFlags& flags) {
+  std::vector<format::LoadedModel*> chosen;
+  if (file.scenario && flags.model.empty()) {
+    for (auto& loaded : file.spec.models) chosen.push_back(&loaded);
+  } else {
+    auto one = one_of(file.spec, flags.spec, flags.model);
+    if (!one) return fail(one.error());
+    chosen = {*one};
+  }
   std::vector<spec::Model> out;
-  std::string names;
-  const bool all = file.scenario && flags.model.empty();
-  for (auto& loaded : file.spec.models) {
-    names += (names.empty() ? "" : ", ") + loaded.model.name;
-    if (!all && !flags.model.empty() && loaded.model.name != flags.model) continue;
-    auto found = format::resolve_profiles(loaded, format::profile_directories());
+  for (format::LoadedModel* loaded : chosen) {
+    auto found = format::resolve_profiles(*loaded, format::profile_directories());
     if (!found) return fail(found.error().within(flags.spec));
-    out.push_back(std::move(loaded.model));
-  }
-  if (out.empty()) {
-    return fail(fmt::format("{}: no model \"{}\"; there is {}", flags.spec, flags.model, names));
-  }
-  if (!all && out.size() > 1) {
-    return fail(
-        fmt::format("{}: more than one model ({}); choose with --model", flags.spec, names));
+    out.push_back(std::move(loaded->model));
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "cli/spec_choice.h"
 #include "core/spec/validate.h"
 #include "format/spec_yaml.h"
 #include "format/trace.h"
@@ -93,30 +94,18 @@ Result<SizeCase> case_of(const spec::Model& model, const spec::Variant& variant)
 }
 
 Result<std::vector<SizeCase>> cases_of_spec(const SizeFlags& flags) {
-  format::SpecFile file = format::load_spec_file(flags.spec);
-  if (!file.ok()) {
-    std::string text;
-    for (const auto& d : file.diagnostics) {
-      if (d.severity == format::Severity::kError) text += (text.empty() ? "" : "\n") + d.text();
-    }
-    return fail(text);
-  }
+  auto file = spec_of(flags.spec);
+  if (!file) return fail(file.error());
+  auto found = one_of(*file, flags.spec, flags.model);
+  if (!found) return fail(found.error());
+  const spec::Model& model = (*found)->model;
   std::vector<SizeCase> out;
-  std::string names;
-  for (const auto& loaded : file.models) {
-    names += (names.empty() ? "" : ", ") + loaded.model.name;
-    if (!flags.model.empty() && loaded.model.name != flags.model) continue;
-    for (const spec::Variant& variant : loaded.model.variants) {
-      auto c = case_of(loaded.model, variant);
-      if (!c) return fail(c.error());
-      out.push_back(std::move(*c));
-    }
+  for (const spec::Variant& variant : model.variants) {
+    auto c = case_of(model, variant);
+    if (!c) return fail(c.error());
+    out.push_back(std::move(*c));
   }
-  if (!out.empty() && (file.models.size() == 1 || !flags.model.empty())) return out;
-  return fail(
-      flags.model.empty()
-          ? fmt::format("{}: more than one model ({}); choose with --model", flags.spec, names)
-          : fmt::format("{}: no model \"{}\"; there is {}", flags.spec, flags.model, names));
+  return out;
 }
 
 }  // namespace

@@ -81,15 +81,28 @@ void Fleet::lead(bool leading, const std::string& holder) {
   leads_ = leading;
 }
 
+/// Gateways that the leader before had; 0: nobody has told of one.
+std::int64_t Fleet::told_of() const {
+  std::int64_t told = 0;
+  for (const auto& [id, gateway] : gateways_) told = std::max(told, gateway.hello.gateways);
+  return told;
+}
+
 /// Whether gateways that have not come may use what the leader before gave them.
 bool Fleet::more_may_hold() const {
-  std::int64_t told = 0, came = 0;
-  for (const auto& [id, gateway] : gateways_) {
-    told = std::max(told, gateway.hello.gateways);
-    came += gateway.hello.gateways > 0 ? 1 : 0;
-  }
+  const std::int64_t told = told_of();
+  const auto came = std::count_if(gateways_.begin(), gateways_.end(), [](const auto& entry) {
+    return entry.second.hello.gateways > 0;
+  });
   const Duration since = loop_.now() - began_;
   return told == 0 ? since < options_.unknown : came < told && since < options_.grace;
+}
+
+/// As the next leader is to know it, should we lead no longer before all have come.
+std::int64_t Fleet::gateways_to_tell() const {
+  const auto here = static_cast<std::int64_t>(gateways_.size());
+  if (!more_may_hold()) return here;
+  return told_of() == 0 ? 0 : std::max(told_of(), here);
 }
 
 /// What it uses until it has read of another share.

@@ -16,11 +16,11 @@
 // and holds nothing there.
 //
 // A leader that has just begun gives away only what it knows to be free. A gateway says in its
-// hello what it may use by the word of the leader before, and how many gateways that one had; until
-// as many have come, at most for kGrace, and for kUnknown where nobody has told of one before, the
-// shares of an engine that ran before are shared out anew among those who came, and never raised in
-// sum. So the shares of one engine, those of gateways that have not come yet included, stay within
-// its credit; outside of that is who comes later than kGrace.
+// hello what it may use by the word of the leader before, or holds of more, and how many gateways
+// that one had or waited for; until as many have come, at most for kGrace, and for kUnknown where
+// nobody has told of one before, the shares of an engine that ran before are shared out anew among
+// those who came, and never raised in sum. So the shares of one engine, those of gateways that have
+// not come yet included, stay within its credit; outside of that is who comes later than kGrace.
 //
 // A gateway of this very process is one of them while it leads: join(), without a stream.
 //
@@ -166,7 +166,9 @@ class Fleet final : public DataPlane {
   const Model* find(const std::string& model) const;
   Replica* find(const std::string& model, ReplicaId id);
   bool settled() const;
+  std::int64_t told_of() const;
   bool more_may_hold() const;
+  std::int64_t gateways_to_tell() const;
   void in_force(Gateway& gateway, const std::string& model, ReplicaId id, const Replica& replica);
   control::GatewaySight counted(const Model& model) const;
   void tick();

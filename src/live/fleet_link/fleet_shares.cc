@@ -42,6 +42,7 @@ void Fleet::share_all_after(Duration wall, net::Loop::TimerId& timer) {
   loop_.cancel(timer);
   timer = loop_.after(wall, [this] {
     for (auto& [name, model] : models_) share_soon(name);
+    for (auto& [id, gateway] : gateways_) gateway.greeted = false;  // how many we are
   });
 }
 
@@ -169,9 +170,7 @@ void Fleet::flush(Gateway& gateway) {
 }
 
 News Fleet::compose(const Gateway& gateway, std::uint64_t version) {
-  News news{.version = version,
-            .leader = options_.name,
-            .gateways = static_cast<std::int64_t>(gateways_.size())};
+  News news{.version = version, .leader = options_.name, .gateways = gateways_to_tell()};
   for (const std::string& name : gateway.dirty) {
     const Model* model = find(name);
     if (model == nullptr) continue;

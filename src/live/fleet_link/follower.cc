@@ -60,14 +60,19 @@ void Follower::seek() {
                   .lost = [this](const std::string& why) { lost(why); }});
 }
 
-/// What is in force here. One that drains is left out of nothing: it may yet be taken back.
+/// What is in force here, or more: what was begun under a larger share than the one told last. One
+/// that drains is left out of nothing: it may yet be taken back.
 void Follower::remember(Hello& hello) const {
   hello.gateways = gateways_;
   for (const auto& [name, model] : models_) {
+    std::map<ReplicaId, route::ReplicaView> views;
+    for (const route::ReplicaView& view : gateway_.replica_views(name)) views[view.replica] = view;
     for (const auto& [id, known] : model.replicas) {
-      const route::ReplicaShare& share = known.news.share;
-      hello.shares.push_back({name, known.news.address, share.max_requests,
-                              std::max<std::int64_t>(0, share.kv_tokens)});
+      const ReplicaNews& news = known.news;
+      const route::ReplicaView& view = views[id];
+      hello.shares.push_back({name, news.address, std::max(news.share.max_requests, view.in_flight),
+                              std::max({std::int64_t{0}, news.share.kv_tokens,
+                                        std::min(view.in_flight_tokens, news.up.kv_tokens)})});
     }
   }
 }
@@ -153,7 +158,7 @@ void Follower::set_models(const std::vector<spec::Model>& models) {
 void Follower::heard(const News& news) {
   leader_name_ = news.leader;
   heard_version_ = news.version;
-  gateways_ = std::max<std::int64_t>(1, news.gateways);
+  gateways_ = news.gateways;
   for (const ModelNews& row : news.models) {
     if (auto model = models_.find(row.model); model != models_.end()) {
       take(model->second, row);

@@ -33,7 +33,7 @@ struct Hello {
   std::string version;            ///< of the build
   std::uint32_t protocol = kProtocol;
   std::int64_t gateways = 0;    ///< the leader before had; 0: there was none
-  std::vector<InForce> shares;  ///< as it told last
+  std::vector<InForce> shares;  ///< as it told last, or what is held of more
 };
 
 struct Held {
@@ -78,7 +78,7 @@ struct ModelNews {
 struct News {
   std::uint64_t version = 0;
   std::string leader;
-  std::int64_t gateways = 1;  ///< there are
+  std::int64_t gateways = 1;  ///< there are, or those still waited for; 0: not known yet
   std::vector<ModelNews> models;
 };
 

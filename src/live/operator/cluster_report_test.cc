@@ -277,6 +277,23 @@ TEST_F(ManyModelsTest, statuses_of_all_together_have_a_rate_and_go_in_the_order_
   EXPECT_EQ(writer.writes(), 4U);
 }
 
+TEST_F(ManyModelsTest, that_the_server_is_gone_is_logged_for_the_first_model_alone) {
+  follow_many();
+  StatusWriter writer(client, {.least = seconds(1), .per_second = 1'000});
+  testing::internal::CaptureStderr();
+  server.down = true;
+  for (int model = 0; model < 30; ++model) {
+    writer.show({"serve", "n-" + std::to_string(model), "uid"}, R"({"replicas":"1/1"})", "",
+                loop->now());
+  }
+  ASSERT_TRUE(until([&] { return writer.writes() == 30 && writer.in_flight() == 0; }));
+  server.down = false;
+  const std::string log = testing::internal::GetCapturedStderr();
+  const auto first = log.find("status not written");
+  ASSERT_NE(first, log.npos);
+  EXPECT_EQ(log.find("status not written", first + 1), log.npos) << log;
+}
+
 TEST(Announcements, replicas_found_at_a_start_are_no_events) {
   EXPECT_FALSE(event_words({{ReasonCode::kAdopted, "h100", 0, 1, {}}, "replica 1"}));
   EXPECT_TRUE(event_words({{ReasonCode::kAdopted, "", 0, 0, {}}, "this controller leads"}));

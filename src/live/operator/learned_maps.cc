@@ -98,6 +98,7 @@ void LearnedMaps::call(Entry& entry, kube::ApiCall call,
     --in_flight_;
     if (auto it = entries_.find(model); it != entries_.end()) {
       it->second.in_flight = false;
+      if (answer) outage_.reset();
       if (it->second.place.owner_uid == uid) then(it->second, answer);
     }
     if (handed_over_) return step_hand_over();
@@ -189,7 +190,11 @@ void LearnedMaps::write(Entry& entry) {
 void LearnedMaps::failed(Entry& entry, const kube::ApiError& error) {
   entry.next = client_->loop().now() + options_.retry;
   entry.phase = Phase::kUnread;  // somebody else may have written
-  tell(entry, error.message);
+  // A server that is gone fails all models alike, in words that name each.
+  const kube::Resource maps{"v1", "configmaps", entry.place.ns};
+  if (!error.of_server() || client_->outages().join(outage_, "learned", error, maps)) {
+    tell(entry, error.message);
+  }
 }
 
 void LearnedMaps::tell(Entry& entry, const std::string& trouble) {

@@ -102,6 +102,7 @@ class LearnedMaps {
   bool leading_ = true;
   int in_flight_ = 0;
   std::uint64_t writes_ = 0;
+  kube::Outages::Part outage_;  ///< that was logged
   std::set<std::string> left_;  ///< of a hand-over: not written yet
   std::function<void()> handed_over_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

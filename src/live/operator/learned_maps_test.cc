@@ -242,6 +242,25 @@ TEST_F(LearnedMapsTest, without_the_right_or_the_server_everything_else_goes_on)
   EXPECT_TRUE(until(one, [&] { return !stored().is_null(); }));
 }
 
+TEST_F(LearnedMapsTest, that_the_server_is_gone_is_logged_for_the_first_model_alone) {
+  std::vector<LearnedMaps::Place> many;
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = "m-" + std::to_string(i);
+    many.push_back({name, "serve", name, "uid-" + name});
+  }
+  Process one(cluster, "a");
+  testing::internal::CaptureStderr();
+  cluster.server.down = true;
+  one.maps.look(many, later);
+  ASSERT_TRUE(answered(one));
+  one.maps.look(many, later);
+  ASSERT_TRUE(answered(one));
+  const std::string log = testing::internal::GetCapturedStderr();
+  const auto first = log.find("not carried over");
+  ASSERT_NE(first, log.npos);
+  EXPECT_EQ(log.find("not carried over", first + 1), log.npos) << log;
+}
+
 TEST(LearnedText, what_is_too_long_is_neither_written_nor_read_and_the_limit_is_itself_within) {
   control::Taught learned = tide_with(1);
   auto& variants = learned.learned.tide->variants;

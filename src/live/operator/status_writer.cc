@@ -102,6 +102,7 @@ void StatusWriter::answered(const ModelId& model, const std::string& status, jso
     told.conditions = std::move(conditions);
     told.failures = 0;
     said_.clear();
+    outage_.reset();
     return;
   }
   Duration wait = rates_.least;
@@ -109,9 +110,15 @@ void StatusWriter::answered(const ModelId& model, const std::string& status, jso
   ++told.failures;
   told.next = client_->loop().now() + std::min(wait, kLongestWait);
   told.next_numbers = told.next;
-  if (answer.error().code == 404 || answer.error().message == said_) return;  // gone: told soon
-  said_ = answer.error().message;
-  net::log(net::Level::kWarn, "status not written", {{"model", model.key()}, {"error", said_}});
+  const kube::ApiError& error = answer.error();
+  if (error.code == 404) return;  // gone: told soon
+  // A server that is gone fails all Models alike, in words that name each.
+  const kube::Resource models{"tidegate.dev/v1alpha1", "models", model.ns};
+  const bool fresh = error.of_server() ? client_->outages().join(outage_, "status", error, models)
+                                       : std::exchange(said_, error.message) != error.message;
+  if (!fresh) return;
+  net::log(net::Level::kWarn, "status not written",
+           {{"model", model.key()}, {"error", error.message}});
 }
 
 }  // namespace tidegate::live

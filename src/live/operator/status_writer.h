@@ -49,6 +49,7 @@ class StatusWriter {
   bool numbers_due(const std::string& key, Instant now) const;
   void forget(const std::string& key) { told_.erase(key); }
   std::size_t writes() const { return writes_; }
+  int in_flight() const { return in_flight_; }
 
  private:
   struct Told {
@@ -73,7 +74,8 @@ class StatusWriter {
   Instant allowed_;
   int in_flight_ = 0;
   std::size_t writes_ = 0;
-  std::string said_;  ///< the trouble logged last
+  std::string said_;            ///< the trouble logged last
+  kube::Outages::Part outage_;  ///< that was logged
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

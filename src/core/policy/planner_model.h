@@ -42,7 +42,6 @@ class StepModel {
   double itl_seconds(double kv_tokens, double running) const;
   /// Of the whole replica; where one sequence misses a bound, that of one sequence.
   double best_requests_per_second(const LatencyBounds& bounds) const;
-  double context_tokens() const { return context_; }
   double kv_tokens() const { return kv_tokens_; }  ///< of a rank
   double ranks() const { return ranks_; }
 

@@ -5,8 +5,6 @@
 namespace tidegate::live::external_metrics {
 namespace {
 
-const std::string kPath = "/apis/apiregistration.k8s.io/v1/apiservices";
-
 class RegistrationTest : public TestCluster {
  protected:
   void start(Write write) {

@@ -179,8 +179,8 @@ void Client::State::try_next() {
 }
 
 void Client::State::pause() {
-  timer = loop.after(wait, [this] { seek(); });
-  wait = std::min(wait * 2, kLongestPause);
+  timer = loop.after(std::min(wait, options.longest_pause), [this] { seek(); });
+  wait = std::min(wait * 2, options.longest_pause);
 }
 
 void Client::State::failed(const std::string& why) {

@@ -43,6 +43,8 @@ struct ClientOptions {
   std::function<void(Hello&)> remember = nullptr;
   /// Instead of `leaders`: says where it is; nothing while nobody is known to lead.
   std::function<std::optional<LeaderPlace>()> leader = nullptr;
+  static constexpr Duration kLongestPause = seconds(1);
+  Duration longest_pause = kLongestPause;  ///< between rounds, wall
 };
 
 struct ClientHooks {
@@ -54,7 +56,7 @@ struct ClientHooks {
 
 class Client {
  public:
-  static constexpr Duration kFirstPause = millis(100), kLongestPause = seconds(1);
+  static constexpr Duration kFirstPause = millis(100);
   static constexpr Duration kPatience = seconds(3);  ///< for the first news of one address
   static constexpr std::size_t kMaxAddresses = 64;   ///< tried in a round
 

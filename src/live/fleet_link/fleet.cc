@@ -246,7 +246,8 @@ void Fleet::tick() {
     look_drained(name, model);
   }
   flush_soon();
-  timer_ = loop_.after(std::max(clock_.to_wall(kPeriod), kLeastPeriod), [this] { tick(); });
+  timer_ =
+      loop_.after(std::max(clock_.to_wall(kPeriod), options_.least_period), [this] { tick(); });
 }
 
 // ---- replicas ----

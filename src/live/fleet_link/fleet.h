@@ -49,9 +49,11 @@ struct FleetOptions {
   ServerOptions server;
   std::string name;                                 ///< of this controller, for people
   static constexpr Duration kGrace = seconds(15);   ///< lost so long: its connections are gone
-  static constexpr Duration kSettle = seconds(5);   ///< longer than Client::kLongestPause
+  static constexpr Duration kSettle = seconds(5);   ///< longer than ClientOptions::kLongestPause
   static constexpr Duration kUnknown = seconds(2);  ///< in which each gateway looks for a leader
+  static constexpr Duration kLeastPeriod = millis(100);
   Duration grace = kGrace, settle = kSettle, unknown = kUnknown;  ///< wall
+  Duration least_period = kLeastPeriod;                           ///< wall
 };
 
 struct FleetHooks {
@@ -70,7 +72,7 @@ struct GatewayView {
 
 class Fleet final : public DataPlane {
  public:
-  static constexpr Duration kPeriod = seconds(1), kLeastPeriod = millis(100);
+  static constexpr Duration kPeriod = seconds(1);
   static constexpr Duration kStale = seconds(3);  ///< not heard so long: demand is stale
   static constexpr std::size_t kMaxModels = 20'000;
   static constexpr std::size_t kMaxUnread = 8;  ///< shares sent and not acked, each replica

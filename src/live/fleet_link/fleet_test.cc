@@ -48,10 +48,9 @@ TEST_F(FleetTest, TheFirstRequestAtZeroReplicasIsToldAtOnce) {
   EXPECT_EQ(call->status, 200);
 }
 
-/// With ticks: a world second is a tenth of a wall second.
 class TickingFleet : public LinkWorld {
  protected:
-  TickingFleet() : LinkWorld(10) {}
+  TickingFleet() : LinkWorld(kTickingScale) {}
 };
 
 TEST_F(TickingFleet, DemandOfAllIsSeenAsOne) {
@@ -77,7 +76,7 @@ TEST_F(TickingFleet, DemandOfAllIsSeenAsOne) {
 TEST_F(TickingFleet, AGatewayThatIsLostHoldsTheFleetAndThenIsForgotten) {
   FleetOptions options;
   options.settle = Duration(0);
-  options.grace = seconds(1);
+  options.grace = millis(500);
   auto one = leader(options);
   auto a = gateway({one->fleet->address()}, 1), b = gateway({one->fleet->address()}, 2);
   StubEngine engine(*loop);

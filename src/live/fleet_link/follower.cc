@@ -36,6 +36,7 @@ Follower::Follower(net::Loop& loop, const net::WorldClock& clock, Gateway& gatew
       clock_(clock),
       gateway_(gateway),
       leaderless_(options.leaderless),
+      least_period_(options.least_period),
       since_(loop.now()) {
   seeking_ = {.leaders = std::move(options.leaders),
               .token = std::move(options.token),
@@ -44,7 +45,8 @@ Follower::Follower(net::Loop& loop, const net::WorldClock& clock, Gateway& gatew
                         .version = std::move(options.version)},
               .tls = std::move(options.tls),
               .remember = [this](Hello& hello) { remember(hello); },
-              .leader = std::move(options.leader)};
+              .leader = std::move(options.leader),
+              .longest_pause = options.longest_pause};
   seek();
 }
 
@@ -130,7 +132,7 @@ void Follower::tick() {
   if (!connected() && loop_.now() - since_ >= leaderless_) {
     for (auto& [name, model] : models_) go_by_sight(model);
   }
-  timer_ = loop_.after(std::max(clock_.to_wall(kPeriod), kLeastPeriod), [this] { tick(); });
+  timer_ = loop_.after(std::max(clock_.to_wall(kPeriod), least_period_), [this] { tick(); });
 }
 
 void Follower::set_models(const std::vector<spec::Model>& models) {

@@ -38,6 +38,9 @@ struct FollowerOptions {
   std::string version = {};
   std::uint64_t incarnation = 0;     ///< by chance, not 0
   Duration leaderless = seconds(3);  ///< without a leader so long (wall): seen() counts
+  static constexpr Duration kLeastPeriod = millis(100);
+  Duration least_period = kLeastPeriod;  ///< wall
+  Duration longest_pause = ClientOptions::kLongestPause;
 };
 
 /// For people.
@@ -53,7 +56,7 @@ class Fleet;
 
 class Follower {
  public:
-  static constexpr Duration kPeriod = seconds(1), kLeastPeriod = millis(100);
+  static constexpr Duration kPeriod = seconds(1);
   static constexpr std::size_t kMaxEarly = 20'000;  ///< models told of and not served here
 
   Follower(net::Loop& loop, const net::WorldClock& clock, Gateway& gateway,
@@ -128,7 +131,7 @@ class Follower {
   std::map<std::string, ModelNews> early_;
   std::uint64_t heard_version_ = 0;
   std::int64_t gateways_ = 0;  ///< there are, by the last leader; 0: there was none
-  Duration leaderless_;
+  Duration leaderless_, least_period_;
   bool report_wanted_ = false, report_pending_ = false, leaving_ = false;
   std::string leader_name_;
   net::Address last_leader_{"", 0};

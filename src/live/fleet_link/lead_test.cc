@@ -111,7 +111,7 @@ TEST_F(LeadTest, WhoDoesNotLeadIsAGatewayOfWhoDoes) {
 
 class TickingLead : public LeadTest {
  protected:
-  TickingLead() : LeadTest(10) {}
+  TickingLead() : LeadTest(kTickingScale) {}
 };
 
 TEST_F(TickingLead, TheLeadMovesAndNothingThatIsHeldOrWaitsIsLost) {
@@ -167,7 +167,7 @@ TEST_F(TickingLead, ANewLeaderGivesAwayNothingThatAGatewayYetToComeMayUse) {
   for (int i = 0; i < 8; ++i) calls.push_back(ask(two->gateway));
   until([&] { return engine.requests.size() == 4; }, "what was its own is its own");
   until([&] { return two->controller.sight().demand.queued_requests == 4; }, "the rest waits");
-  loop->run_for(millis(300));  // three periods, in which it would have been given more
+  loop->run_for(3 * kTestPeriod);  // in which it would have been given more
   EXPECT_EQ(used(*two, engine.address), 4);
   EXPECT_EQ(used(*one, engine.address), 4);
   lease = place(*two);
@@ -177,8 +177,8 @@ TEST_F(TickingLead, ANewLeaderGivesAwayNothingThatAGatewayYetToComeMayUse) {
 
 TEST_F(TickingLead, WhoDoesNotComeBackIsWaitedForAndThenForgotten) {
   FleetOptions options;
-  options.grace = millis(500);
-  auto one = whole(1, options), two = whole(2, options);
+  options.grace = millis(20);
+  auto one = whole(1), two = whole(2, options);
   one->lead();
   lease = place(*one);
   until([&] { return credit(*one) == 4 && credit(*two) == 4; }, "half of it for each");
@@ -268,7 +268,7 @@ TEST_P(RandomLead, WhatMayBeUsedStaysWithinWhatThereIs) {
           check();
           return ++turns > enough;
         },
-        millis(8));
+        millis(2));
     ASSERT_LE(most, kRoom) << "seed " << GetParam() << ", step " << step;
   }
   EXPECT_GT(most, 0) << "it was used at all";

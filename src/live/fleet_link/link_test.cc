@@ -146,10 +146,9 @@ TEST_F(LinkTest, AGatewayThatBeganWithoutALeaderHoldsItsRequests) {
   EXPECT_EQ(call->status, 200);
 }
 
-/// With ticks: a world second is a tenth of a wall second.
 class TickingLink : public LinkWorld {
  protected:
-  TickingLink() : LinkWorld(10) {}
+  TickingLink() : LinkWorld(kTickingScale) {}
 };
 
 TEST_F(TickingLink, WithoutALeaderTheClusterSaysWhereEnginesAre) {

@@ -15,10 +15,15 @@
 
 namespace tidegate::live::link {
 
+/// Of worlds that tick: a second in them, by kTickingScale.
+inline constexpr Duration kTestPeriod = millis(10);
+inline constexpr double kTickingScale = 100;
+
 /// A leader with one model "m".
 struct TestLeader {
   TestLeader(net::Loop& loop, const net::WorldClock& clock, const std::vector<spec::Model>& models,
              FleetOptions options = {}) {
+    options.least_period = kTestPeriod;
     fleet =
         Fleet::listen(
             loop, clock, std::move(options),
@@ -59,7 +64,9 @@ struct TestGateway {
                   .name = name,
                   .version = "test",
                   .incarnation = incarnation,
-                  .leaderless = Duration(0)}) {
+                  .leaderless = Duration(0),
+                  .least_period = kTestPeriod,
+                  .longest_pause = kTestPeriod}) {
     gateway.set_models(models);
     address = gateway.listen({"127.0.0.1", 0}).value();
     follower.set_models(models);
@@ -91,6 +98,7 @@ class LinkWorld : public testing::Test {
     spec::Model m;
     m.name = "m";
     m.served_names = {"m"};
+    m.queue.max_wait = seconds(1'000'000);  // none that waits in a fast world is sent away
     models = {m};
   }
   std::unique_ptr<TestLeader> leader(FleetOptions options = {}) {

@@ -139,7 +139,7 @@ void KeyChain::from_agent(const ContainerAgent& agent) {
   request.idle_timeout = Metadata::kTimeout;
   request.max_response_bytes = kMaxAnswer;
   http_.fetch(std::move(request),
-              [this, alive = std::weak_ptr(alive_)](Result<net::Response> answer) {
+              [this, alive = std::weak_ptr(alive_)](const Result<net::Response>& answer) {
                 if (!alive.expired()) read_json(answer, source_->what);
               });
 }

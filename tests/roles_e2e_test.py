@@ -72,6 +72,8 @@ class Roles(Case):
             self.assertEqual(ready, f"ok\nleader: 127.0.0.1:{self.port}\n")
         page = urllib.request.urlopen(f"http://{controller.info['admin']}/metrics").read().decode()
         self.assertIn('tidegate_gateways{state="connected"} 2', page)
+        self.assertEqual(controller.cli("status").stdout.count(": connected"), 2)
+        self.assertIn(f"leader 127.0.0.1:{self.port}", a.cli("status").stdout)
         self.assertEqual(a.stop(), 0)
         until(lambda: list(self.gateways_of(controller).values()) == [True], "one that ends says so")
         self.assertEqual(b.stop(), 0)

@@ -34,6 +34,11 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
+/// Nothing of what is not known: who has gateways elsewhere does not judge.
+std::string percent(const Json& share) {
+  return share.is_number() ? fmt::format("{:.1f} %", share.get<double>() * 100) : "";
+}
+
 std::string seconds_or_dash(const Json& seconds) {
   return seconds.is_number() ? fmt::format("{:.3f}s", seconds.get<double>()) : "-";
 }
@@ -250,9 +255,7 @@ int status(const StatusOptions& options) {
                       first ? std::to_string(model["queue"]["requests"].get<long>()) : "",
                       first ? std::to_string(model["inFlight"].get<long>()) : "",
                       first ? seconds_or_dash(model["recentTtftP99Seconds"]) : "",
-                      first && model["sloAttainment"].is_number()
-                          ? fmt::format("{:.1f} %", model["sloAttainment"].get<double>() * 100)
-                          : "",
+                      first ? percent(model.value("sloAttainment", Json())) : "",
                       first ? fmt::format("${:.2f}", model["costDollars"].get<double>()) : "",
                       first ? mode : "", v.value("why", "-")});
       first = false;

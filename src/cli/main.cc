@@ -109,7 +109,8 @@ void add_run(CLI::App& app, int& code) {
                      "  tidegate run -f model.yaml --time-scale 10 --tape tape.jsonl\n"
                      "  tidegate run --models-from-cluster --namespace serve\n"
                      "  tidegate run -f model.yaml --role controller\n"
-                     "  tidegate run -f model.yaml --role gateway --leader localhost:8083\n",
+                     "  tidegate run -f model.yaml --role gateway --leader localhost:8083 "
+                     "--admin 127.0.0.1:8091 --state .gateway\n",
                      run, code, o);
   sub->add_option("-f,--file", o.files, "spec file, repeatable")->check(CLI::ExistingFile);
   run_cluster_flags(sub, o);

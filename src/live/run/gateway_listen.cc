@@ -16,7 +16,7 @@ Result<net::Address> listen(Gateway& gateway, const RunOptions& options) {
     tls = std::move(*made);
   }
   auto bound = gateway.listen(options.gateway, std::move(tls));
-  if (!bound) return fail(bound.error().within("gateway"));
+  if (!bound) return fail(bound.error().within("--listen"));
   return *bound;
 }
 

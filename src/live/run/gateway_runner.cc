@@ -101,11 +101,11 @@ Result<void> GatewayRunner::open_admin() {
   };
   admin_ = std::make_unique<AdminServer>(loop_, std::move(api), AdminOptions{options_.admin_token});
   auto bound = admin_->listen(options_.admin);
-  if (!bound) return fail(bound.error().within("admin"));
+  if (!bound) return fail(bound.error().within("--admin"));
   admin_address_ = *bound;
   if (!options_.probes) return {};
   if (auto probes = admin_->listen_probes(*options_.probes); !probes) {
-    return fail(probes.error().within("probes"));
+    return fail(probes.error().within("--probe-address"));
   }
   return {};
 }

@@ -74,14 +74,8 @@ std::vector<spec::Model> import_hpa(const Node& root, Notes& notes) {
               "autoscaling/v1 knows CPU alone; `kubectl get hpa.v2.autoscaling NAME -o "
               "yaml` shows the whole object");
   }
-  spec::Model model;
-  model.name = spec_name(metadata.text("name").value_or(""), metadata.at(), notes);
-  model.served_names = {model.name};
-  model.scaling.policy = spec::PolicyKind::kHpa;
-  model.scaling.mode = spec::Mode::kObserve;
-  model.variants.resize(1);
+  spec::Model model = imported(metadata, spec::PolicyKind::kHpa, notes);
   spec::Variant& variant = model.variants.front();
-  variant.name = "imported";
   variant.target =
       read_target(spec.map("scaleTargetRef"), metadata.text("namespace").value_or("default"));
   variant.min_replicas =

@@ -126,14 +126,8 @@ void read_bounds(Fields& spec, spec::Model& model) {
 std::vector<spec::Model> import_keda(const Node& root, Notes& notes) {
   Fields metadata(root.find("metadata"), "metadata", notes);
   Fields spec(root.find("spec"), "spec", notes);
-  spec::Model model;
-  model.name = spec_name(metadata.text("name").value_or(""), metadata.at(), notes);
-  model.served_names = {model.name};
-  model.scaling.policy = spec::PolicyKind::kKeda;
-  model.scaling.mode = spec::Mode::kObserve;
+  spec::Model model = imported(metadata, spec::PolicyKind::kKeda, notes);
   read_annotations(metadata.map("annotations"), model);
-  model.variants.resize(1);
-  model.variants.front().name = "imported";
   model.variants.front().target =
       read_target(spec.map("scaleTargetRef"), metadata.text("namespace").value_or("default"));
   read_bounds(spec, model);

@@ -167,13 +167,7 @@ std::vector<spec::Model> import_knative(const Node& root, Notes& notes) {
   Fields revision = spec.map("template");
   Fields revision_metadata = revision.map("metadata");
   Fields pod = revision.map("spec");
-  spec::Model model;
-  model.name = spec_name(metadata.text("name").value_or(""), metadata.at(), notes);
-  model.served_names = {model.name};
-  model.scaling.policy = spec::PolicyKind::kKpa;
-  model.scaling.mode = spec::Mode::kObserve;
-  model.variants.resize(1);
-  model.variants.front().name = "imported";
+  spec::Model model = imported(metadata, spec::PolicyKind::kKpa, notes);
   Annotations annotations(revision_metadata.map("annotations"), notes);
   read_scale(annotations,
              std::max<std::int64_t>(0, pod.integer("containerConcurrency").value_or(0)), model,

@@ -148,6 +148,17 @@ std::string spec_name(std::string_view name, Position at, Notes& notes) {
   return out;
 }
 
+spec::Model imported(Fields& metadata, spec::PolicyKind policy, Notes& notes) {
+  spec::Model model;
+  model.name = spec_name(metadata.text("name").value_or(""), metadata.at(), notes);
+  model.served_names = {model.name};
+  model.scaling.policy = policy;
+  model.scaling.mode = spec::Mode::kObserve;
+  model.variants.resize(1);
+  model.variants.front().name = "imported";
+  return model;
+}
+
 void read_behavior(Fields behavior, spec::Scaling& scaling) {
   read_rules(behavior.map("scaleUp"), scaling.scale_up);
   read_rules(behavior.map("scaleDown"), scaling.scale_down);

@@ -64,6 +64,8 @@ class Fields {
 std::optional<double> quantity(std::string_view text);
 /// A name our specs take, from one that Kubernetes took; says so where it differs.
 std::string spec_name(std::string_view name, format::Position at, Notes& notes);
+/// A model of their object's name, with one variant, that observes.
+spec::Model imported(Fields& metadata, spec::PolicyKind policy, Notes& notes);
 
 /// One metric of theirs.
 struct Asked {

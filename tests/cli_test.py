@@ -152,6 +152,7 @@ class CommandLine(Case):
         for words, says in [
             ((), "a verb is missing; `tidegate --help`"),
             (("simulat",), 'no verb "simulat"; did you mean simulate?'),
+            (("simulat", "-f", "m.yaml"), 'no verb "simulat"; did you mean simulate?'),
             (("--versio",), "no flag --versio; did you mean --version?"),
             (("weights", "ftch"), "did you mean fetch? `tidegate weights --help`"),
             (("simulate", "--polcy", "hpa"), "no flag --polcy; did you mean --policy?"),

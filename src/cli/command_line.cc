@@ -46,6 +46,14 @@ std::string meant(std::string_view seen, const std::vector<std::string>& names) 
 /// What stands there and nobody asked for; empty where nothing does.
 std::string extra(const CLI::App& verb) {
   std::vector<std::string> rest = verb.remaining();
+  if (rest.empty()) return {};
+  std::vector<std::string> verbs;
+  for (const auto* sub : verb.get_subcommands(std::function<bool(const CLI::App*)>{})) {
+    verbs.push_back(sub->get_name());
+  }
+  if (!verbs.empty() && !rest.front().starts_with('-')) {  // flags behind it are its own
+    return fmt::format("there is no verb \"{}\"{}", rest.front(), meant(rest.front(), verbs));
+  }
   auto flag = std::find_if(rest.begin(), rest.end(), [](const std::string& word) {
     return word.size() > 1 && word[0] == '-' && word != "--";
   });
@@ -59,13 +67,6 @@ std::string extra(const CLI::App& verb) {
       return "there is no flag -f: name the file without it";
     }
     return fmt::format("there is no flag {}{}", name, meant(name, names));
-  }
-  if (rest.empty()) return {};
-  const auto below = verb.get_subcommands(std::function<bool(const CLI::App*)>{});
-  std::vector<std::string> verbs;
-  for (const auto* sub : below) verbs.push_back(sub->get_name());
-  if (!verbs.empty()) {
-    return fmt::format("there is no verb \"{}\"{}", rest.front(), meant(rest.front(), verbs));
   }
   std::error_code unknown;
   if (verb.get_option_no_throw("--file") != nullptr &&

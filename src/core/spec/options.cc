@@ -48,6 +48,7 @@ std::string spread_fault(const Option& option, const Spread& spread) {
 std::string policy_fault(const PolicyChoice& choice) {
   if (!choice.knob) return "";
   double knob = *choice.knob;
+  if (choice.policy == PolicyKind::kTide) return "has no knob: tide learns its own";
   if (choice.policy == PolicyKind::kOracle) {
     return knob > 0 && knob < 1 ? ""
                                 : "needs a knob above 0 and below 1, the share of requests to meet";

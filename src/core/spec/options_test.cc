@@ -123,6 +123,7 @@ TEST(Check, HoldsValuesAgainstTheirRow) {
       {"oracle: all", policy, PolicyChoice{PolicyKind::kOracle, 1},
        "needs a knob above 0 and below 1, the share of requests to meet"},
       {"keda: zero", policy, PolicyChoice{PolicyKind::kKeda, 0}, "needs a knob above 0"},
+      {"tide: any", policy, PolicyChoice{PolicyKind::kTide, 3}, "has no knob: tide learns its own"},
       {"saturation: more than all KV", policy, PolicyChoice{PolicyKind::kSaturation, 1.1},
        "needs a knob above 0 and at most 1, a share"},
       {"planner: all of the bound", policy, PolicyChoice{PolicyKind::kPlanner, 1}, ""},

@@ -106,6 +106,41 @@ TEST(Plan, ScaleDownDelayKeepsTheHighestRecommendationOfTheWindow) {
   EXPECT_FALSE(fleet.says(ReasonCode::kScaleDownDelay));
 }
 
+TEST(Plan, UnderTideWhatIsNotReadyGoesOnceWhatIsReadyHasBeenEnough) {
+  struct Row {
+    const char* label;
+    spec::PolicyKind policy;
+    std::int64_t ready;  ///< of ten that were ordered
+    double after;        ///< seconds for which four have been recommended
+    std::int64_t planned;
+  };
+  const auto kTide = spec::PolicyKind::kTide;
+  const Row rows[] = {
+      {"four are ready and were enough for a window", kTide, 4, 61, 4},
+      {"not for a window yet: the ten are still in it", kTide, 4, 59, 10},
+      {"too few are ready", kTide, 3, 200, 10},
+      {"those that are ready stay for the delay", kTide, 7, 200, 7},
+      {"then they go, too", kTide, 7, 301, 4},
+      {"other policies: the delay is for all", spec::PolicyKind::kConcurrency, 4, 200, 10},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.label);
+    spec::Model model = model_with();
+    model.scaling.policy = row.policy;
+    model.scaling.scale_down_delay = seconds(300);
+    Memory memory;
+    std::int64_t planned = 0;
+    for (double now : {0.0, 1.0, row.after}) {
+      signal::Observation seen = observe(model, {now > 0 ? row.ready : 0});
+      seen.variants[0].fleet.starting = Replicas(now > 0 ? 10 - row.ready : 0);
+      auto [plan, next] = run(model, seen, want(model, {now > 0 ? 4 : 10}), {}, memory, at(now));
+      planned = plan.variants[0].replicas.value();
+      memory = next;
+    }
+    EXPECT_EQ(planned, row.planned);
+  }
+}
+
 TEST(Plan, AnEmptyMemoryWaitsBeforeItLowersWhatRuns) {
   Follower fleet{model_with(), {}, {5}, {}};
   fleet.model.scaling.scale_down_delay = seconds(60);

@@ -4,6 +4,10 @@
 //   down  behavior.scaleDown.stabilizationWindow where given, else scaleDownDelay
 //   up    behavior.scaleUp.stabilizationWindow, else none
 //
+// Under tide, which orders more than it needs so that enough is ready sooner, the delay is for what
+// is ready: once that has sufficed for every recommendation of `window`, what is still on its way
+// goes.
+//
 // What is remembered is the recommendation itself, never what the stages made of it (kthena #1644),
 // so a hold cannot prolong itself. At first the target counts as just recommended: a restart waits,
 // too.
@@ -16,6 +20,17 @@
 namespace tidegate::plan {
 
 namespace {
+/// What is held at most: nothing that is not ready, where what is ready has been enough for a
+/// while.
+std::int64_t not_cancelled(const Context& context, const Draft& draft, std::size_t i) {
+  const std::int64_t all = draft.memory.variants[i].target;
+  if (context.model.scaling.policy != spec::PolicyKind::kTide) return all;
+  const auto wanted = static_cast<std::int64_t>(
+      policy::largest(draft.memory.variants[i].highs, context.now, context.model.scaling.window));
+  const std::int64_t ready = draft.fleets[i].ready.value();
+  return ready >= wanted ? std::min(ready, all) : all;
+}
+
 void hold_down(const Context& context, Draft& draft, std::size_t i, Duration window) {
   VariantMemory& known = draft.memory.variants[i];
   std::int64_t wanted = draft.replicas[i];
@@ -29,9 +44,10 @@ void hold_down(const Context& context, Draft& draft, std::size_t i, Duration win
   }
   if (known.lower_since.is_never()) known.lower_since = context.now;
   auto high = static_cast<std::int64_t>(policy::largest(known.highs, context.now, window));
-  std::int64_t held = std::min(known.target, std::max(wanted, high));
-  if (held == wanted) return;
   bool given = context.model.scaling.scale_down.stabilization_window.has_value();
+  std::int64_t most = given ? known.target : not_cancelled(context, draft, i);
+  std::int64_t held = std::max(wanted, std::min(most, high));
+  if (held == wanted) return;
   set(context, draft, i, given ? ReasonCode::kStabilization : ReasonCode::kScaleDownDelay, held,
       {{"window_seconds", to_seconds(window)},
        {"lower_for_seconds", to_seconds(context.now - known.lower_since)},

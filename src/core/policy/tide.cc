@@ -55,21 +55,28 @@ struct Tide {
   std::size_t first = 0;           ///< the one that grows next
   Duration lead{0};
   Duration usual{0};  ///< the lead time as starts usually take
-  Duration soon{0};   ///< what more is awake by then sleeps now; the lead time where none does
-  double share = 0.99;
+  Duration soon{0};   ///< what more is awake by then sleeps now; `usual` where none does
+  bool wakes = false;
+  double share = 0.99;  ///< aimed at
+  double spent = 0;     ///< of the error budget
   std::vector<TideCapacity> each;
   std::vector<double> sustains;  ///< requests/s of one replica of each
   TideOutlook ahead, later, present;
 };
 
-/// The SLO's own share, or what a miss costs against an idle replica.
-double share_of(const Input& in, const TideCapacity& first, double cost_per_hour) {
+/// What a miss costs against an idle replica, or the SLO's own share with what of its error budget
+/// is left.
+void aim(const Input& in, const TideState& s, Tide& t) {
   const spec::Slo& slo = in.model.slo;
+  t.share = slo_share(in.model);
+  t.spent = budget_spent(t.usual, t.share, s);
   if (slo.miss_cost_dollars && *slo.miss_cost_dollars > 0) {
-    const double saved = *slo.miss_cost_dollars * first.requests_per_second * 3'600;
-    return std::clamp(1 - cost_per_hour / std::max(saved, 1e-9), 0.5, 0.9999);
+    const double saved = *slo.miss_cost_dollars * t.each[t.first].requests_per_second * 3'600;
+    const double cost = in.model.variants[t.first].cost_per_hour_dollars;
+    t.share = std::clamp(1 - cost / std::max(saved, 1e-9), 0.5, 0.9999);
+  } else if (in.model.scaling.tide_without != spec::TidePart::kLearning) {
+    t.share = aimed_share(t.usual, t.share, s);
   }
-  return slo_share(in.model);
 }
 
 void order_variants(const Input& in, Tide& t) {
@@ -148,7 +155,7 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
           {"learned_capacity_ratio", s.credit},
           {"learned_chance_ratio", s.luck},
           {"learned_miss_ratio", miss_trust(t.usual, t.share, s)},
-          {"miss_price_ratio", miss_price(t.usual, t.share, s)}};
+          {"error_budget_spent_ratio", t.spent}};
 }
 
 Tide look(const Input& in, TideState& s) {
@@ -169,13 +176,13 @@ Tide look(const Input& in, TideState& s) {
   t.lead = in.model.scaling.tide_without == spec::TidePart::kLeadTime ? kLeastLead
                                                                       : lead_time(in, t.first);
   t.usual = std::min(t.lead, usual_lead(in, t.first));
-  const bool sleep =
-      dozes(in, t.first) && fleet_of(in.model, in.seen, t.first).sleeping.value() > 0;
-  t.soon = sleep ? std::min(t.lead, wake_time(in, t.first)) : t.lead;
+  t.wakes = dozes(in, t.first) && fleet_of(in.model, in.seen, t.first).sleeping.value() > 0 &&
+            wake_time(in, t.first) < t.usual;
+  t.soon = t.wakes ? wake_time(in, t.first) : t.usual;
   const std::optional<TideBin> bin = read_demand(in, t.lead, s);
   learn_capacity(in, lengths_of(s), s);
   const TideCapacity& first = t.each[t.first];
-  t.share = share_of(in, first, in.model.variants[t.first].cost_per_hour_dollars);
+  aim(in, s, t);
   watch_burst(in, s);
   play_ways(in, first.service_seconds, first.wait_seconds, s);
   play_credits(in, ready, first.service_seconds, first.wait_seconds, s);
@@ -222,7 +229,7 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
 
 /// What the next seconds need is awake; of the rest as much as there is asleep sleeps.
 void doze(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
-  if (t.soon >= t.lead) return;
+  if (!t.wakes) return;
   const TideOutlook near = at_hand(in, s);
   const double wanted =
       std::max(staffed(t, s, near.rate, kWobbles * near.level_error, s.dispersion),
@@ -242,10 +249,9 @@ void doze(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
 }
 
 void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
-  const bool wakes = t.soon < t.lead;
   const TideOutlook near = at_hand(in, s);
-  const double rate = wakes ? std::max(near.rate, near.burst)
-                            : std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
+  const double rate = t.wakes ? std::max(near.rate, near.burst)
+                              : std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
   const double queue = backlog_at(in, t.each, rate, t.soon, s);
   const double allowed = rate * t.each[t.first].wait_seconds;
   if (queue <= std::max(1.0, allowed)) return;

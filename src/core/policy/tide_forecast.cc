@@ -22,15 +22,17 @@ constexpr double kErrorSeconds = 1'800;
 constexpr double kPriorError = 0.3 * 0.3, kPriorBins = 8;
 /// Deviations of the forecast kept above it. More were measured to cost more than they save: the
 /// SLO's percentile is in the staffing, and bursts are what the peak and the backlog are for.
-constexpr double kMargin = 0.8;
+constexpr double kMargin = 0.6;
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
 /// What is said to be missed is believed until more than the SLO allows in so many lead times was
-/// said or missed; half of what it allows is taken to be missed over so many before.
-constexpr double kTrustBlocks = 12, kJudgedBlocks = 3;
+/// said or missed.
+constexpr double kTrustBlocks = 12;
 /// A played fleet is not wronger than this.
-constexpr double kLeastTrust = 0.4;
-constexpr double kMostMissPrice = 3;
+constexpr double kLeastTrust = 0.1;
+/// The error budget: so much of what the SLO allows is to be missed, and is taken to have been over
+/// so many lead times before; the misses aimed at are those allowed times or over this at most.
+constexpr double kBudgetAim = 0.8, kBudgetBlocks = 8, kMostBudget = 3;
 constexpr double kClearly = 0.95;
 /// One error counts for no more deviations: a start or an outage does not rule the next hour.
 constexpr double kWildestDeviations = 3;
@@ -172,7 +174,7 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
 void choose(const Input& in, double lead, double share, TideState& s) {
   const double budget = (1 - share) * kMissBudget;
   const double trust = miss_trust(seconds_f(lead), share, s);
-  const double worth = miss_price(seconds_f(lead), share, s) * s.slow / (1 - share);
+  const double worth = s.slow / (1 - share);
   auto price = [&](std::size_t way) {
     return s.cost[way] + worth * std::max(0.0, trust * missed(way, lead, s) - budget);
   };
@@ -239,11 +241,14 @@ double miss_trust(Duration lead, double share, const TideState& s) {
   return std::clamp((s.really_missed + prior) / (s.said_missed + prior), kLeastTrust, 1.0);
 }
 
-double miss_price(Duration lead, double share, const TideState& s) {
-  const double prior = kJudgedBlocks * std::max(1.0, to_seconds(lead) * s.slow);
-  const double budget = kMissBudget * (1 - share);
-  const double spent = (s.really_missed + budget * prior) / (s.judged + prior) / budget;
-  return std::clamp(spent * spent, 1.0, kMostMissPrice);
+double budget_spent(Duration lead, double share, const TideState& s) {
+  const double prior = kBudgetBlocks * std::max(1.0, to_seconds(lead) * s.slow);
+  return (s.really_missed / (1 - share) + kBudgetAim * prior) / (s.judged + prior);
+}
+
+double aimed_share(Duration lead, double share, const TideState& s) {
+  const double left = kBudgetAim / budget_spent(lead, share, s);
+  return 1 - (1 - share) * std::clamp(left, 1 / kMostBudget, kMostBudget);
 }
 
 void play_ways(const Input& in, double service_seconds, double wait_seconds, TideState& s) {

@@ -5,7 +5,7 @@
 //   last   mean of about `window`: what reactive policies act on
 //   season the shape of the days before at the level of today (tide_season.h); last, until seen
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
-// moment falls; most of a deviation of its error there is kept as a margin. Where bursts come
+// moment falls; 0.6 deviations of its error there are kept as a margin. Where bursts come
 // faster than capacity what is best is to stay: a share of the largest rate of the last hours,
 // slowly forgotten, can be the least that is kept (`peak`). What decides (a way: a predictor and
 // that share) is what would have cost least: for every way a fleet of the whole replicas that it
@@ -23,9 +23,11 @@
 //
 // Two things hold that to what the gateway judged. Trust: a played fleet does not see its queue and
 // order for it, as the real one does, so it misses more; what was really missed over what the way
-// in force was said to miss scales what every way is said to miss, within bounds. Price: the share
-// of the SLO is to be reached; while more is missed than half of what it allows, a miss counts
-// more. Requests a second. Thread-safety: functions.
+// in force was said to miss scales what every way is said to miss, within bounds. Error budget
+// (Beyer et al., Site Reliability Engineering, ch. 3): what of the misses that the SLO allows was
+// not spent over the last hundreds of lead times may be spent, what was spent too much is saved:
+// the share aimed at lets through up to three times what the SLO does, or a third. Requests a
+// second. Thread-safety: functions.
 
 #include <functional>
 #include <string_view>
@@ -67,9 +69,12 @@ TideOutlook at_hand(const Input& in, const TideState& state);
 /// "last", "season" or "peak": what the way in force goes by.
 std::string_view forecaster_of(const TideState& state);
 
-/// What was really missed over what was said, and what a miss counts against what the SLO says it
-/// is worth; `lead` as above.
+/// What was really missed over what was said; `lead` as above.
 double miss_trust(Duration lead, double share, const TideState& state);
-double miss_price(Duration lead, double share, const TideState& state);
+
+/// Misses over those that the SLO's `share` allows, of late: 1 is all of them. And the share to aim
+/// at so that this becomes most of them.
+double budget_spent(Duration lead, double share, const TideState& state);
+double aimed_share(Duration lead, double share, const TideState& state);
 
 }  // namespace tidegate::policy

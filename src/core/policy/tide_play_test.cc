@@ -63,17 +63,20 @@ TEST(TidePlay, WithoutAGatewayEnginesQueueInPlainOrder) {
 TEST(TideMisses, WhatIsSaidIsBelievedUntilItIsKnownWhatIsMissed) {
   struct Row {
     const char* label;
-    double said, really, judged, trust, price;
+    double said, really, judged, trust, spent, aimed;
   };
   // A lead time of 100 s at 10/s: 1,000 requests, of which a hundredth may be missed.
   const Row rows[] = {
-      {"nothing is known", 0, 0, 0, 1, 1},
-      {"what was said came true", 1'000, 1'000, 200'000, 1, 1},
-      {"half of what was said came", 10'000, 5'000, 1'000'000, 0.5, 1},
-      {"nothing came of it: no less than two fifths are believed", 10'000, 0, 1'000'000, 0.4, 1},
-      {"more than was said, within what the SLO allows", 100, 1'000, 200'000, 1, 1},
-      {"as much as the SLO allows counts the most", 2'000, 2'000, 200'000, 1, 3},
-      {"far more counts no more than that", 90'000, 90'000, 200'000, 1, 3},
+      {"nothing is known: the budget is as it is aimed at", 0, 0, 0, 1, 0.8, 0.99},
+      {"nothing was missed: three times as much may be", 0, 0, 200'000, 1, 0.03, 0.97},
+      {"nothing was missed for a while: some more may be", 0, 0, 8'000, 1, 0.4, 0.98},
+      {"as much as is aimed at", 1'600, 1'600, 200'000, 1, 0.8, 0.99},
+      {"half of what was said came", 10'000, 5'000, 1'000'000, 0.5, 0.5, 0.984},
+      {"nothing came of it: no less than a tenth is believed", 10'000, 0, 1'000'000, 0.11, 0, 0.97},
+      {"more than was said, within what the SLO allows", 100, 1'000, 200'000, 1, 0.51, 0.9844},
+      {"twice as much as the SLO allows", 4'000, 4'000, 200'000, 1, 1.95, 0.9959},
+      {"far more: a third of what the SLO allows is the least", 90'000, 90'000, 200'000, 1, 43.3,
+       0.9967},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.label);
@@ -83,7 +86,8 @@ TEST(TideMisses, WhatIsSaidIsBelievedUntilItIsKnownWhatIsMissed) {
     s.really_missed = row.really;
     s.judged = row.judged;
     EXPECT_NEAR(miss_trust(seconds(100), 0.99, s), row.trust, 0.02);
-    EXPECT_NEAR(miss_price(seconds(100), 0.99, s), row.price, 0.1);
+    EXPECT_NEAR(budget_spent(seconds(100), 0.99, s), row.spent, 0.01 + row.spent / 100);
+    EXPECT_NEAR(aimed_share(seconds(100), 0.99, s), row.aimed, 0.0001);
   }
 }
 

@@ -1,7 +1,5 @@
 #include "live/run/model_run.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <tuple>
 
@@ -53,8 +51,7 @@ Result<std::unique_ptr<ModelRun>> ModelRun::create(RunParts parts, format::Loade
   std::unique_ptr<ModelRun> run(new ModelRun(parts, std::move(loaded), std::move(*start)));
   for (const auto& variant : run->loaded_.model.variants) {
     if (auto opened = run->open_variant(variant); !opened) {
-      return fail(
-          opened.error().within(fmt::format("model {}: variant {}", run->name(), variant.name)));
+      return fail(opened.error().within("model " + run->name()));
     }
   }
   return run;
@@ -139,9 +136,7 @@ Result<void> ModelRun::reload(format::LoadedModel loaded) {
     if (variant_index(variant.name) < 0) added.push_back(variant);
   }
   for (const auto& variant : added) {
-    if (auto opened = open_variant(variant); !opened) {
-      return fail(opened.error().within("variant " + variant.name));
-    }
+    if (auto opened = open_variant(variant); !opened) return opened;
     variants_.back().actuator->adopt();
     began_ = parts_.loop.now();
     decided_ = false;

@@ -39,7 +39,7 @@ EnvironmentList engine_env(const RunOptions& options, const spec::Model& model,
 Result<std::unique_ptr<Actuator>> process(const RunParts& parts, const spec::Model& model,
                                           const spec::Variant& variant, ActuatorSink sink) {
   if (auto same = check_time_scale(parts.journal, model.name, parts.options.time_scale); !same) {
-    return fail(same.error());
+    return fail(same.error().within("variant " + variant.name));
   }
   ProcessOptions options;
   options.state_dir = parts.options.state_dir;
@@ -87,7 +87,8 @@ Result<std::unique_ptr<Actuator>> make_actuator(const RunParts& parts, const spe
         variant, std::move(sink));
   }
   return fail(
-      "no target: give it process, endpoints, exec, kubernetes or awsAutoScalingGroup (a spec "
+      "variant " + variant.name +
+      ": no target: give it process, endpoints, exec, kubernetes or awsAutoScalingGroup (a spec "
       "without one is for simulation)");
 }
 

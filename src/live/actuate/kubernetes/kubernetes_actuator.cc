@@ -30,19 +30,19 @@ Result<std::unique_ptr<KubernetesActuator>> KubernetesActuator::create(Kubernete
   auto client = client_of(world.clusters, variant);
   if (!client) return fail(client.error());
   return std::unique_ptr<KubernetesActuator>(new KubernetesActuator(
-      world, options, model.name, variant, std::move(*client), std::move(sink)));
+      world, std::move(options), model.name, variant, std::move(*client), std::move(sink)));
 }
 
 KubernetesActuator::KubernetesActuator(KubernetesWorld world, KubernetesOptions options,
                                        std::string model, const spec::Variant& variant,
                                        std::shared_ptr<kube::KubeClient> client, ActuatorSink sink)
     : world_(world),
-      options_(options),
+      options_(std::move(options)),
       model_(std::move(model)),
       variant_(variant),
       reporter_(world.loop, std::move(sink)),
       client_(std::move(client)),
-      chance_(options.informer.seed, "kubernetes." + model_ + "/" + variant.name) {}
+      chance_(options_.informer.seed, "kubernetes." + model_ + "/" + variant.name) {}
 
 KubernetesActuator::~KubernetesActuator() { forget(); }
 

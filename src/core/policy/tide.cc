@@ -38,8 +38,8 @@
 namespace tidegate::policy {
 
 namespace {
-/// Two deviations: the mean is that much higher one time in forty.
-constexpr double kWobbles = 2;
+/// The mean is that much higher one time in a hundred and sixty.
+constexpr double kWobbles = 2.5;
 constexpr double kTripStep = 0.1;
 /// A profile is not expected to be nearer than this, and cheap prefill is no harm.
 constexpr double kDrift = 1.25;

@@ -16,7 +16,7 @@ constexpr double kLeastMisses = 20;
 constexpr double kBusy = 0.25;
 /// Of the misses that the SLO allows, chance may have half.
 constexpr double kChanceBudget = 0.5;
-constexpr double kLuckGain = 0.02, kMostTimes = 10, kLeastLuck = 0.7, kMostLuck = 2.5;
+constexpr double kLuckGain = 0.02, kMostTimes = 10, kLeastLuck = 0.4, kMostLuck = 2.5;
 /// The way to what is believed, a lead of minutes: capacity must not jump with it.
 constexpr double kFollowSeconds = 300;
 

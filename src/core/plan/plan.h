@@ -78,19 +78,23 @@ struct VariantMemory {
   std::vector<Sample> lows;                ///< smallest, negated: for scaleUp.stabilizationWindow
   std::vector<Sample> scale_events;        ///< (when, change), for behavior.policies
   Instant lower_since = Instant::never();  ///< since when every recommendation was below `target`
-  Instant capacity_failed_until;           ///< no raise before
+  Duration cancel_after{0};  ///< what is on its way goes (stabilization.cc); 0: not learned yet
+  Instant surplus_at = Instant::never();  ///< seen last, while it may still be wanted again
+  std::int64_t surplus_from = 0, surplus_to = 0;
+  Instant capacity_failed_until;     ///< no raise before
   std::int64_t capacity_limit = -1;  ///< replicas known to be the most that can be had; -1 unknown
   std::int64_t prewarm_floor = 0;    ///< held until prewarm_until
   Instant prewarm_until;
   static constexpr auto fields() {
     using M = VariantMemory;
-    return std::tuple(Field{"target", &M::target}, Field{"asleep", &M::asleep},
-                      Field{"highs", &M::highs}, Field{"lows", &M::lows},
-                      Field{"scaleEvents", &M::scale_events}, Field{"lowerSince", &M::lower_since},
-                      Field{"capacityFailedUntil", &M::capacity_failed_until},
-                      Field{"capacityLimit", &M::capacity_limit},
-                      Field{"prewarmFloor", &M::prewarm_floor},
-                      Field{"prewarmUntil", &M::prewarm_until});
+    return std::tuple(
+        Field{"target", &M::target}, Field{"asleep", &M::asleep}, Field{"highs", &M::highs},
+        Field{"lows", &M::lows}, Field{"scaleEvents", &M::scale_events},
+        Field{"lowerSince", &M::lower_since}, Field{"cancelAfter", &M::cancel_after},
+        Field{"surplusAt", &M::surplus_at}, Field{"surplusFrom", &M::surplus_from},
+        Field{"surplusTo", &M::surplus_to}, Field{"capacityFailedUntil", &M::capacity_failed_until},
+        Field{"capacityLimit", &M::capacity_limit}, Field{"prewarmFloor", &M::prewarm_floor},
+        Field{"prewarmUntil", &M::prewarm_until});
   }
   bool operator==(const VariantMemory&) const = default;
 };

@@ -116,8 +116,8 @@ TEST(Plan, UnderTideWhatIsNotReadyGoesOnceWhatIsReadyHasBeenEnough) {
   };
   const auto kTide = spec::PolicyKind::kTide;
   const Row rows[] = {
-      {"four are ready and were enough for a window", kTide, 4, 61, 4},
-      {"not for a window yet: the ten are still in it", kTide, 4, 59, 10},
+      {"four are ready and were enough for half the delay", kTide, 4, 151, 4},
+      {"not for so long yet: the ten are still in it", kTide, 4, 149, 10},
       {"too few are ready", kTide, 3, 200, 10},
       {"those that are ready stay for the delay", kTide, 7, 200, 7},
       {"then they go, too", kTide, 7, 301, 4},
@@ -139,6 +139,43 @@ TEST(Plan, UnderTideWhatIsNotReadyGoesOnceWhatIsReadyHasBeenEnough) {
     }
     EXPECT_EQ(planned, row.planned);
   }
+}
+
+TEST(Plan, HowLongASurplusIsWaitedForIsLearned) {
+  spec::Model model = model_with();
+  model.scaling.policy = spec::PolicyKind::kTide;
+  model.scaling.scale_down_delay = seconds(300);
+  Memory memory;
+  double now = 0;
+  std::int64_t planned = 0;
+  auto decide = [&](std::int64_t wanted) {
+    signal::Observation seen = observe(model, {std::min<std::int64_t>(planned, 4)});
+    seen.variants[0].fleet.starting = Replicas(std::max<std::int64_t>(planned - 4, 0));
+    auto [plan, next] = run(model, seen, want(model, {wanted}), {}, memory, at(now));
+    planned = plan.variants[0].replicas.value();
+    memory = next;
+    now += 5;
+  };
+  // Ten for a moment, then four, which are ready: seconds until the other six are cancelled.
+  auto cancelled_after = [&] {
+    decide(10);
+    const double began = now;
+    while (planned > 4) decide(4);
+    return now - began - 5;
+  };
+  auto rest = [&](double length) {
+    for (const double until = now + length; now < until;) decide(4);
+  };
+  EXPECT_EQ(cancelled_after(), 150);
+  rest(400);
+  EXPECT_EQ(cancelled_after(), 75);
+  rest(400);
+  EXPECT_EQ(cancelled_after(), 60) << "never sooner than a window";
+  EXPECT_EQ(cancelled_after(), 120) << "wanted again at once";
+  EXPECT_EQ(cancelled_after(), 240);
+  EXPECT_EQ(cancelled_after(), 300) << "never later than the delay";
+  rest(400);
+  EXPECT_EQ(cancelled_after(), 150);
 }
 
 TEST(Plan, AnEmptyMemoryWaitsBeforeItLowersWhatRuns) {

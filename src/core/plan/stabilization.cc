@@ -20,15 +20,40 @@
 namespace tidegate::plan {
 
 namespace {
+/// `ready` would have done for every recommendation of the last `window`.
+bool enough(const Context& context, const VariantMemory& known, std::int64_t ready,
+            Duration window) {
+  return static_cast<double>(ready) >= policy::largest(known.highs, context.now, window);
+}
+
+/// What is on its way and not needed is seen once what is ready has been enough for a `window`.
+/// Half of it is wanted again within the delay: from now on it is waited for twice as long. It is
+/// not: half as long. At first half the delay.
+void learn_surplus(const Context& context, const Draft& draft, std::size_t i, Duration delay,
+                   VariantMemory& known) {
+  const Duration window = context.model.scaling.window;
+  if (known.cancel_after <= Duration(0)) known.cancel_after = delay / 2;
+  if (!known.surplus_at.is_never()) {
+    const bool wanted = 2 * draft.replicas[i] > known.surplus_from + known.surplus_to;
+    if (!wanted && context.now - known.surplus_at <= delay) return;
+    known.cancel_after = wanted ? known.cancel_after * 2 : known.cancel_after / 2;
+    known.surplus_at = Instant::never();
+  }
+  known.cancel_after = std::clamp(known.cancel_after, window, std::max(window, delay));
+  const std::int64_t ready = draft.fleets[i].ready.value();
+  if (ready >= known.target || !enough(context, known, ready, window)) return;
+  known.surplus_at = context.now;
+  known.surplus_from = known.target;
+  known.surplus_to = ready;
+}
+
 /// What is held at most: nothing that is not ready, where what is ready has been enough for a
 /// while.
 std::int64_t not_cancelled(const Context& context, const Draft& draft, std::size_t i) {
-  const std::int64_t all = draft.memory.variants[i].target;
-  if (context.model.scaling.policy != spec::PolicyKind::kTide) return all;
-  const auto wanted = static_cast<std::int64_t>(
-      policy::largest(draft.memory.variants[i].highs, context.now, context.model.scaling.window));
+  const VariantMemory& known = draft.memory.variants[i];
   const std::int64_t ready = draft.fleets[i].ready.value();
-  return ready >= wanted ? std::min(ready, all) : all;
+  return enough(context, known, ready, known.cancel_after) ? std::min(ready, known.target)
+                                                           : known.target;
 }
 
 void hold_down(const Context& context, Draft& draft, std::size_t i, Duration window) {
@@ -38,6 +63,9 @@ void hold_down(const Context& context, Draft& draft, std::size_t i, Duration win
     policy::note(known.highs, context.now, static_cast<double>(known.target), window);
   }
   policy::note(known.highs, context.now, static_cast<double>(wanted), window);
+  if (context.model.scaling.policy == spec::PolicyKind::kTide) {
+    learn_surplus(context, draft, i, window, known);
+  }
   if (wanted >= known.target) {
     known.lower_since = Instant::never();
     return;
@@ -45,7 +73,8 @@ void hold_down(const Context& context, Draft& draft, std::size_t i, Duration win
   if (known.lower_since.is_never()) known.lower_since = context.now;
   auto high = static_cast<std::int64_t>(policy::largest(known.highs, context.now, window));
   bool given = context.model.scaling.scale_down.stabilization_window.has_value();
-  std::int64_t most = given ? known.target : not_cancelled(context, draft, i);
+  bool cancels = context.model.scaling.policy == spec::PolicyKind::kTide && !given;
+  std::int64_t most = cancels ? not_cancelled(context, draft, i) : known.target;
   std::int64_t held = std::max(wanted, std::min(most, high));
   if (held == wanted) return;
   set(context, draft, i, given ? ReasonCode::kStabilization : ReasonCode::kScaleDownDelay, held,

@@ -5,8 +5,8 @@
 //   up    behavior.scaleUp.stabilizationWindow, else none
 //
 // Under tide, which orders more than it needs so that enough is ready sooner, the delay is for what
-// is ready: once that has sufficed for every recommendation of `window`, what is still on its way
-// goes.
+// is ready: once that has sufficed for every recommendation of a while, what is still on its way
+// goes. The while is learned, from `window` to the delay.
 //
 // What is remembered is the recommendation itself, never what the stages made of it (kthena #1644),
 // so a hold cannot prolong itself. At first the target counts as just recommended: a restart waits,
@@ -63,17 +63,15 @@ void hold_down(const Context& context, Draft& draft, std::size_t i, Duration win
     policy::note(known.highs, context.now, static_cast<double>(known.target), window);
   }
   policy::note(known.highs, context.now, static_cast<double>(wanted), window);
-  if (context.model.scaling.policy == spec::PolicyKind::kTide) {
-    learn_surplus(context, draft, i, window, known);
-  }
+  bool given = context.model.scaling.scale_down.stabilization_window.has_value();
+  bool cancels = context.model.scaling.policy == spec::PolicyKind::kTide && !given;
+  if (cancels) learn_surplus(context, draft, i, window, known);
   if (wanted >= known.target) {
     known.lower_since = Instant::never();
     return;
   }
   if (known.lower_since.is_never()) known.lower_since = context.now;
   auto high = static_cast<std::int64_t>(policy::largest(known.highs, context.now, window));
-  bool given = context.model.scaling.scale_down.stabilization_window.has_value();
-  bool cancels = context.model.scaling.policy == spec::PolicyKind::kTide && !given;
   std::int64_t most = cancels ? not_cancelled(context, draft, i) : known.target;
   std::int64_t held = std::max(wanted, std::min(most, high));
   if (held == wanted) return;

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
-#include <iomanip>
-#include <sstream>
 
 #include "live/aws/testing/signature.h"
 #include "live/net/clock.h"
@@ -29,14 +26,6 @@ std::string ec2_error_xml(const std::string& code, const std::string& message) {
 }
 
 constexpr std::chrono::minutes kSignatureLasts{15};
-
-std::string http_date(WallTime at) {
-  const std::time_t whole = at.unix_nanos() / 1'000'000'000;
-  std::tm fields{};
-  std::ostringstream out;
-  out << std::put_time(::gmtime_r(&whole, &fields), "%a, %d %b %Y %H:%M:%S GMT");
-  return out.str();
-}
 
 std::string service_of(const std::string& action) {
   if (action == "DescribeInstances") return "ec2";
@@ -109,7 +98,7 @@ void FakeAws::handle(const net::ExchangePtr& exchange) {
   const bool is_query = request.method == "POST" && request.path == "/";
   const Reply reply = is_query ? query(request, parse_form(request.body)) : local(request);
   net::Headers headers;
-  headers.add("Date", http_date(now()));
+  headers.add("Date", utc(now(), "%a, %d %b %Y %H:%M:%S GMT"));
   exchange->respond(reply.status, headers, reply.body);
 }
 

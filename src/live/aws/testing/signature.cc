@@ -57,13 +57,7 @@ std::vector<std::string> split(const std::string& text, char by) {
   return out;
 }
 
-std::string amz_date(WallTime at) {
-  const std::time_t whole = at.unix_nanos() / 1'000'000'000;
-  std::tm fields{};
-  std::ostringstream out;
-  out << std::put_time(::gmtime_r(&whole, &fields), "%Y%m%dT%H%M%SZ");
-  return out.str();
-}
+std::string amz_date(WallTime at) { return utc(at, "%Y%m%dT%H%M%SZ"); }
 
 std::string canonical_headers(const net::Request& request, const std::string& names) {
   std::string out;
@@ -74,6 +68,14 @@ std::string canonical_headers(const net::Request& request, const std::string& na
 }
 
 }  // namespace
+
+std::string utc(WallTime at, const char* format) {
+  const std::time_t whole = at.unix_nanos() / 1'000'000'000;
+  std::tm fields{};
+  std::ostringstream out;
+  out << std::put_time(::gmtime_r(&whole, &fields), format);
+  return out.str();
+}
 
 std::optional<SignedBy> signed_by(const net::Request& request) {
   const std::string header(request.headers.get("Authorization"));

@@ -16,6 +16,9 @@
 
 namespace tidegate::live::aws {
 
+/// In UTC, by the format of strftime.
+std::string utc(WallTime at, const char* format);
+
 /// What an Authorization header says.
 struct SignedBy {
   std::string access_key, date, region, service, headers, signature;

@@ -404,6 +404,12 @@ class Trouble(Case):
         self.assertIn("costPerHour", message)
         self.assertIn("not built yet", self.refused(spec(scaling="{policy: oracle}")))
 
+    def test_a_pool_that_local_processes_do_not_have_is_refused(self):
+        pool = "warmPool: {maxReplicas: 1, state: cachedWeights, costPerHour: 0.1}\n      target:"
+        message = self.refused(spec().replace("target:", pool))
+        self.assertIn("model m, variant emulated: warmPool.state: target.process puts engines to sleep", message)
+        self.assertIn("write level1 or level2", message)
+
     def test_a_port_in_use_is_named(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]

@@ -121,6 +121,9 @@ TEST(SpecErrors, OfVariants) {
       {"a target misspelt", "{target: {proces: {command: [x]}}}",
        "f:6:17: error: spec.variants[0].target: unknown key \"proces\"; did you mean \"process\"? "
        "Accepted: "},
+      {"a key that was", "{warmPool: {level: 2}}",
+       "f:6:19: error: spec.variants[0].warmPool: \"level\" is no key any more; write state: "
+       "level1 in the place of level: 1, and state: level2 for level: 2\n"},
       {"a command in one piece", "{target: {process: {command: vllm serve}}}",
        "f:6:36: error: spec.variants[0].target.process.command: got \"vllm serve\"; expected a "
        "list of text, such as [\"vllm\", "},

@@ -86,6 +86,8 @@ void Reader::read(const Node& node, const Section& section, void* owner, const s
     const auto& [key, at] = node.keys[i];
     if (const Option* row = spec::find(section, key)) {
       read_row(node.items[i], section, *row, owner, path + "." + key);
+    } else if (std::string_view write = spec::retired(section, key); !write.empty()) {
+      fault(at, path + ": \"" + key + "\" is no key any more; " + std::string(write));
     } else {
       unknown_key(key, at, path, keys_of(section));
     }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/engine/cold_start.h"
+#include "core/spec/expected_start.h"
 #include "core/spec/full_model_for_test.h"
 #include "core/spec/validate.h"
 #include "format/spec_reader.h"
@@ -116,7 +116,7 @@ TEST(ColdStart, SourcesHaveTheBandwidthOfTheEngineModel) {
        {spec::WeightSource::kHub, spec::WeightSource::kObjectStore, spec::WeightSource::kDatacentre,
         spec::WeightSource::kNvme, spec::WeightSource::kRam}) {
     spec::ColdStart cold;
-    cold.weights = {engine::default_bandwidth(source) * 7, source, std::nullopt, std::nullopt};
+    cold.weights = {spec::default_bandwidth(source) * 7, source, std::nullopt, std::nullopt};
     EXPECT_EQ(spec::cold_start_p90(cold), seconds(7)) << token(source);
   }
 }

@@ -12,7 +12,7 @@ Bill::Bill(const spec::Model& model) {
     lines_.push_back({.cost_per_hour_dollars = variant.cost_per_hour_dollars,
                       .devices = devices,
                       .sleeper_cost_per_hour_dollars = spec::sleeper_cost_dollars(variant),
-                      .sleeper_devices = variant.warm_pool.holds_device ? devices : 0});
+                      .sleeper_devices = spec::holds_device(variant.warm_pool) ? devices : 0});
   }
 }
 

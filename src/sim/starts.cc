@@ -29,7 +29,7 @@ Duration transfer(std::int64_t bytes, std::int64_t bytes_per_second) {
   return ns > Duration::max().count() ? Duration::max() : Duration(static_cast<std::int64_t>(ns));
 }
 
-control::StartFrom found_on(const engine::NodeState& node) {
+control::StartFrom found_on(const spec::NodeState& node) {
   if (node.node_exists == 0) return control::StartFrom::kNoNode;
   return node.weights_cached == 0 ? control::StartFrom::kCold : control::StartFrom::kCachedWeights;
 }
@@ -41,9 +41,7 @@ Starts::Starts(const spec::Model& model, std::uint64_t seed, std::shared_ptr<Sup
     : supply_(std::move(supply)), failures_(failures) {
   if (supply_) owner_ = supply_->join(model);
   for (const spec::Variant& variant : model.variants) {
-    pools_.push_back({.cold = variant.cold_start,
-                      .wake = spec::wake_time(variant).value_or(spec::Spread{}),
-                      .sleeper_holds = variant.warm_pool.holds_device,
+    pools_.push_back({.variant = variant,
                       .rng = Rng(seed, "cold-start/" + variant.name),
                       .failure = Rng(seed, "start-failure/" + variant.name),
                       .wakes = Rng(seed, "wake/" + variant.name),
@@ -70,7 +68,7 @@ void Starts::begin(ReplicaId id, std::size_t variant, Instant now) {
   places_.emplace(id, place);
   Pool& pool = pools_[variant];
   Start start;
-  start.draw = engine::draw_start(pool.cold, node(place).state, pool.rng);
+  start.draw = engine::draw_start(pool.variant.cold_start, node(place).state, pool.rng);
   start.stages.from = found_on(node(place).state);
   start.fails = failures_ > 0 && pool.failure.uniform() < failures_;
   start.ordered = now;
@@ -88,15 +86,17 @@ void Starts::adopt(ReplicaId id, std::size_t variant) {
 
 void Starts::sleep(ReplicaId id, Instant now) {
   const Place& place = places_.at(id);
-  if (supply_ && !pools_[place.variant].sleeper_holds) supply_->free(owner_, id, now);
+  const spec::WarmPool& standby = pools_[place.variant].variant.warm_pool;
+  node(place).state = spec::standby_node(standby.state);
+  if (supply_ && !spec::holds_device(standby)) supply_->free(owner_, id, now);
 }
 
 void Starts::wake(ReplicaId id, Instant now) {
   Pool& pool = pools_[places_.at(id).variant];
   Start start;
-  start.draw.engine = engine::draw(pool.wake, pool.wakes);
+  start.draw = engine::draw_wake(pool.variant, pool.wakes);
   start.stages.from = control::StartFrom::kSleeping;
-  start.hold = pool.sleeper_holds ? Hold::kGranted : Hold::kUnasked;
+  start.hold = spec::holds_device(pool.variant.warm_pool) ? Hold::kGranted : Hold::kUnasked;
   start.ordered = now;
   Start& kept = starts_.emplace(id, start).first->second;
   enter(id, kept, Stage::kProcurement, now);
@@ -157,7 +157,7 @@ void Starts::enter(ReplicaId id, Start& start, Stage stage, Instant now) {
 
 /// Books the time of the stage that ends and what it leaves on the node.
 void Starts::leave_stage(ReplicaId id, Start& start) {
-  engine::NodeState& left = node(places_.at(id)).state;
+  spec::NodeState& left = node(places_.at(id)).state;
   Duration took = start.ends - start.since;
   switch (start.stage) {
     case Stage::kProcurement:

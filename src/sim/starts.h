@@ -8,14 +8,16 @@
 // A start goes through procurement (then it is granted: billing begins), image, weights and engine.
 // Where a Supply is given, procurement lasts until it grants as well; kBlocked tells once that it
 // does not yet. A share of starts may be made to fail when their engine should be ready.
-// A replica that sleeps stays on its node; waking it (level 1 or 2) is one stage, `engine`, drawn
-// from a stream of its own. Where a sleeper does not hold its devices, waking claims them first.
-// Times are drawn in order of the orders from one stream a variant. A replica stands on a node slot
-// of its variant, the lowest that is free. What a start has brought to the node (image, weights,
-// compiled engine) stays there for the next one, unless the variant has a procurement time: then a
-// node is got for each start and given back with the replica, since an idle one would not be
-// billed. Weights from a hub, an object store or the datacentre's cache share that source's
-// bandwidth between all starts; NVMe and host memory are each node's own. Thread-safety: one owner.
+// A replica that sleeps stays on its node. Waking an engine is one stage, `engine`; waking a
+// machine without one (cachedWeights, cachedImage) is a start on what it kept, weights over their
+// source with whoever else loads. Both are drawn from a stream of their own. Where a sleeper does
+// not hold its devices, waking claims them first. Times are drawn in order of the orders from one
+// stream a variant. A replica stands on a node slot of its variant, the lowest that is free. What a
+// start has brought to the node (image, weights, compiled engine) stays there for the next one,
+// unless the variant has a procurement time: then a node is got for each start and given back with
+// the replica, since an idle one would not be billed. Weights from a hub, an object store or the
+// datacentre's cache share that source's bandwidth between all starts; NVMe and host memory are
+// each node's own. Thread-safety: one owner.
 
 #include <algorithm>
 #include <cstdint>
@@ -69,13 +71,11 @@ class Starts {
   enum class Stage : std::uint8_t { kProcurement, kImage, kWeights, kEngine, kReady };
   enum class Hold : std::uint8_t { kUnasked, kWaits, kGranted };
   struct Node {
-    engine::NodeState state;
+    spec::NodeState state;
     bool taken = false;
   };
   struct Pool {
-    spec::ColdStart cold;
-    spec::Spread wake;
-    bool sleeper_holds = true;  ///< its devices
+    spec::Variant variant;
     Rng rng, failure, wakes;
     bool procured = false;  ///< a node for each start
     std::vector<Node> nodes;

@@ -44,6 +44,10 @@ struct Log : Recorder {
   }
 };
 
+struct StageSeconds {
+  std::int64_t weights, engine;
+};
+
 TEST(WarmPoolWorld, ASleeperWakesForWhatComesIsRefilledAndTheRestCostsAsSaid) {
   struct Row {
     const char* label;
@@ -107,6 +111,63 @@ TEST(WarmPoolWorld, AStartTellsThatItCameFromSleep) {
                                           ReplicaState::kReady};
   ASSERT_GE(of_sleeper.size(), life.size());
   EXPECT_TRUE(std::equal(life.begin(), life.end(), of_sleeper.begin()));
+}
+
+/// Cold in 60 + 10 + 60 s: a node, an image, and what it takes with weights of 30 GB from a hub at
+/// 0.5 GB/s alone, or an engine from NVMe in 10 + 5 s.
+spec::Model model_with_machines(spec::PoolState state, std::int64_t on_standby) {
+  spec::Model model = model_with_pool(1, 1 + 2 * on_standby, on_standby);
+  spec::Variant& variant = model.variants[0];
+  variant.warm_pool.state = state;
+  variant.warm_pool.cost_per_hour_dollars = 0.05;
+  spec::ColdStart& cold = variant.cold_start;
+  cold = {};
+  cold.procurement = {seconds(60), seconds(60), {}};
+  cold.image = {seconds(10), seconds(10), {}};
+  cold.weights = {.bytes = 30'000'000'000, .from = spec::WeightSource::kHub, .time = {}};
+  cold.engine = {seconds(15), seconds(15), {}};
+  cold.engine_cached = spec::Spread{seconds(5), seconds(5), {}};
+  return model;
+}
+
+TEST(WarmPoolWorld, AMachineOnStandbyStartsOnWhatItKept) {
+  struct Row {
+    const char* label;
+    spec::PoolState state;
+    std::int64_t on_standby;
+    StageSeconds wake;
+  };
+  const Row rows[] = {
+      {"weights at 3 GB/s from its disk", spec::PoolState::kCachedWeights, 1, {10, 5}},
+      {"each from its own", spec::PoolState::kCachedWeights, 3, {10, 5}},
+      {"weights from the hub", spec::PoolState::kCachedImage, 1, {60, 15}},
+      {"which three share", spec::PoolState::kCachedImage, 3, {180, 15}},
+  };
+  for (const Row& row : rows) {
+    Log log;
+    WorldOptions options =
+        world_of(model_with_machines(row.state, row.on_standby), one_at_a_time(seconds(10)), 1);
+    options.recorder = &log;
+    World world(options);
+    for (std::int64_t i = 0; i <= row.on_standby; ++i) world.offer(request_at(seconds(100), 1, 1));
+    world.run_until(Instant() + seconds(100 + 240));
+    std::int64_t woken = 0;
+    for (const auto& [at, change] : log.changes) {
+      if (change.state != ReplicaState::kReady || change.adopted) continue;
+      if (change.stages.from != control::StartFrom::kSleeping) continue;
+      ++woken;
+      EXPECT_EQ(change.stages.procurement, Duration(0)) << row.label;
+      EXPECT_EQ(change.stages.image, Duration(0)) << row.label;
+      EXPECT_NEAR(to_seconds(change.stages.weights), row.wake.weights, 1e-6) << row.label;
+      EXPECT_EQ(change.stages.engine, seconds(row.wake.engine)) << row.label;
+    }
+    EXPECT_GE(woken, row.on_standby) << row.label;
+    world.drain();
+    world.finish(world.now());
+    const Totals t = world.totals();
+    EXPECT_NEAR(t.cost_dollars, t.replica_hours * 2 + t.sleeper_hours * 0.05, 1e-9) << row.label;
+    EXPECT_NEAR(t.gpu_hours, t.replica_hours, 1e-9) << row.label << ": a machine holds no device";
+  }
 }
 
 /// One device more than two models have awake: the sleeper that holds it keeps the other from

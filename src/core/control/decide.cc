@@ -155,7 +155,8 @@ bool Controller::apply(const Decision& decision, Instant now, Actions& actions) 
   for (std::size_t i = 0; i < decision.plan.variants.size(); ++i) {
     const plan::VariantPlan& variant = decision.plan.variants[i];
     std::int64_t wanted = variant.replicas.value();
-    order({variant.wake, variant.sleep, {}}, model_.variants[i].warm_pool.level, now, actions);
+    order({variant.wake, variant.sleep, {}}, spec::sleep_level(model_.variants[i].warm_pool.state),
+          now, actions);
     any = any || !variant.wake.empty() || !variant.sleep.empty();
     const Ledger::Number number{wanted + variant.asleep.value(), variant.asleep.value()};
     if (!ledger_.wants(i, number, now)) continue;

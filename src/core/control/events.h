@@ -189,7 +189,7 @@ struct Wake {
 struct Sleep {
   static constexpr std::string_view kType = "Sleep";
   ReplicaId id;
-  std::int64_t level = 1;
+  std::int64_t level = 1;  ///< spec::sleep_level(); 0: its engine stops, its machine stays
   static constexpr auto fields() {
     return std::tuple(Field{"id", &Sleep::id}, Field{"level", &Sleep::level});
   }

@@ -129,7 +129,7 @@ void Controller::set_by_hand(std::size_t variant, std::int64_t awake, Instant no
     wanted.asleep = std::min(wanted.asleep, asleep);
     moves = plan::choose_moves(rows, index, active, wanted);
   }
-  order(moves, spec.warm_pool.level, now, actions);
+  order(moves, spec::sleep_level(spec.warm_pool.state), now, actions);
   const Ledger::Number number{wanted.awake + wanted.asleep, wanted.asleep};
   if (ledger_.applied(variant) != number.replicas || ledger_.awake(variant) != wanted.awake) {
     apply(variant, number, std::move(moves.stop), now, actions);

@@ -1,26 +1,11 @@
 #include "core/engine/cold_start.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 
 namespace tidegate::engine {
 namespace {
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
-ExpectedTime of(const spec::Spread& spread) { return {spread.p50, spread.p90}; }
-
-ExpectedTime of(const spec::Weights& weights, bool cached) {
-  if (weights.time) return of(*weights.time);
-  if (weights.from == spec::WeightSource::kImage || weights.bytes <= 0) return {};
-  const bool elsewhere = cached && weights.from != spec::WeightSource::kNvme;
-  const std::int64_t rate =
-      elsewhere ? default_bandwidth(spec::WeightSource::kNvme)
-                : weights.bandwidth_bytes_per_second.value_or(default_bandwidth(weights.from));
-  if (rate < 1) return {};
-  const Duration time = seconds_f(static_cast<double>(weights.bytes) / static_cast<double>(rate));
-  return {time, time};
-}
 }  // namespace
 
 Duration draw(const spec::Spread& spread, Rng& rng) {
@@ -31,25 +16,7 @@ Duration draw(const spec::Spread& spread, Rng& rng) {
   return seconds_f(rng.lognormal_p50_p90(to_seconds(spread.p50), to_seconds(spread.p90)));
 }
 
-std::int64_t default_bandwidth(spec::WeightSource source) {
-  switch (source) {
-    case spec::WeightSource::kHub:
-      return 500'000'000;
-    case spec::WeightSource::kObjectStore:
-      return 2'000'000'000;
-    case spec::WeightSource::kDatacentre:
-      return 5'000'000'000;
-    case spec::WeightSource::kNvme:
-      return 3'000'000'000;
-    case spec::WeightSource::kRam:
-      return 20'000'000'000;
-    case spec::WeightSource::kImage:
-      return 0;  // nothing to move
-  }
-  return 0;
-}
-
-StartDraw draw_start(const spec::ColdStart& cold, const NodeState& node, Rng& rng) {
+StartDraw draw_start(const spec::ColdStart& cold, const spec::NodeState& node, Rng& rng) {
   // Every stage is drawn, also one this node skips: what a node has cached must not shift the draws
   // of the stages and starts after it.
   StartDraw start;
@@ -73,25 +40,19 @@ StartDraw draw_start(const spec::ColdStart& cold, const NodeState& node, Rng& rn
     start.source = spec::WeightSource::kNvme;
     own_bandwidth = false;  // the one given is that of the source it no longer comes from
   }
-  start.source_bandwidth_bytes_per_second =
-      own_bandwidth ? *cold.weights.bandwidth_bytes_per_second : default_bandwidth(start.source);
+  start.source_bandwidth_bytes_per_second = own_bandwidth ? *cold.weights.bandwidth_bytes_per_second
+                                                          : spec::default_bandwidth(start.source);
   return start;
 }
 
-ExpectedStart expected_start(const spec::ColdStart& cold, const NodeState& node) {
-  ExpectedStart out;
-  if (!node.node_exists) out.procurement = of(cold.procurement);
-  if (!node.image_cached) out.image = of(cold.image);
-  out.weights = of(cold.weights, node.weights_cached != 0);
-  out.engine = of(node.engine_cached && cold.engine_cached ? *cold.engine_cached : cold.engine);
-  double beyond = 0;
-  for (const ExpectedTime& stage : {out.procurement, out.image, out.weights, out.engine}) {
-    out.total.p50 += stage.p50;
-    const double late = to_seconds(stage.p90 - stage.p50);
-    beyond += late * late;
+StartDraw draw_wake(const spec::Variant& variant, Rng& rng) {
+  const spec::PoolState state = variant.warm_pool.state;
+  if (!spec::engine_sleeps(state)) {
+    return draw_start(variant.cold_start, spec::standby_node(state), rng);
   }
-  out.total.p90 = out.total.p50 + seconds_f(std::sqrt(beyond));
-  return out;
+  StartDraw wake;
+  if (const spec::Spread* time = spec::engine_wake(variant)) wake.engine = draw(*time, rng);
+  return wake;
 }
 
 void SharedBandwidth::start(ReplicaId id, std::int64_t bytes, Instant now) {

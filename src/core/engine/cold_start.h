@@ -14,17 +14,10 @@
 #include "core/base/rng.h"
 #include "core/base/strong.h"
 #include "core/base/time.h"
+#include "core/spec/expected_start.h"
 #include "core/spec/model.h"
 
 namespace tidegate::engine {
-
-/// What a start finds on its node.
-struct NodeState {
-  std::uint8_t node_exists = 1;
-  std::uint8_t image_cached = 0;
-  std::uint8_t weights_cached = 0;  ///< then they come from NVMe whatever `from` says
-  std::uint8_t engine_cached = 0;
-};
 
 /// One start drawn from the spec: fixed stage times, and bytes that must come over a shared source.
 struct StartDraw {
@@ -36,21 +29,10 @@ struct StartDraw {
 };
 
 Duration draw(const spec::Spread& spread, Rng& rng);
-StartDraw draw_start(const spec::ColdStart& cold, const NodeState& node, Rng& rng);
-/// What the spec leads to expect of a start, each stage at its own p50 and p90; weights come alone
-/// over their source. The total's p90 is the root of the sum of squares beyond the sum of the p50:
-/// stages are late independently of each other.
-struct ExpectedTime {
-  Duration p50{0}, p90{0};
-  bool operator==(const ExpectedTime&) const = default;
-};
-struct ExpectedStart {
-  ExpectedTime procurement, image, weights, engine, total;
-};
-ExpectedStart expected_start(const spec::ColdStart& cold, const NodeState& node);
-/// Default bandwidth of a source in bytes/s (hub 0.5e9, objectStore 2e9, datacentre 5e9, nvme 3e9,
-/// ram 20e9; image: already there, no time).
-std::int64_t default_bandwidth(spec::WeightSource source);
+StartDraw draw_start(const spec::ColdStart& cold, const spec::NodeState& node, Rng& rng);
+/// One wake of a variant's warm pool: of a sleeping engine its time alone, else a start on what
+/// spec::standby_node() keeps. A time the spec does not say is none.
+StartDraw draw_wake(const spec::Variant& variant, Rng& rng);
 
 /// Key of a compiled engine's cache: all three must match exactly.
 struct CompiledEngineKey {

@@ -6,6 +6,7 @@
 namespace tidegate::engine {
 namespace {
 
+using spec::NodeState;
 using spec::WeightSource;
 using testing::ElementsAre;
 
@@ -125,6 +126,34 @@ TEST(DrawStart, WhatANodeHasCachedDoesNotShiftLaterDraws) {
   EXPECT_EQ(draw_start(cold, {}, bare).engine, draw_start(cold, {}, warm).engine);
 }
 
+TEST(DrawWake, AnEngineThatSleepsTakesItsTimeAndAMachineTheRestOfAStart) {
+  struct Row {
+    spec::PoolState state;
+    Duration engine;
+    std::int64_t bytes;
+    WeightSource source;
+  };
+  spec::Variant variant;
+  variant.cold_start = example();
+  variant.cold_start.wake_level1 = spec::Spread{seconds(1), seconds(1), {}};
+  using spec::PoolState;
+  for (const Row& row : {
+           Row{PoolState::kLevel1, seconds(1), 0, WeightSource::kNvme},
+           Row{PoolState::kLevel2, Duration(0), 0, WeightSource::kNvme},  // nothing is said
+           Row{PoolState::kCachedWeights, seconds(8), 27'000'000'000, WeightSource::kNvme},
+           Row{PoolState::kCachedImage, seconds(25), 27'000'000'000, WeightSource::kHub},
+       }) {
+    SCOPED_TRACE(token(row.state));
+    variant.warm_pool.state = row.state;
+    Rng rng(1, "wake");
+    const StartDraw wake = draw_wake(variant, rng);
+    EXPECT_EQ(wake.procurement + wake.image, Duration(0));
+    EXPECT_EQ(wake.engine, row.engine);
+    EXPECT_EQ(wake.weight_bytes, row.bytes);
+    if (row.bytes > 0) EXPECT_EQ(wake.source, row.source);
+  }
+}
+
 TEST(CompiledEngineKey, EveryPartMustMatch) {
   CompiledEngineKey key{"h100", "12.4", "0.19.0"};
   EXPECT_EQ(key, (CompiledEngineKey{"h100", "12.4", "0.19.0"}));
@@ -215,50 +244,6 @@ TEST(SharedBandwidth, ABusySourceMovesItsRateWhateverTheSharing) {
     EXPECT_NEAR(static_cast<double>(last.nanos() - exact), 0, static_cast<double>(2 * count + 2))
         << "total bytes over rate to the nanosecond, seed " << seed;
   }
-}
-
-TEST(ColdStart, ExpectsWhatTheSpecSaysOfWhatTheNodeLacks) {
-  spec::ColdStart cold;
-  cold.procurement = {seconds(60), seconds(63), {}};
-  cold.image = {seconds(40), seconds(44), {}};
-  cold.weights = {.bytes = 6'000'000'000,
-                  .from = spec::WeightSource::kHub,
-                  .bandwidth_bytes_per_second = 1'000'000'000,
-                  .time = {}};
-  cold.engine = {seconds(30), seconds(30), {}};
-  cold.engine_cached = spec::Spread{seconds(10), seconds(10), {}};
-  struct Row {
-    const char* label;
-    NodeState node;
-    std::int64_t p50, p90, weights;
-  };
-  for (const Row& row : {
-           Row{"no node: every stage; 3 s and 4 s late are 5 s late together",
-               {.node_exists = 0},
-               136,
-               141,
-               6},
-           Row{"a node with nothing on it", {}, 76, 80, 6},
-           Row{"with the image", {.image_cached = 1}, 36, 36, 6},
-           Row{"with the weights on NVMe, at its bandwidth, not the hub's",
-               {.image_cached = 1, .weights_cached = 1},
-               32,
-               32,
-               2},
-           Row{"with the compiled engine as well",
-               {.image_cached = 1, .weights_cached = 1, .engine_cached = 1},
-               12,
-               12,
-               2},
-       }) {
-    SCOPED_TRACE(row.label);
-    const ExpectedStart start = expected_start(cold, row.node);
-    EXPECT_EQ(start.total, (ExpectedTime{seconds(row.p50), seconds(row.p90)}));
-    EXPECT_EQ(start.weights, (ExpectedTime{seconds(row.weights), seconds(row.weights)}));
-  }
-  cold.weights.time = spec::Spread{seconds(1), seconds(2), {}};
-  EXPECT_EQ(expected_start(cold, {}).weights, (ExpectedTime{seconds(1), seconds(2)}));
-  EXPECT_EQ(expected_start({}, {}).total, ExpectedTime{}) << "a spec that says nothing";
 }
 
 }  // namespace

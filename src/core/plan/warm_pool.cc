@@ -18,8 +18,8 @@ Draft warm_pool(const Context& context, Draft draft) {
     std::int64_t asleep = context.recommended.complete ? asked : std::max(asked, known.asleep);
     asleep = std::min(
         {asleep, pool.max_replicas.value(), variant.max_replicas.value() - draft.replicas[i]});
-    bool short_of_devices =
-        pool.holds_device && known.capacity_failed_until > context.now && known.capacity_limit >= 0;
+    bool short_of_devices = spec::holds_device(pool) && known.capacity_failed_until > context.now &&
+                            known.capacity_limit >= 0;
     if (short_of_devices) asleep = std::min(asleep, known.capacity_limit - draft.replicas[i]);
     draft.asleep[i] = std::max<std::int64_t>(0, asleep);
     if (draft.asleep[i] == asked && asked == known.asleep) continue;

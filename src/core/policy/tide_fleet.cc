@@ -1,10 +1,10 @@
 #include "core/policy/tide_fleet.h"
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 
-#include "core/engine/cold_start.h"
 #include "core/policy/mix.h"
+#include "core/spec/expected_start.h"
 
 namespace tidegate::policy {
 
@@ -12,32 +12,9 @@ namespace {
 constexpr double kPriorStarts = 2;
 constexpr Duration kLongestLead = seconds(6 * 3'600);
 
-struct Stage {
-  double p50 = 0, p90 = 0;
-};
-
-Stage of(const spec::Spread& spread) {
-  return {to_seconds(spread.p50), to_seconds(spread.p90)};  // of samples too: set as they are read
-}
-
-Stage of(const spec::Weights& weights) {
-  if (weights.time) return of(*weights.time);
-  const double bandwidth = static_cast<double>(std::max<std::int64_t>(
-      1, weights.bandwidth_bytes_per_second.value_or(engine::default_bandwidth(weights.from))));
-  const double time = weights.from == spec::WeightSource::kImage
-                          ? 0
-                          : static_cast<double>(weights.bytes) / bandwidth;
-  return {time, time};
-}
-
-Stage whole(const spec::ColdStart& cold) {
-  double p50 = 0, beyond = 0;
-  for (const Stage& stage :
-       {of(cold.procurement), of(cold.image), of(cold.weights), of(cold.engine)}) {
-    p50 += stage.p50;
-    beyond += (stage.p90 - stage.p50) * (stage.p90 - stage.p50);
-  }
-  return {p50, p50 + std::sqrt(beyond)};
+/// Nothing is there yet.
+spec::ExpectedTime said(const spec::Variant& variant) {
+  return spec::expected_start(variant.cold_start, {.node_exists = 0}).total;
 }
 
 /// What was measured, and what the spec says: worth kPriorStarts of them.
@@ -75,21 +52,21 @@ void arrive(std::int64_t variant, std::int64_t replicas, TideState& s) {
 }  // namespace
 
 Duration lead_time(const Input& in, std::size_t variant) {
-  const double prior = whole(in.model.variants[variant].cold_start).p90;
+  const double prior = to_seconds(said(in.model.variants[variant]).p90);
   const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
   return v == nullptr ? blended(prior, 0, 0)
                       : blended(prior, v->cold_starts, v->cold_start_p90_seconds);
 }
 
 Duration usual_lead(const Input& in, std::size_t variant) {
-  const Stage said = whole(in.model.variants[variant].cold_start);
-  const double share = said.p90 > 0 ? said.p50 / said.p90 : 1;
+  const spec::ExpectedTime start = said(in.model.variants[variant]);
+  const double share = start.p90 > Duration(0) ? to_seconds(start.p50) / to_seconds(start.p90) : 1;
   return std::max(kLeastLead, seconds_f(to_seconds(lead_time(in, variant)) * share));
 }
 
 Duration wake_time(const Input& in, std::size_t variant) {
-  const std::optional<spec::Spread>& said = spec::wake_time(in.model.variants[variant]);
-  const double prior = said ? of(*said).p90 : 0;
+  const std::optional<spec::ExpectedStart> wake = spec::expected_wake(in.model.variants[variant]);
+  const double prior = wake ? to_seconds(wake->total.p90) : 0;
   const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
   return v == nullptr ? blended(prior, 0, 0) : blended(prior, v->wakes, v->wake_p90_seconds);
 }

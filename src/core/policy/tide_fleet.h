@@ -3,11 +3,10 @@
 // core/policy.
 //
 // Lead time of a variant: the p90 of its measured cold starts once there are any, blended with the
-// spec's (a prior worth kPriorStarts starts): the sum of the stages' p50 and the root of the sum of
-// squares of what their p90 are beyond; a wake likewise. Orders are booked when the number on its
-// way grows, as wakes where as many fewer sleep; wakes are ready first, then the oldest; the
-// youngest is cancelled first. One overdue is expected a quarter of a lead time from now.
-// Seconds, requests. Thread-safety: functions.
+// spec's (a prior worth kPriorStarts starts, core/spec/expected_start.h); a wake likewise. Orders
+// are booked when the number on its way grows, as wakes where as many fewer sleep; wakes are ready
+// first, then the oldest; the youngest is cancelled first. One overdue is expected a quarter of a
+// lead time from now. Seconds, requests. Thread-safety: functions.
 
 #include "core/policy/laws.h"
 #include "core/policy/tide_capacity.h"

@@ -173,6 +173,30 @@ TEST(TidePool, ItGrowsWithTheSurprisesSeenUpToTheirSize) {
   EXPECT_EQ(c.asleep(5), 0) << "six times in a month are not worth it";
 }
 
+TEST(TidePool, ASleeperIsWorthWhatItServesBeforeAStartWouldBeThere) {
+  struct Row {
+    std::int64_t wake_seconds, asleep;
+  };
+  std::int64_t before = 41;
+  for (const Row& row : {Row{5, 6}, Row{60, 2}, Row{100, 0}, Row{120, 0}, Row{300, 0}}) {
+    PoolCase c(0.12);
+    c.state.surprises.assign(std::size(kTideSurprises), 0);
+    for (std::size_t i = 0; i < std::size(kTideSurprises) && kTideSurprises[i] < 3; ++i) {
+      c.state.surprises[i] = 6.0 / static_cast<double>(i + 1);  // larger ones are rarer
+    }
+    c.state.surprise_hours = 24;
+    const Duration wake = seconds(row.wake_seconds);
+    c.model.variants[0].cold_start.wake_level1 = spec::Spread{wake, wake, {}};
+    const std::int64_t asleep = c.asleep(5);
+    EXPECT_EQ(asleep, row.asleep) << row.wake_seconds;
+    EXPECT_LE(asleep, before);
+    before = asleep;
+  }
+  PoolCase free(0);
+  free.model.variants[0].cold_start.wake_level1 = spec::Spread{seconds(120), seconds(120), {}};
+  EXPECT_EQ(free.asleep(5), 0) << "whatever it costs: there no sooner than a start";
+}
+
 TEST(TidePool, CountsASurpriseOnceALeadTime) {
   PoolCase c(0);
   Instant now;

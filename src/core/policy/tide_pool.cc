@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/math.h"
+#include "core/policy/tide_fleet.h"
 
 namespace tidegate::policy {
 
@@ -55,7 +56,8 @@ bool dozes(const Input& in, std::size_t variant) {
   const spec::Variant& v = in.model.variants[variant];
   return v.warm_pool.max_replicas.value() > 0 &&
          in.model.scaling.tide_without != spec::TidePart::kWarmPool &&
-         spec::sleeper_cost_dollars(v) <= kDozePrice * v.cost_per_hour_dollars;
+         spec::sleeper_cost_dollars(v) <= kDozePrice * v.cost_per_hour_dollars &&
+         wake_time(in, variant) < usual_lead(in, variant);
 }
 
 std::int64_t sleepers(const Input& in, std::size_t variant, std::int64_t awake,
@@ -64,8 +66,10 @@ std::int64_t sleepers(const Input& in, std::size_t variant, std::int64_t awake,
   const std::int64_t least = v.warm_pool.min_replicas.value();
   const std::int64_t most = v.warm_pool.max_replicas.value();
   if (most <= least || in.model.scaling.tide_without == spec::TidePart::kWarmPool) return least;
+  const Duration sooner = lead - wake_time(in, variant);
+  if (sooner <= Duration(0)) return least;
   const double price = spec::sleeper_cost_dollars(v);
-  const double rescued = each.requests_per_second * to_seconds(lead);  // a surprise
+  const double rescued = each.requests_per_second * to_seconds(sooner);  // a surprise
   const double usual = v.cost_per_hour_dollars / (each.requests_per_second * 3'600) / (1 - share);
   const double miss = in.model.slo.miss_cost_dollars.value_or(usual);
   const auto there = static_cast<double>(std::max<std::int64_t>(1, awake));

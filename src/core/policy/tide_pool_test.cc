@@ -72,6 +72,16 @@ TEST(TideDozing, ASleeperAtThePriceOfOneAwakeStandsInForNone) {
   EXPECT_EQ(asked(bench.step(25)), needed());
 }
 
+TEST(TideDozing, WhoWakesNoSoonerThanAStartStandsInForNone) {
+  Bench bench = with_pool(0.1);
+  bench.model.variants[0].cold_start.wake_level1 = spec::Spread{seconds(100), seconds(100), {}};
+  after_crowds(bench);
+  bench.seen.variants[0].fleet.sleeping = Replicas(10);
+  const Recommendation r = bench.step(25);
+  EXPECT_EQ(asked(r), needed());
+  EXPECT_EQ(asleep(r), 0);
+}
+
 TEST(TideDozing, MissingDataStopsNoSleeper) {
   Bench bench = with_pool(0.1);
   after_crowds(bench);

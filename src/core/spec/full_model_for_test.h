@@ -108,10 +108,10 @@ inline Variant full_variant(const std::string& variant_name, Target variant_targ
   ranks = 2;
   batching = BatchingKind::kDynamic;
   cold = full_cold_start();
-  auto& [asleep_least, asleep_most, level, holds, sleeper_cost] = pool;
+  auto& [asleep_least, asleep_most, state, holds, sleeper_cost] = pool;
   asleep_least = Replicas(1);
   asleep_most = Replicas(2);
-  level = 2;
+  state = PoolState::kLevel2;
   holds = false;
   sleeper_cost = 0.4;
   auto& [from, selector, label, pages] = sense;

@@ -17,6 +17,7 @@
 #include "core/base/strong.h"
 #include "core/base/time.h"
 #include "core/spec/profile.h"
+#include "core/spec/start.h"
 #include "core/spec/target.h"
 
 namespace tidegate::spec {
@@ -56,7 +57,6 @@ enum class MetricTarget : std::uint8_t { kAverageValue, kValue, kUtilization };
 enum class ScalePolicyType : std::uint8_t { kPercent, kPods };
 enum class SelectPolicy : std::uint8_t { kMax, kMin, kDisabled };
 enum class EngineType : std::uint8_t { kVllm, kSglang, kTgi, kTrtllm, kTriton, kLlamaCpp, kDynamo };
-enum class WeightSource : std::uint8_t { kHub, kObjectStore, kDatacentre, kNvme, kRam, kImage };
 enum class BatchingKind : std::uint8_t { kContinuous, kDynamic, kStatic };
 enum class SenseFrom : std::uint8_t { kEngines, kPrometheus };
 
@@ -215,45 +215,6 @@ struct Engine {
   bool operator==(const Engine&) const = default;
 };
 
-/// A time that may be spread: a constant, log-normal by {p50, p90}, or samples from a file.
-struct Spread {
-  Duration p50{0};
-  Duration p90{0};                ///< == p50: a constant
-  std::vector<Duration> samples;  ///< not empty: drawn from these alone
-  bool operator==(const Spread&) const = default;
-};
-
-struct Weights {
-  std::int64_t bytes = 0;
-  WeightSource from = WeightSource::kNvme;
-  std::optional<std::int64_t> bandwidth_bytes_per_second;  ///< default: that of the source
-  std::optional<Spread> time;                              ///< instead of bytes and bandwidth
-  std::string source;  ///< what `tidegate weights` keeps on the nodes: hf://OWNER/NAME@REV, a URL
-  bool operator==(const Weights&) const = default;
-};
-
-struct ColdStart {
-  Spread procurement;  ///< a node, where there is none
-  Spread image;
-  Weights weights;
-  Spread engine;
-  std::optional<Spread> engine_cached;  ///< compiled for this exact GPU, CUDA and version
-  std::optional<Spread> wake_level1;    ///< from sleep with weights in host memory
-  std::optional<Spread> wake_level2;
-  bool operator==(const ColdStart&) const = default;
-};
-
-/// Replicas that run and sleep: woken before any is started cold, and put to sleep, where the pool
-/// lacks one, before any is stopped. Together with the awake ones at most maxReplicas.
-struct WarmPool {
-  Replicas min_replicas{0};
-  Replicas max_replicas{0};  ///< 0: none sleeps
-  std::int64_t level = 1;    ///< vLLM's: 1 keeps the weights in host memory, 2 drops them
-  bool holds_device = true;  ///< a sleeper keeps its accelerator from everybody else
-  std::optional<double> cost_per_hour_dollars;  ///< of one asleep; see sleeper_cost_dollars()
-  bool operator==(const WarmPool&) const = default;
-};
-
 /// How the engines of a variant are measured.
 struct Sense {
   SenseFrom from = SenseFrom::kEngines;
@@ -280,12 +241,8 @@ struct Variant {
 
 /// An hour of one sleeper: as said, else that of an awake one where it holds its device, else none.
 inline double sleeper_cost_dollars(const Variant& v) {
-  double held = v.warm_pool.holds_device ? v.cost_per_hour_dollars : 0;
+  double held = holds_device(v.warm_pool) ? v.cost_per_hour_dollars : 0;
   return v.warm_pool.cost_per_hour_dollars.value_or(held);
-}
-/// How long its sleepers take to wake; none: they cannot.
-inline const std::optional<Spread>& wake_time(const Variant& v) {
-  return v.warm_pool.level == 2 ? v.cold_start.wake_level2 : v.cold_start.wake_level1;
 }
 
 /// Who may call, and with what we call the engines. Values are never logged or journalled.
@@ -367,11 +324,6 @@ template <>
 struct EnumTokens<spec::EngineType> {
   static constexpr std::string_view kTokens[] = {"vllm",   "sglang",   "tgi",   "trtllm",
                                                  "triton", "llamacpp", "dynamo"};
-};
-template <>
-struct EnumTokens<spec::WeightSource> {
-  static constexpr std::string_view kTokens[] = {"hub",  "objectStore", "datacentre",
-                                                 "nvme", "ram",         "image"};
 };
 template <>
 struct EnumTokens<spec::BatchingKind> {

@@ -93,6 +93,13 @@ const Option* find(const Section& section, std::string_view key) {
   return nullptr;
 }
 
+std::string_view retired(const Section& section, std::string_view key) {
+  for (const Retired& was : section.retired) {
+    if (was.key == key) return was.write;
+  }
+  return {};
+}
+
 Value default_value(const Section& section, const Option& option) {
   return option.bind.get != nullptr ? option.bind.get(section.defaults()) : Value{};
 }

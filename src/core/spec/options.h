@@ -145,6 +145,11 @@ struct Option {
 /// How many of a section's keys may be given together.
 enum class Choice : std::uint8_t { kAny, kExactlyOne, kAtMostOne, kAtLeastOne };
 
+/// A key that was, and what to write in its place.
+struct Retired {
+  std::string_view key, write;
+};
+
 struct Section {
   std::string_view name;  ///< in the singular, for headings and messages
   std::string_view doc;
@@ -152,6 +157,7 @@ struct Section {
   const void* (*defaults)() = nullptr;  ///< a default-made owner
   Choice choice = Choice::kAny;
   std::span<const std::string_view> among;  ///< the keys `choice` is about; empty: all
+  std::span<const Retired> retired = {};
 };
 
 inline constexpr std::size_t kMaxItems = 64;    ///< lists and maps, unless the row says otherwise
@@ -160,6 +166,8 @@ inline constexpr std::size_t kMaxText = 4'096;  ///< bytes of one text
 /// The keys under `spec:` of a Model.
 const Section& model_section();
 const Option* find(const Section& section, std::string_view key);
+/// What to write in the place of a key that was; empty where it never was one.
+std::string_view retired(const Section& section, std::string_view key);
 /// The value of a default-made owner; monostate where there is none.
 Value default_value(const Section& section, const Option& option);
 

@@ -114,27 +114,34 @@ constexpr Option kWarmPoolRows[] = {
     option<&WarmPool::min_replicas>("minReplicas")
         .between(0, 10'000)
         .like("1")
-        .says("Asleep at all times; the policy may ask for more."),
+        .says("On standby at all times; the policy may ask for more."),
     option<&WarmPool::max_replicas>("maxReplicas")
         .between(0, 10'000)
         .like("2")
-        .says(
-            "Never more asleep, nor more of both than the variant's maxReplicas; 0: none sleeps."),
-    option<&WarmPool::level>("level").between(1, 2).says(
-        "1 keeps the weights in host memory, 2 drops them; woken in coldStart.wakeLevel1 or "
-        "wakeLevel2."),
+        .says("Never more on standby, nor more of both than the variant's maxReplicas; 0: none."),
+    option<&WarmPool::state>("state").says(
+        "level1: an engine sleeps, its weights in host memory; level2: they are dropped; woken in "
+        "coldStart.wakeLevel1 or wakeLevel2. cachedWeights: a machine without an engine, image and "
+        "weights on its disk; cachedImage: the image alone; woken by the rest of a start."),
     option<&WarmPool::holds_device>("holdsDevice")
-        .says("Whether a sleeper keeps its accelerator; false: others may run on it, and waking "
-              "waits until it is free."),
+        .otherwise("true where an engine sleeps, else false")
+        .like("false")
+        .says("Whether one on standby keeps its accelerator; false: others may run on it, and "
+              "waking waits until it is free."),
     option<&WarmPool::cost_per_hour_dollars>("costPerHour")
         .as(Kind::kMoney)
         .between(0, 1e6)
         .otherwise("the variant's where it holds its device, else 0")
         .like("0.40")
-        .says("Dollars an hour of one sleeper."),
+        .says("Dollars an hour of one on standby."),
 };
-constexpr Section kWarmPool{"warmPool", "Replicas kept asleep, to be woken instead of started.",
-                            kWarmPoolRows, defaults_of<WarmPool>};
+constexpr Retired kWarmPoolRetired[] = {
+    {"level", "write state: level1 in the place of level: 1, and state: level2 for level: 2"}};
+constexpr Section kWarmPool{
+    "warmPool",      "Replicas kept on standby, to be woken instead of started.",
+    kWarmPoolRows,   defaults_of<WarmPool>,
+    Choice::kAny,    {},
+    kWarmPoolRetired};
 
 constexpr Option kSenseRows[] = {
     option<&Sense::from>("from").says(
@@ -342,7 +349,7 @@ constexpr Option kVariantRows[] = {
     option<&Variant::cold_start>("coldStart", kColdStart)
         .says("How long a start takes, until it has been measured."),
     option<&Variant::warm_pool>("warmPool", kWarmPool)
-        .says("Replicas kept asleep, to be woken instead of started."),
+        .says("Replicas kept on standby, to be woken instead of started."),
     option<&Variant::sense>("sense", kSense)
         .says("How its engines are measured; leave it where their own pages can be reached."),
     target_row().otherwise("none: for simulate only").says("What holds the replicas."),

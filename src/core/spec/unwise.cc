@@ -1,7 +1,6 @@
-// Legal and unwise: what experience says will hurt, as warnings.
+#include "core/spec/unwise.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -9,22 +8,12 @@
 #include <string_view>
 
 #include "core/spec/cron.h"
+#include "core/spec/expected_start.h"
 #include "core/spec/options.h"
 #include "core/spec/validate.h"
 
 namespace tidegate::spec {
 namespace {
-
-class Warnings {
- public:
-  explicit Warnings(std::vector<Finding>& out) : out_(out) {}
-  void add(std::string path, std::string message) {
-    out_.push_back({false, std::move(path), std::move(message)});
-  }
-
- private:
-  std::vector<Finding>& out_;
-};
 
 bool contains_any(std::string_view text, std::span<const std::string_view> words) {
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
@@ -127,15 +116,6 @@ void advise_schedule(const Scaling& scaling, Warnings& warnings) {
     }
   }
 }
-
-/// One variant, with what the advice needs at hand.
-struct Case {
-  const Model& model;
-  const Variant& variant;
-  std::string path;
-  Duration cold_start;
-  std::int64_t floor;
-};
 
 void advise_concurrency(const Case& c, const Facts& facts, Warnings& warnings) {
   if (!c.model.scaling.concurrency_target) return;
@@ -242,51 +222,6 @@ void advise_process(const Case& c, Warnings& warnings) {
   }
 }
 
-void advise_warm_pool(const Case& c, Warnings& warnings) {
-  const WarmPool& pool = c.variant.warm_pool;
-  if (pool.max_replicas <= Replicas(0)) return;
-  double asleep = sleeper_cost_dollars(c.variant), awake = c.variant.cost_per_hour_dollars;
-  if (awake > 0 && asleep >= awake) {
-    warnings.add(
-        c.path + ".warmPool." + (pool.cost_per_hour_dollars ? "costPerHour" : "holdsDevice"),
-        "a sleeper costs $" + number_text(asleep) +
-            " an hour, as much as a replica that "
-            "serves ($" +
-            number_text(awake) +
-            "): it buys nothing that one more awake would not, and has to be woken "
-            "first. Raise minReplicas instead, or free the device (holdsDevice: false), "
-            "or say what a sleeper really costs (costPerHour)");
-  }
-  if (const auto& wake = wake_time(c.variant); wake && wake->p90 >= c.cold_start) {
-    warnings.add(c.path + ".warmPool.level", "waking takes " + duration_text(wake->p90) +
-                                                 " (p90), no less than a cold start (" +
-                                                 duration_text(c.cold_start) +
-                                                 "): sleepers save nothing");
-  }
-  if (std::int64_t room = c.variant.max_replicas.value() - c.floor;
-      pool.min_replicas.value() > room) {
-    warnings.add(c.path + ".warmPool.minReplicas",
-                 "at most " + std::to_string(room) +
-                     " can sleep beside minReplicas within the "
-                     "variant's maxReplicas (" +
-                     std::to_string(c.variant.max_replicas.value()) + ")");
-  }
-  if (std::holds_alternative<KubernetesTarget>(c.variant.target) && !pool.holds_device) {
-    warnings.add(c.path + ".warmPool.holdsDevice",
-                 "a pod keeps the accelerator it was given while it sleeps, so others run on it "
-                 "only where accelerators are shared (time-slicing, MPS); else say true");
-  }
-  auto* process = std::get_if<ProcessTarget>(&c.variant.target);
-  if (process == nullptr || c.variant.engine.type != EngineType::kVllm) return;
-  const std::vector<std::string>& words = process->command;
-  if (!words.empty() && !words[0].ends_with("tidegate") &&
-      std::find(words.begin(), words.end(), "--enable-sleep-mode") == words.end()) {
-    warnings.add(c.path + ".target.process.command",
-                 "the warm pool puts engines to sleep, and vLLM refuses that without "
-                 "--enable-sleep-mode; add it to the command");
-  }
-}
-
 void advise_model(const Model& model, Warnings& warnings) {
   if (model.slo.ttft && model.slo.e2e && model.slo.e2e->bound < model.slo.ttft->bound) {
     warnings.add("spec.slo.e2e", "the E2E bound (" + duration_text(model.slo.e2e->bound) +
@@ -307,13 +242,10 @@ void advise_model(const Model& model, Warnings& warnings) {
 }  // namespace
 
 Duration cold_start_p90(const ColdStart& cold) {
-  // The same defaults as core/engine/cold_start.h gives the sources, in bytes a second.
-  constexpr std::array<std::int64_t, 6> kBandwidth{500'000'000,   2'000'000'000,  5'000'000'000,
-                                                   3'000'000'000, 20'000'000'000, 0};
   Duration total = cold.procurement.p90 + cold.image.p90 + cold.engine.p90;
   if (cold.weights.time) return total + cold.weights.time->p90;
-  std::int64_t rate = cold.weights.bandwidth_bytes_per_second.value_or(
-      kBandwidth[static_cast<std::size_t>(cold.weights.from)]);
+  std::int64_t rate =
+      cold.weights.bandwidth_bytes_per_second.value_or(default_bandwidth(cold.weights.from));
   if (rate <= 0 || cold.weights.bytes <= 0) return total;
   double load = static_cast<double>(cold.weights.bytes) / static_cast<double>(rate);
   return total + seconds_f(std::floor(load * 1e3 + 0.5) / 1e3);

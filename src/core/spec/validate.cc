@@ -7,6 +7,7 @@
 
 #include "core/base/fields.h"
 #include "core/spec/cron.h"
+#include "core/spec/expected_start.h"
 #include "core/spec/options.h"
 
 namespace tidegate::spec {
@@ -200,12 +201,12 @@ void check_warm_pool(const Variant& variant, const std::string& path, Errors& er
                    "; a warm pool needs target.process, target.kubernetes or "
                    "target.awsAutoScalingGroup (or simulate)");
   }
-  if (!wake_time(variant)) {
-    std::string level = std::to_string(pool.level);
-    errors.add(path + ".warmPool.level", "sleepers of level " + level +
-                                             " need to know how long they take to wake; add "
-                                             "coldStart.wakeLevel" +
-                                             level + ": " + (pool.level == 2 ? "8s" : "1s"));
+  if (engine_sleeps(pool.state) && engine_wake(variant) == nullptr) {
+    const bool drops = pool.state == PoolState::kLevel2;
+    errors.add(path + ".warmPool.state",
+               "sleepers of " + std::string(token(pool.state)) +
+                   " need to know how long they take to wake; add coldStart.wakeLevel" +
+                   (drops ? "2: 8s" : "1: 1s"));
   }
 }
 
@@ -281,6 +282,17 @@ void find_contradictions(const Model& model, std::vector<Finding>& out) {
     check_variant(model.variants[i], item("variants", i), errors);
     check_sense(model, model.variants[i].sense, item("variants", i) + ".sense", errors);
   }
+}
+
+std::string cannot_stand_by(const Variant& variant) {
+  const PoolState state = variant.warm_pool.state;
+  if (variant.warm_pool.max_replicas <= Replicas(0) || engine_sleeps(state)) return {};
+  const bool process = std::holds_alternative<ProcessTarget>(variant.target);
+  if (!process && !std::holds_alternative<KubernetesTarget>(variant.target)) return {};
+  return "target." + std::string(process ? "process" : "kubernetes") +
+         " puts engines to sleep and keeps no machine without one: write level1 or level2 in the "
+         "place of " +
+         std::string(token(state)) + ", or use target.awsAutoScalingGroup";
 }
 
 std::vector<Finding> validate(const Model& model, const Facts& facts) {

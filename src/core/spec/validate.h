@@ -40,6 +40,10 @@ std::vector<std::vector<Finding>> validate_together(std::span<const Model* const
 /// The 90th percentile of order -> first token, summed over the stages (an upper estimate).
 Duration cold_start_p90(const ColdStart& cold);
 
+/// Why the target has no standbys in the state of the variant's warm pool, so that `run` refuses
+/// it; empty where it has, and where there is no pool or no target.
+std::string cannot_stand_by(const Variant& variant);
+
 // The two halves of validate().
 void find_contradictions(const Model& model, std::vector<Finding>& out);
 void find_unwise(const Model& model, const Facts& facts, std::vector<Finding>& out);

@@ -13,7 +13,7 @@ using Stages = std::vector<std::pair<std::string_view, Duration>>;
 
 /// The stages of a start from nothing, last first; those that take no time are left out.
 Stages draw_stages(const spec::ColdStart& cold, Rng& rng) {
-  engine::NodeState nothing{.node_exists = 0};
+  spec::NodeState nothing{.node_exists = 0};
   engine::StartDraw draw = engine::draw_start(cold, nothing, rng);
   Duration weights = draw.weights;
   if (draw.weight_bytes > 0) {

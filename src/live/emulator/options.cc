@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "core/engine/cold_start.h"
+#include "core/spec/expected_start.h"
 #include "format/spec_yaml.h"
 
 namespace tidegate::live {
@@ -134,7 +134,7 @@ std::string format_cold_start(const spec::ColdStart& cold) {
     stage("weights", *cold.weights.time);
   } else if (cold.weights.bytes > 0 && cold.weights.from != spec::WeightSource::kImage) {
     std::int64_t rate = cold.weights.bandwidth_bytes_per_second.value_or(
-        engine::default_bandwidth(cold.weights.from));
+        spec::default_bandwidth(cold.weights.from));
     Duration time = seconds_f(static_cast<double>(cold.weights.bytes) / static_cast<double>(rate));
     stage("weights", {time, time, {}});
   }

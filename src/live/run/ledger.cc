@@ -9,7 +9,7 @@ void Ledger::set_model(const spec::Model& model) {
     const double devices = static_cast<double>(variant.hardware.count) * variant.hardware.fraction;
     prices_[variant.name] = {.awake = {variant.cost_per_hour_dollars, devices},
                              .asleep = {spec::sleeper_cost_dollars(variant),
-                                        variant.warm_pool.holds_device ? devices : 0}};
+                                        spec::holds_device(variant.warm_pool) ? devices : 0}};
   }
 }
 

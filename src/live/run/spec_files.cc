@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/policy/policy.h"
+#include "core/spec/validate.h"
 #include "live/net/log.h"
 
 namespace tidegate::live {
@@ -19,7 +20,7 @@ std::pair<std::int64_t, std::int64_t> stamp(const std::string& path) {
   return {s.st_mtim.tv_sec * 1'000'000'000LL + s.st_mtim.tv_nsec, s.st_size};
 }
 
-/// What `run` refuses though it is legal: policies and targets that come later.
+/// What `run` refuses though it is legal: what a simulation alone can do.
 Result<void> check_built(const spec::Model& model) {
   if (!policy::is_built(model.scaling.policy)) {
     return fail(fmt::format("model {}: policy {} is not built yet; there are {}", model.name,
@@ -31,6 +32,12 @@ Result<void> check_built(const spec::Model& model) {
           fmt::format("model {}: scaling.metrics has a promql and there is no Prometheus "
                       "to ask; add spec.prometheus.url",
                       model.name));
+    }
+  }
+  for (const auto& variant : model.variants) {
+    if (std::string why = spec::cannot_stand_by(variant); !why.empty()) {
+      return fail(
+          fmt::format("model {}, variant {}: warmPool.state: {}", model.name, variant.name, why));
     }
   }
   return {};

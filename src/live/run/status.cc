@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/engine/cold_start.h"
+#include "core/spec/expected_start.h"
 #include "format/quantiles.h"
 #include "live/run/lacking_signals.h"
 
@@ -41,20 +41,22 @@ Json time_json(Duration p50, Duration p90) {
 }
 
 /// What the spec leads to expect; null where it says nothing.
-Json prior_json(const spec::ColdStart& cold, StartFrom from) {
+Json prior_json(const spec::Variant& variant, StartFrom from) {
   Json out = Json::object();
   auto add = [&](StartStage stage, Duration p50, Duration p90) {
     out[std::string(token(stage))] = p90 > Duration(0) ? time_json(p50, p90) : Json(nullptr);
   };
+  spec::ExpectedStart start;
   if (from == StartFrom::kSleeping) {
-    const auto& wake = cold.wake_level1 ? cold.wake_level1 : cold.wake_level2;
-    if (wake) add(StartStage::kTotal, wake->p50, wake->p90);
-    return out;
+    const std::optional<spec::ExpectedStart> wake = spec::expected_wake(variant);
+    if (!wake) return out;
+    start = *wake;
+  } else {
+    spec::NodeState node;
+    node.node_exists = from == StartFrom::kNoNode ? 0 : 1;
+    node.weights_cached = from == StartFrom::kCachedWeights ? 1 : 0;
+    start = spec::expected_start(variant.cold_start, node);
   }
-  engine::NodeState node;
-  node.node_exists = from == StartFrom::kNoNode ? 0 : 1;
-  node.weights_cached = from == StartFrom::kCachedWeights ? 1 : 0;
-  const engine::ExpectedStart start = engine::expected_start(cold, node);
   add(StartStage::kProcurement, start.procurement.p50, start.procurement.p90);
   add(StartStage::kImage, start.image.p50, start.image.p90);
   add(StartStage::kWeights, start.weights.p50, start.weights.p90);
@@ -82,7 +84,7 @@ Json cold_starts_json(const spec::Variant& variant, const control::ColdStarts& m
     states.push_back({{"from", std::string(token(from))},
                       {"starts", starts},
                       {"stages", std::move(stages)},
-                      {"prior", prior_json(variant.cold_start, from)}});
+                      {"prior", prior_json(variant, from)}});
   }
   return {{"states", std::move(states)}, {"distrusted", measured.distrusted()}};
 }

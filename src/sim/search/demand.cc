@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/engine/cold_start.h"
+#include "core/spec/expected_start.h"
 #include "core/spec/options.h"
 
 namespace tidegate::sim {
@@ -16,7 +16,7 @@ Duration weights_time(const spec::Weights& weights) {
   if (weights.time) return weights.time->p90;
   if (weights.bytes == 0 || weights.from == spec::WeightSource::kImage) return Duration(0);
   std::int64_t rate =
-      weights.bandwidth_bytes_per_second.value_or(engine::default_bandwidth(weights.from));
+      weights.bandwidth_bytes_per_second.value_or(spec::default_bandwidth(weights.from));
   return seconds_f(static_cast<double>(weights.bytes) / static_cast<double>(rate));
 }
 

@@ -52,7 +52,7 @@ void ProcessActuator::fall_asleep(Replica& r) {
 }
 
 void ProcessActuator::sleeps(Replica& r) {
-  if (!variant_.warm_pool.holds_device && !r.lent) {
+  if (!spec::holds_device(variant_.warm_pool) && !r.lent) {
     world_.devices.release(r.lease);
     r.lent = true;
   }

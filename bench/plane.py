@@ -38,7 +38,7 @@ CASES = {
                        "flags": ["--scale", "0.1", "--until", "4d", *LENGTHS], "from": "32h",
                        "most": 64, "ttft": 2, "itl": 60, "runs": 16},
 }
-PERCENTILES = ["95", "97", "98", "99", "99.5", "99.9"]
+PERCENTILES = ["50", "80", "90", "95", "97", "98", "99", "99.5", "99.9"]
 WIDE_TTFT = [2, 3, 5, 10, 20, 30, 45, 60, 120]                         # s
 WIDE_ITL = [60, 80, 100, 130, 160, 200, 250, 300, 400, 600, 1000]     # ms
 INFINITE = 200
@@ -162,6 +162,7 @@ def main():
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--commit", default="unknown", help="of the binary, for the report")
     parser.add_argument("--quiet-cases", action="store_true", help="flash crowd, stationary noise and a day of nothing")
+    parser.add_argument("--made-cases", action="store_true", help="bursts, levels and ramps drawn from the seeds")
     args = parser.parse_args()
     traces = os.environ.get("TIDEGATE_TRACES")
     if not traces:
@@ -169,9 +170,10 @@ def main():
     runs = Runs(args.binary, traces, args.out)
     report = plane_report.Report(pathlib.Path(args.out), args.commit, runs.sha)
     seeds = [int(s) for s in args.seeds.split(",")]
-    if args.quiet_cases:
+    if args.quiet_cases or args.made_cases:
+        import plane_made
         import plane_quiet
-        plane_quiet.play(runs, report, seeds)
+        (plane_quiet if args.quiet_cases else plane_made).play(runs, report, seeds)
         return
     for cold in (int(c) for c in args.cold.split(",")):
         for name, case in CASES.items():

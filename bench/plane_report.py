@@ -65,7 +65,7 @@ class Report:
         self.out, self.commit, self.sha = out, commit, sha
         self.file = out / "points.json"
         self.kept = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.file_quiet = out / "quiet.md"
+        self.file_quiet, self.file_made = out / "quiet.md", out / "made.md"
 
     def add(self, name, case, cold, part, points):
         entry = self.kept.setdefault(f"{name} {cold}", {"name": name, "cold": cold, "parts": {}})
@@ -82,8 +82,7 @@ class Report:
         text = [notes.read_text()] if notes.exists() else []
         text += ["# The plane\n", self.summary()]
         text += [workload(entry) for entry in self.kept.values()]
-        if self.file_quiet.exists():
-            text.append(self.file_quiet.read_text())
+        text += [file.read_text() for file in (self.file_quiet, self.file_made) if file.exists()]
         (self.out / "REPORT.md").write_text("\n".join(text))
 
     def summary(self):

@@ -66,7 +66,7 @@ struct Tide {
 
 /// What a miss costs against an idle replica, or the SLO's own share with what of its error budget
 /// is left.
-void aim(const Input& in, const TideState& s, Tide& t) {
+void aim(const Input& in, TideState& s, Tide& t) {
   const spec::Slo& slo = in.model.slo;
   t.share = slo_share(in.model);
   t.spent = budget_spent(t.usual, t.share, s);
@@ -77,6 +77,7 @@ void aim(const Input& in, const TideState& s, Tide& t) {
   } else if (in.model.scaling.tide_without != spec::TidePart::kLearning) {
     t.share = aimed_share(t.usual, t.share, s);
   }
+  s.share = t.share;
 }
 
 void order_variants(const Input& in, Tide& t) {
@@ -163,7 +164,7 @@ Tide look(const Input& in, TideState& s) {
   book_orders(in, s);
   const engine::Lengths before = lengths_of(s);
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], before));
+    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], before, s.share));
   }
   double ready = 0;
   for (std::size_t i = 0; i < t.each.size(); ++i) {
@@ -276,7 +277,7 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
 
 void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
   if (in.now >= s.tripped_until && draft.active() == draft.ready() && draft.ready() > 0) {
-    if (!tripped(in, t.each, std::max(t.present.rate, s.fast)).empty()) {
+    if (!tripped(in, t.each, std::max(t.present.rate, s.fast), s).empty()) {
       s.tripped_floor =
           draft.active() + std::max<std::int64_t>(
                                1, whole_replicas(static_cast<double>(draft.active()) * kTripStep));
@@ -284,7 +285,7 @@ void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
     }
   }
   if (in.now < s.tripped_until) {
-    std::vector<Evidence> why = tripped(in, t.each, std::max(t.present.rate, s.fast));
+    std::vector<Evidence> why = tripped(in, t.each, std::max(t.present.rate, s.fast), s);
     why.push_back({"held_for_seconds", to_seconds(s.tripped_until - in.now)});
     raise(ReasonCode::kTripwire, s.tripped_floor, std::move(why), t, draft);
   }

@@ -124,16 +124,16 @@ void learn_one(const spec::Variant& variant, const engine::Lengths& lengths, Tid
 }
 /// While a request decodes, as many prompts come to its replica as it holds sequences, give or take
 /// the root of that; each stretches one step. What that adds to the mean step of its life, at the
-/// SLO's share, is taken off the bound.
+/// share aimed at, is taken off the bound.
 double unpooled(const spec::Model& model, const spec::Variant& variant,
                 const engine::Profile& profile, const engine::LengthMoments& moments,
-                const engine::Capacity& full) {
+                const engine::Capacity& full, double share) {
   const double each = moments.prompt * 1e-15 * variant.hardware.interference *
                       (static_cast<double>(profile.c1_fs) +
                        static_cast<double>(profile.c4_fs) * moments.prompt / 2);
   const double ranks =
       static_cast<double>(std::max<std::int64_t>(1, variant.engine.data_parallel_size));
-  const double luck = normal_quantile(slo_share(model)) * each *
+  const double luck = normal_quantile(share) * each *
                       std::sqrt(kPromptSpread * kAnswerSpread * full.sequences / ranks) /
                       moments.output;
   engine::CapacityLimits tight = engine::limits_of(model, variant);
@@ -153,7 +153,8 @@ double slo_share(const spec::Model& model) {
 }
 
 TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
-                           const TideVariant& learned, const engine::Lengths& lengths) {
+                           const TideVariant& learned, const engine::Lengths& lengths,
+                           double share) {
   const engine::LengthMoments moments = moments_of(lengths, learned.held);
   const engine::Profile profile = corrected(variant.profile, learned);
   const engine::Capacity c =
@@ -165,7 +166,7 @@ TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& varian
   out.service_seconds = out.sequences / out.requests_per_second;
   out.binding = c.binding;
   // Also where something else binds first, but not by much.
-  if (model.slo.itl) out.unpooled = unpooled(model, variant, profile, moments, c);
+  if (model.slo.itl) out.unpooled = unpooled(model, variant, profile, moments, c, share);
   if (c.binding == engine::Binding::kItl) return out;
   const double allowed =
       model.slo.ttft ? to_seconds(model.slo.ttft->bound) : to_seconds(model.queue.max_wait);

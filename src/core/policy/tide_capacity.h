@@ -32,8 +32,10 @@ struct TideCapacity {
 /// The largest share of requests that a latency bound of the SLO asks for; 0.99 without any.
 double slo_share(const spec::Model& model);
 
+/// Within the bounds for `share` of the requests.
 TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
-                           const TideVariant& learned, const engine::Lengths& lengths);
+                           const TideVariant& learned, const engine::Lengths& lengths,
+                           double share);
 
 /// Moves the factors of every variant by what its engines report.
 void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& state);

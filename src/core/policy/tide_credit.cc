@@ -17,16 +17,19 @@ constexpr double kBusy = 0.25;
 /// Of the misses that the SLO allows, chance may have half.
 constexpr double kChanceBudget = 0.5;
 constexpr double kLuckGain = 0.02, kMostTimes = 10, kLeastLuck = 0.4, kMostLuck = 2.5;
+/// As many misses as chance may have make a bin's word worth half.
+constexpr double kLuckMisses = 3;
 /// The way to what is believed, a lead of minutes: capacity must not jump with it.
 constexpr double kFollowSeconds = 300;
 
 /// The margins of chance grow while more is missed than they should let through, and shrink slowly
-/// while less is: at rest just so much is missed.
+/// while less is: at rest just so much is missed. A bin in which hardly any may be says little.
 void learn_luck(double budget, TideState& s) {
   if (s.bin_judged < 1) return;
-  const double times = s.bin_missed / (s.bin_judged * budget);
-  s.luck = std::clamp(s.luck * (1 + kLuckGain * std::clamp(times - 1, -1.0, kMostTimes)),
-                      kLeastLuck, kMostLuck);
+  const double expected = s.bin_judged * budget;
+  const double gain = kLuckGain * expected / (expected + kLuckMisses);
+  const double beyond = std::clamp(s.bin_missed / expected - 1, -1.0, kMostTimes);
+  s.luck = std::clamp(s.luck * (1 + gain * beyond), kLeastLuck, kMostLuck);
 }
 }  // namespace
 
@@ -41,6 +44,10 @@ void play_credits(const Input& in, double requests_per_second, double service_se
   if (goes_on) {
     s.bin_judged += static_cast<double>(judged);
     s.bin_missed += static_cast<double>(missed);
+    const double window = std::max(1.0, to_seconds(in.model.scaling.window));
+    const double kept = window / (window + s.tick_seconds);
+    s.recent_judged = s.recent_judged * kept + static_cast<double>(judged);
+    s.recent_missed = s.recent_missed * kept + static_cast<double>(missed);
   }
   if (s.credit_flights.size() != kTideCreditCount) {
     s.credit_flights.assign(kTideCreditCount, 0);

@@ -20,9 +20,11 @@ constexpr double kMemoryEvents = 4, kPriorBlocks = 60, kPriorEvents = 3;
 constexpr double kErrorSeconds = 1'800;
 /// Unseen, a rate moves by three tenths a lead time; that is worth so many bins.
 constexpr double kPriorError = 0.3 * 0.3, kPriorBins = 8;
-/// Deviations of the forecast kept above it. More were measured to cost more than they save: the
-/// SLO's percentile is in the staffing, and bursts are what the peak and the backlog are for.
+/// Deviations of the forecast kept above it where 0.99 is aimed at, else as many as that quantile
+/// of a normal distribution has. More were measured to cost more than they save: bursts are what
+/// the peak and the backlog are for.
 constexpr double kMargin = 0.6;
+double margin_of(double share) { return kMargin * normal_quantile(share) / normal_quantile(0.99); }
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
 /// What is said to be missed is believed until more than the SLO allows in so many lead times was
@@ -33,6 +35,8 @@ constexpr double kLeastTrust = 0.1;
 /// The error budget: so much of what the SLO allows is to be missed, and is taken to have been over
 /// so many lead times before; the misses aimed at are those allowed times or over this at most.
 constexpr double kBudgetAim = 0.8, kBudgetBlocks = 8, kMostBudget = 3;
+/// Nobody aims at less.
+constexpr double kLeastShare = 0.5;
 constexpr double kClearly = 0.95;
 /// One error counts for no more deviations: a start or an outage does not rule the next hour.
 constexpr double kWildestDeviations = 3;
@@ -80,7 +84,7 @@ struct Kept {
 };
 Kept kept_of(const TideWay& way, double said, double peak, const TideState& s) {
   const double error = said * std::sqrt(std::max(0.0, s.errors[index_of(way.predictor)]));
-  const double wide = std::clamp(kMostMargin * s.peak - said, 0.0, kMargin * error);
+  const double wide = std::clamp(kMostMargin * s.peak - said, 0.0, margin_of(s.share) * error);
   const double rate = std::max(said, way.held * peak);
   return {rate, std::max(0.0, said + wide - rate)};
 }
@@ -248,7 +252,8 @@ double budget_spent(Duration lead, double share, const TideState& s) {
 
 double aimed_share(Duration lead, double share, const TideState& s) {
   const double left = kBudgetAim / budget_spent(lead, share, s);
-  return 1 - (1 - share) * std::clamp(left, 1 / kMostBudget, kMostBudget);
+  const double aimed = 1 - (1 - share) * std::clamp(left, 1 / kMostBudget, kMostBudget);
+  return std::max(aimed, kLeastShare);
 }
 
 void play_ways(const Input& in, double service_seconds, double wait_seconds, TideState& s) {

@@ -243,6 +243,25 @@ TEST(TideCredit, MissesThatDoNotAreNobodysCapacity) {
   EXPECT_NEAR(learned_credit(1, 0.05), 1, 0.02);
 }
 
+TEST(TideCredit, AMissWhereHardlyAnyMayBeSaysLittleOfChance) {
+  // Ten times the misses that chance may have, of few requests and of as many times as many.
+  auto learned = [](std::int64_t judged) {
+    spec::Model model;
+    signal::Observation seen;
+    TideState s;
+    s.tick_seconds = 1;
+    play_credits({model, seen, Instant()}, 1e9, 5, 1, s);
+    seen.demand.judged_total = judged;
+    seen.demand.met_total = judged - judged / 20;
+    play_credits({model, seen, Instant()}, 1e9, 5, 1, s);
+    learn_credit({1e9, seconds(20)}, 1e9, 0.99, s);
+    return s.luck;
+  };
+  EXPECT_NEAR(learned(100'000), 1 + 0.02 * 9, 0.002);
+  EXPECT_NEAR(learned(600), 1 + 0.02 * 9 / 2, 0.002) << "three misses were to be expected";
+  EXPECT_LT(learned(60), 1 + 0.02 * 9 / 9);
+}
+
 TEST(TideCredit, TotalsThatGoBackTeachNothing) {
   spec::Model model;
   signal::Observation seen;

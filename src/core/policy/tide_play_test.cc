@@ -91,6 +91,17 @@ TEST(TideMisses, WhatIsSaidIsBelievedUntilItIsKnownWhatIsMissed) {
   }
 }
 
+TEST(TideMisses, NobodyAimsAtLessThanHalf) {
+  TideState s;
+  s.slow = 10;
+  s.judged = 200'000;
+  EXPECT_EQ(aimed_share(seconds(100), 0.5, s), 0.5);
+  Bench bench;
+  bench.model.slo.ttft = spec::LatencyBound{0.5, seconds(2)};
+  bench.model.slo.itl.reset();
+  EXPECT_NEAR(static_cast<double>(asked(bench.run(60, 600))), 60 / 7.7, 3);
+}
+
 TEST(TideMisses, AreCountedOnceALeadTimeAndNotAcrossATotalThatGoesBack) {
   Bench bench;
   signal::Demand& d = bench.seen.demand;

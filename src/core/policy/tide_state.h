@@ -145,7 +145,9 @@ struct TideState {
   // What was judged (tide_credit.h), and what each credit would have had: requests.
   std::int64_t judged_total = -1, met_total = 0;
   double bin_judged = 0, bin_missed = 0, misses = 0, credit = 1;
-  double luck = 1;  ///< factor on the margins of chance
+  double luck = 1;                              ///< factor on the margins of chance
+  double recent_judged = 0, recent_missed = 0;  ///< over about `window`
+  double share = 0.99;                          ///< aimed at by the last decision
   std::vector<double> credit_flights, credit_late, credit_error;
   // Surprises (tide_pool.h): of at least each size, over the hours watched.
   std::vector<double> surprises;
@@ -188,7 +190,9 @@ struct TideState {
         Field{"binPeak", &S::bin_peak}, Field{"binBurst", &S::bin_burst},
         Field{"fastSeconds", &S::fast_seconds}, Field{"judgedTotal", &S::judged_total},
         Field{"metTotal", &S::met_total}, Field{"binJudged", &S::bin_judged},
-        Field{"luck", &S::luck}, Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
+        Field{"luck", &S::luck}, Field{"recentJudged", &S::recent_judged},
+        Field{"recentMissed", &S::recent_missed}, Field{"share", &S::share},
+        Field{"binMissed", &S::bin_missed}, Field{"misses", &S::misses},
         Field{"credit", &S::credit}, Field{"creditFlights", &S::credit_flights},
         Field{"creditLate", &S::credit_late}, Field{"creditError", &S::credit_error},
         Field{"surprises", &S::surprises}, Field{"surpriseHours", &S::surprise_hours},

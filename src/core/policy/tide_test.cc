@@ -17,7 +17,7 @@ namespace tidegate::policy {
 namespace {
 
 double each(const spec::Model& model) {
-  return tide_capacity(model, model.variants[0], {}, {500, 200}).requests_per_second;
+  return tide_capacity(model, model.variants[0], {}, {500, 200}, 0.99).requests_per_second;
 }
 
 TEST(TideStaffing, NormalDistributionInvertsItsQuantile) {
@@ -129,6 +129,27 @@ TEST(Tide, TripsOnceALeadTimeOnFullReplicasOnly) {
   EXPECT_EQ(asked(bench.again()), 4) << "once";
   v.fleet.starting = Replicas(1);
   EXPECT_LE(asked(bench.step(10, 101)), 4) << "what is on its way comes first";
+}
+
+TEST(Tide, LateRequestsTripWhereMoreOfThemAreMissedThanIsAimedAt) {
+  struct Row {
+    const char* label;
+    std::int64_t judged, missed;
+    bool trips;
+  };
+  for (const Row& row :
+       {Row{"nobody judged", 0, 0, true}, Row{"within the budget", 1'000, 5, false},
+        Row{"beyond it", 1'000, 80, true}}) {
+    SCOPED_TRACE(row.label);
+    Bench bench;
+    bench.run(20, 600);
+    bench.seen.variants[0].fleet.ready = Replicas(3);
+    bench.seen.ttft_p99_seconds = fresh(5, bench.now);
+    bench.seen.demand.queued_requests = 300;
+    bench.seen.demand.judged_total += row.judged;
+    bench.seen.demand.met_total += row.judged - row.missed;
+    EXPECT_EQ(gives(bench.step(20), ReasonCode::kTripwire), row.trips);
+  }
 }
 
 TEST(Tide, MoreLoadNeverAsksForFewer) {
@@ -264,8 +285,9 @@ TEST(TideCapacity, LearnsFromManyReadingsAndNotFromOne) {
   }
   const TideVariant& learned = bench.state.tide->variants[0];
   TideVariant truth{.decode = 1.5, .prefill = 1.5};
-  const auto believed = tide_capacity(bench.model, bench.model.variants[0], learned, {500, 200});
-  const auto right = tide_capacity(bench.model, bench.model.variants[0], truth, {500, 200});
+  const auto believed =
+      tide_capacity(bench.model, bench.model.variants[0], learned, {500, 200}, 0.99);
+  const auto right = tide_capacity(bench.model, bench.model.variants[0], truth, {500, 200}, 0.99);
   EXPECT_NEAR(believed.requests_per_second / right.requests_per_second, 1, 0.03);
 }
 
@@ -275,7 +297,7 @@ TEST(Tide, NamesWhatBindsAReplica) {
     model.slo.itl->bound = itl;
     model.variants[0].engine.max_num_seqs = sequences;
     model.variants[0].profile.kv_tokens = kv;
-    return tide_capacity(model, model.variants[0], {}, {500, 200}).binding;
+    return tide_capacity(model, model.variants[0], {}, {500, 200}, 0.99).binding;
   };
   EXPECT_EQ(binding(16, 400'000, millis(60)), engine::Binding::kSequences);
   EXPECT_EQ(binding(256, 6'000, millis(60)), engine::Binding::kKv);

@@ -14,7 +14,8 @@ constexpr double kFullKv = 0.95;
 constexpr double kFull = 0.9;
 }  // namespace
 
-std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each, double rate) {
+std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each, double rate,
+                              const TideState& s) {
   double slots = 0, preempted = 0, kv = 0;
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
     const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
@@ -33,7 +34,9 @@ std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& 
   const auto& bound = in.model.slo.ttft;
   const signal::Signal& ttft = in.seen.ttft_p99_seconds;
   const bool waits = signal::waiting_requests(in.seen).value > 0;
-  if (full && waits && bound && !ttft.absent() && ttft.value > to_seconds(bound->bound)) {
+  const bool spends = s.recent_judged > 0 && s.recent_missed <= (1 - s.share) * s.recent_judged;
+  if (full && waits && !spends && bound && !ttft.absent() &&
+      ttft.value > to_seconds(bound->bound)) {
     out.push_back({"ttft_p99_seconds", ttft.value});
   }
   return out;

@@ -69,7 +69,12 @@ struct TraceReader::State {
   Rng arrivals;
   Rng lengths;
 
-  std::optional<Duration> origin;  // the first row's calendar time
+  std::optional<Duration> origin;  // the first row's, where times are calendar times
+  /// Seconds since 1970, of a day after September 2001; --from may be such a time, too.
+  bool unix_time(Duration first) const {
+    constexpr Duration kUnix = seconds(1'000'000'000);
+    return first >= kUnix && options.from < kUnix;
+  }
   Duration last{-1};
   bool ended = false;
   bool handed_out = false;  // a request
@@ -120,8 +125,8 @@ bool TraceReader::State::next_row(Row& row) {
   while (!ended && next_line(line)) {
     ++notes.rows;
     std::string why = rows.parse(line.text, options.prefix_block_tokens, row.time, row.request);
-    if (why.empty() && rows.calendar()) {
-      if (!origin) origin = row.time;
+    if (why.empty()) {
+      if (!origin) origin = rows.calendar() || unix_time(row.time) ? row.time : Duration(0);
       row.time -= *origin;
     }
     if (why.empty() && row.time < last) why = "its time is before the row above";
@@ -230,6 +235,10 @@ Result<void> TraceReader::State::load_rates() {
       return fail("more than " + std::to_string(kMaxRateRows) + " rates");
     }
     segments.push_back(row);
+  }
+  if (!segments.empty() && unix_time(seconds_f(segments.front().start_seconds))) {
+    const double first = segments.front().start_seconds;
+    for (Segment& segment : segments) segment.start_seconds -= first;
   }
   if (segments.size() >= 2) {
     double step = segments.back().start_seconds - segments[segments.size() - 2].start_seconds;

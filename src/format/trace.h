@@ -7,7 +7,8 @@
 //   warn_about((*trace)->notes());
 //
 // The header says which format it is (kTraceFormats lists them). Times come out since the start: of
-// the file for those that count from zero, of the first row for those with calendar times; then
+// the file for those that count from zero, of the first row for those with calendar times (seconds
+// since 1970 as well, unless `from` is such a time); then
 // (time - from) / speedup. Equal times keep file order. A row that cannot be read, has no tokens,
 // or goes back in time is skipped and noted with its line; the rest goes on. Memory is bounded
 // whatever the file's size: rows are read as they are asked for (rate series are at most

@@ -84,6 +84,9 @@ TEST(TraceTest, EveryFormatIsKnownByItsHeader) {
        "{\"request_id\": \"b\", \"input_toks\": 9, \"output_toks\": 10, \"arrival_time\": "
        "1787267981.25}\n",
        TraceKind::kEngineRun, "0:7+8 0.75:9+10"},
+      {"Tidegate's own, by seconds since 1970",
+       "time,prompt_tokens,output_tokens\n1700000000.5,1,2\n1700000002,3,4\n", TraceKind::kTidegate,
+       "0:1+2 1.5:3+4"},
       {"Tidegate's own, columns in any order, blank lines and a BOM",
        "\xef\xbb\xbfoutput_tokens, time ,prompt_tokens\n\n2,0.5,1\n  \n4,0.5,3\n",
        TraceKind::kTidegate, "0.5:1+2 0.5:3+4"},

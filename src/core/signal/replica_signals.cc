@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/signal/plausible.h"
 
 namespace tidegate::signal {
 namespace {
@@ -18,6 +19,12 @@ Signal make_signal(double value, Instant at, Source source, Instant now,
   Freshness freshness = rule.of(at, now);
   if (freshness == Freshness::kAbsent) return s;
   return {value, at, source, freshness, 1.0};
+}
+
+/// A total stays: where its rate alone is wild, another page tells more.
+void disbelieve(ReplicaSignals& s, SignalId id, double value) {
+  if (!s.doubt) s.doubt = Doubt{id, value};
+  if (!plausible(id, s.values[index_of(id)])) s.values[index_of(id)] = kNan;
 }
 
 /// What follows from other signals of the same page, where the engine does not say it itself.
@@ -37,6 +44,9 @@ void derive(ReplicaSignals& s) {
   set(S::kKvTotalTokens, s.value(S::kKvTotalBlocks) * s.value(S::kKvBlockTokens));
   set(S::kKvUsedTokens, s.value(S::kKvUsedBlocks) * s.value(S::kKvBlockTokens));
   set(S::kKvUsage, s.value(S::kKvUsedTokens) / s.value(S::kKvTotalTokens));
+  if (s.has(S::kKvUsage) && !plausible(S::kKvUsage, s.value(S::kKvUsage))) {
+    disbelieve(s, S::kKvUsage, s.value(S::kKvUsage));
+  }
   set(S::kKvUsedTokens, s.value(S::kKvUsage) * s.value(S::kKvTotalTokens));
 }
 
@@ -204,9 +214,11 @@ ReplicaSignals ReplicaMeter::read(const Page& page, Instant now, const MeterOpti
   for (std::size_t i = 0; i < s.values.size(); ++i) {
     auto id = static_cast<SignalId>(i);
     s.values[i] = page.value(id);
+    if (s.has(id) && !plausible(id, s.values[i])) disbelieve(s, id, s.values[i]);
     if (i >= kGaugeCount && s.has(id)) {
-      s.rates[i - kGaugeCount] =
-          advance(counters_[i - kGaugeCount], s.values[i], page.rank(id), now, options);
+      double& rate = s.rates[i - kGaugeCount];
+      rate = advance(counters_[i - kGaugeCount], s.values[i], page.rank(id), now, options);
+      if (rate == rate && !plausible_rate(rate)) disbelieve(s, id, std::exchange(rate, kNan));
     }
   }
   for (std::size_t i = 0; i < kHistogramCount; ++i) {

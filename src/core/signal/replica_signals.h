@@ -7,6 +7,7 @@
 //   Signal waiting = s.signal(SignalId::kWaitingRequests, later, rule);   // fresh, stale or absent
 //   Signal out = s.rate(SignalId::kOutputTokens, later, rule);            // per second
 //
+// What cannot be (plausible.h) is absent, and named by `doubt`.
 // Counters that go down were reset: what they show now has all come since. A rate spans the last
 // half to whole of MeterOptions::window; the first page gives none. Histogram quantiles cover one
 // to two windows and interpolate linearly inside a bucket, as Prometheus' histogram_quantile: an
@@ -56,6 +57,12 @@ class Peak {
   Instant began_;  ///< of the current slot
 };
 
+/// A value that was not believed (plausible.h); of a counter, its rate.
+struct Doubt {
+  SignalId id = SignalId::kRunningRequests;
+  double value = 0;
+};
+
 struct ReplicaSignals {
   DialectId dialect = DialectId::kVllm;
   Source source = Source::kEngine;                         ///< who said it
@@ -67,6 +74,7 @@ struct ReplicaSignals {
   double waiting_peak;                      ///< requests in the engine's queue and aside, likewise
   std::optional<std::string> lora_running;  ///< comma-joined adapter names
   std::optional<std::string> lora_waiting;
+  std::optional<Doubt> doubt;  ///< the first of this page
 
   ReplicaSignals();
   double value(SignalId id) const { return values[index_of(id)]; }

@@ -237,6 +237,58 @@ TEST(Page, NanIsAbsentNotZero) {
   EXPECT_EQ(page.value(SignalId::kRunningRequests), 3);
 }
 
+TEST(ReplicaMeter, WhatCannotBeIsAbsentAndNamed) {
+  struct Row {
+    const char* says;
+    const char* name;
+    SignalId id;
+    double value;
+    bool believed;
+  };
+  const Row rows[] = {
+      {"none", "vllm:num_requests_running", SignalId::kRunningRequests, 0, true},
+      {"ten million", "vllm:num_requests_running", SignalId::kRunningRequests, 1e7, true},
+      {"more than that", "vllm:num_requests_running", SignalId::kRunningRequests, 1e7 + 1, false},
+      {"fewer than none", "vllm:num_requests_waiting", SignalId::kWaitingRequests, -1, false},
+      {"1e300", "vllm:num_requests_waiting", SignalId::kWaitingRequests, 1e300, false},
+      {"infinite", "vllm:num_requests_waiting", SignalId::kWaitingRequests, kInf, false},
+      {"a full cache", "vllm:kv_cache_usage_perc", SignalId::kKvUsage, 1, true},
+      {"per cent", "vllm:kv_cache_usage_perc", SignalId::kKvUsage, 85, false},
+      {"less than empty", "vllm:kv_cache_usage_perc", SignalId::kKvUsage, -0.1, false},
+      {"a total", "vllm:generation_tokens_total", SignalId::kOutputTokens, 1e12, true},
+      {"a total below zero", "vllm:generation_tokens_total", SignalId::kOutputTokens, -5, false},
+      {"a total of 1e300", "vllm:generation_tokens_total", SignalId::kOutputTokens, 1e300, false},
+  };
+  for (const Row& row : rows) {
+    ReplicaMeter meter;
+    const ReplicaSignals s = meter.read(page_with({{row.name, row.value}}), at(0), {});
+    EXPECT_EQ(s.has(row.id), row.believed) << row.says;
+    ASSERT_EQ(s.doubt.has_value(), !row.believed) << row.says;
+    if (!s.doubt) continue;
+    EXPECT_EQ(s.doubt->id, row.id) << row.says;
+    EXPECT_EQ(s.doubt->value, row.value) << row.says;
+  }
+}
+
+TEST(ReplicaMeter, ATotalThatLeapsHasNoRateForAWindowAndThenAgain) {
+  ReplicaMeter meter;
+  const MeterOptions o{.window = seconds(10)};
+  auto total = [&](double tokens, double when) {
+    return meter.read(page_with({{"vllm:generation_tokens_total", tokens}}), at(when), o);
+  };
+  const auto rate = [](const ReplicaSignals& s) {
+    return s.rates[index_of(SignalId::kOutputTokens) - kGaugeCount];
+  };
+  total(0, 0);
+  EXPECT_EQ(rate(total(100, 1)), 100);
+  const ReplicaSignals leapt = total(1e14, 2);
+  EXPECT_TRUE(std::isnan(rate(leapt)));
+  ASSERT_TRUE(leapt.doubt);
+  EXPECT_EQ(leapt.doubt->id, SignalId::kOutputTokens);
+  for (int i = 3; i < 30; ++i) total(1e14 + 100 * (i - 2), i);
+  EXPECT_NEAR(rate(total(1e14 + 2'800, 30)), 100, 1);
+}
+
 TEST(Freshness, FollowsTheAge) {
   const FreshnessRule rule{seconds(3), seconds(10)};
   EXPECT_EQ(rule.of(at(0), at(3)), Freshness::kFresh);

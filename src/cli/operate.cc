@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "cli/in_words.h"
 #include "core/control/controller.h"
 #include "format/codec.h"
 #include "format/spec_yaml.h"
@@ -51,6 +52,7 @@ void print_reason(const Reason& reason) {
   if (!evidence.empty()) evidence += ")";
   fmt::print("    {:<16} {:>4} -> {:<4} {}{}{}\n", token(reason.code), reason.before, reason.after,
              reason.variant.empty() ? "" : reason.variant + ": ", sentence(reason.code), evidence);
+  for (const std::string& line : in_words(reason)) fmt::print("        {}\n", line);
 }
 
 void print_signal(const char* name, const signal::Signal& s) {
@@ -204,6 +206,43 @@ void print_last_failure(const Json& model) {
   }
 }
 
+/// At the gateway, or in the queue of another front.
+std::string queued(const Json& model) {
+  if (!model.contains("front")) return std::to_string(model["queue"]["requests"].get<long>());
+  const Json& waiting = model["front"]["waitingRequests"];
+  return waiting.is_null() ? "-" : std::to_string(waiting.get<long>());
+}
+
+void print_front(const Json& model) {
+  if (const double strays = model.value("strayRequests", 0.0); strays > 0) {
+    fmt::print(
+        "{}: its engines run {:.0f} requests that this gateway did not send, so nothing is "
+        "lowered; where clients reach them another way, write front: {{by: proxy}}\n",
+        model.value("model", ""), strays);
+  }
+  if (!model.contains("front") || model["front"]["trouble"].is_null()) return;
+  fmt::print("{}: the queue in front is not known, so nothing is lowered: {}: {}\n",
+             model.value("model", ""), model["front"].value("queueMetrics", ""),
+             model["front"]["trouble"].get<std::string>());
+}
+
+/// Hardware that is not what its profile says: a number is made for it as it is, and people are
+/// told.
+void print_drift(const Json& model) {
+  for (const Json& reason : model.value("reasons", Json::array())) {
+    if (reason.value("code", "") != token(ReasonCode::kProfileDrift)) continue;
+    const Json evidence = reason.value("evidence", Json::object());
+    // In the order of the spec, as the variants of a status are.
+    const auto number = static_cast<std::size_t>(evidence.value("variant_number", 1.0));
+    if (number < 1 || number > model["variants"].size()) continue;
+    fmt::print(
+        "{}/{}: decode takes {:.2f} x what the profile says, prefill {:.2f} x; `tidegate "
+        "calibrate` makes one that fits\n",
+        model.value("model", ""), model["variants"][number - 1].value("variant", ""),
+        evidence.value("learned_decode_ratio", 1.0), evidence.value("learned_prefill_ratio", 1.0));
+  }
+}
+
 /// What the engines' pages do not say: policies that rest on it hold, or go without.
 void print_lacking(const Json& model) {
   for (const auto& v : model["variants"]) {
@@ -215,6 +254,10 @@ void print_lacking(const Json& model) {
     } else if (!lacking.empty()) {
       fmt::print("{}: not told by its engines: {}\n", name,
                  fmt::join(lacking.get<std::vector<std::string>>(), ", "));
+    }
+    for (const Json& doubted : v.value("doubtedSignals", Json::array())) {
+      fmt::print("{}: not believed, and nothing is lowered on it: {}\n", name,
+                 doubted.get<std::string>());
     }
   }
 }
@@ -251,8 +294,7 @@ int status(const StatusOptions& options) {
                       fmt::format("{}/{}{}", v["ready"].get<long>(), v["desired"].get<long>(),
                                   asleep > 0 ? fmt::format(", {} asleep", asleep) : ""),
                       std::to_string(v["ordered"].get<long>() + v["starting"].get<long>()),
-                      std::to_string(v["draining"].get<long>()),
-                      first ? std::to_string(model["queue"]["requests"].get<long>()) : "",
+                      std::to_string(v["draining"].get<long>()), first ? queued(model) : "",
                       first ? std::to_string(model["inFlight"].get<long>()) : "",
                       first ? seconds_or_dash(model["recentTtftP99Seconds"]) : "",
                       first ? percent(model.value("sloAttainment", Json())) : "",
@@ -266,6 +308,8 @@ int status(const StatusOptions& options) {
   if (answer->contains("leader")) print_leader((*answer)["leader"]);
   for (const auto& model : (*answer)["results"]) {
     print_last_failure(model);
+    print_front(model);
+    print_drift(model);
     print_lacking(model);
   }
   for (const auto& model : (*answer)["results"]) {

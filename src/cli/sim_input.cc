@@ -121,12 +121,16 @@ Result<SimInput> sim_input(const SimInputFlags& flags) {
     if (policies.empty()) policies = scenario.policies;
   }
   input.seed = flags.seed.value_or(input.seed);
-  if (!flags.behind.empty()) {
-    input.front = flags.behind == "proxy" ? workload::Front::kProxy : workload::Front::kGateway;
-  }
   auto models = models_of(file, flags);
   if (!models) return fail(models.error());
   input.models = std::move(*models);
+  for (spec::Model& model : input.models) {
+    if (model.front.by == spec::Front::kProxy) input.front = spec::Front::kProxy;
+    model.front.queue_metrics.clear();  // the simulator's proxy has no queue
+  }
+  if (!flags.behind.empty()) {
+    input.front = flags.behind == "proxy" ? workload::Front::kProxy : workload::Front::kGateway;
+  }
   auto asked = policies_of(policies, input.models);
   if (!asked) return fail(asked.error());
   input.policies = std::move(*asked);

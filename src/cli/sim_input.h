@@ -36,7 +36,7 @@ struct SimInputFlags {
   std::string until;                  // --until DURATION: where to stop
   std::optional<std::uint64_t> seed;  // --seed N; default the scenario's, else 1
   bool through_text = false;          // --through-text: engines are read through vLLM's text
-  std::string behind;  // --behind gateway|proxy; default the scenario's, else gateway
+  std::string behind;  // --behind gateway|proxy; default the scenario's or the spec's
 };
 
 struct SimInput {

@@ -26,6 +26,7 @@
 #include "core/policy/tide_capacity.h"
 #include "core/policy/tide_credit.h"
 #include "core/policy/tide_demand.h"
+#include "core/policy/tide_engines.h"
 #include "core/policy/tide_fleet.h"
 #include "core/policy/tide_forecast.h"
 #include "core/policy/tide_mix.h"
@@ -134,7 +135,8 @@ std::int64_t sum(const std::vector<std::int64_t>& counts) {
   return total;
 }
 
-std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, double wanted) {
+std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& s, double rate,
+                               double wanted) {
   const TideCapacity& first = t.each[t.first];
   const char* capacity = "sequences_bound_requests_per_second";
   if (first.binding == engine::Binding::kKv) capacity = "kv_bound_requests_per_second";
@@ -142,21 +144,24 @@ std::vector<Evidence> evidence(const Tide& t, const TideState& s, double rate, d
   if (first.binding == engine::Binding::kBatchedTokens)
     capacity = "batch_bound_requests_per_second";
   std::string predictor(forecaster_of(s));
-  return {{predictor + "_forecast_requests_per_second", t.ahead.rate},
-          {"burst_requests_per_second", t.ahead.burst},
-          {"forecast_margin_requests_per_second", t.ahead.error},
-          {"staffed_rate_requests_per_second", wanted},
-          {"expected_rate_requests_per_second", rate},
-          {"slo_share", t.share},
-          {"lead_time_seconds", to_seconds(t.lead)},
-          {capacity, first.requests_per_second},
-          {"learned_decode_ratio", s.variants[t.first].decode},
-          {"learned_prefill_ratio", s.variants[t.first].prefill},
-          {"learned_kv_ratio", s.variants[t.first].held},
-          {"learned_capacity_ratio", s.credit},
-          {"learned_chance_ratio", s.luck},
-          {"learned_miss_ratio", miss_trust(t.usual, t.share, s)},
-          {"error_budget_spent_ratio", t.spent}};
+  std::vector<Evidence> out{{predictor + "_forecast_requests_per_second", t.ahead.rate},
+                            {"burst_requests_per_second", t.ahead.burst},
+                            {"forecast_margin_requests_per_second", t.ahead.error},
+                            {"staffed_rate_requests_per_second", wanted},
+                            {"expected_rate_requests_per_second", rate},
+                            {"slo_share", t.share},
+                            {"lead_time_seconds", to_seconds(t.lead)},
+                            {capacity, first.requests_per_second},
+                            {"learned_decode_ratio", s.variants[t.first].decode},
+                            {"learned_prefill_ratio", s.variants[t.first].prefill},
+                            {"learned_kv_ratio", s.variants[t.first].held},
+                            {"learned_capacity_ratio", s.credit},
+                            {"learned_chance_ratio", s.luck},
+                            {"learned_miss_ratio", miss_trust(t.usual, t.share, s)},
+                            {"error_budget_spent_ratio", t.spent}};
+  std::vector<Evidence> why = why_forecaster(in, t.usual, t.share, s);
+  out.insert(out.end(), std::make_move_iterator(why.begin()), std::make_move_iterator(why.end()));
+  return out;
 }
 
 Tide look(const Input& in, TideState& s) {
@@ -214,7 +219,7 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
   const double wanted = std::max(staffed(t, s, t.ahead.rate, t.ahead.error, s.dispersion),
                                  staffed(t, s, t.ahead.burst, 0, 1));
   const std::vector<std::int64_t> up = fill_rate(in, t, wanted);
-  draft.repeat(ReasonCode::kForecast, up, evidence(t, s, rate, wanted));
+  draft.repeat(ReasonCode::kForecast, up, evidence(in, t, s, rate, wanted));
   const double most = std::max({t.ahead.rate, t.later.rate, t.present.rate, t.ahead.burst}) +
                       kWobbles * t.present.level_error;
   const double kept = staffed(t, s, most, t.later.error, s.dispersion);
@@ -303,12 +308,14 @@ void ask_schedule(const Input& in, const Tide& t, Draft& draft) {
 
 /// Hardware that is not what its profile says is named, and planned for as it is.
 void name_drift(const TideState& s, Draft& draft) {
-  for (const TideVariant& learned : s.variants) {
+  for (std::size_t i = 0; i < s.variants.size(); ++i) {
+    const TideVariant& learned = s.variants[i];
     const bool slow = learned.decode > kDrift || learned.prefill > kDrift;
     if (!slow && learned.decode * kDrift > 1) continue;
-    draft.repeat(
-        ReasonCode::kProfileDrift, draft.counts(),
-        {{"learned_decode_ratio", learned.decode}, {"learned_prefill_ratio", learned.prefill}});
+    draft.repeat(ReasonCode::kProfileDrift, draft.counts(),
+                 {{"learned_decode_ratio", learned.decode},
+                  {"learned_prefill_ratio", learned.prefill},
+                  {"variant_number", static_cast<double>(i + 1)}});
   }
 }
 
@@ -348,8 +355,7 @@ Decided decide_tide(const Input& in, State all) {
   std::vector<std::int64_t> wanted;  // awake or asleep
   if (!known) draft.incomplete();
   if (!known || s.bins == 0) {
-    draft.hold(known ? ReasonCode::kNoChange : ReasonCode::kMissingData,
-               {{"gateway_coverage", in.seen.gateway.coverage}});
+    draft.hold(known ? ReasonCode::kNoChange : ReasonCode::kMissingData, what_is_heard(in));
   } else if (idle(in, t, s)) {
     draft.ask(ReasonCode::kNoTraffic, 0,
               {{"since_arrival_seconds", to_seconds(in.now - std::max(s.last_arrival, s.began))},

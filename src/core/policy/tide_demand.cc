@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/policy/mix.h"
+#include "core/policy/tide_engines.h"
 
 namespace tidegate::policy {
 
@@ -13,17 +13,16 @@ namespace {
 constexpr double kLengthMemory = 500, kLengthWindows = 15;
 /// What simulate and load fall back on, too.
 constexpr engine::Lengths kUsualLengths{1'000, 200};
+/// Fewer say nothing of a mean.
+constexpr double kLeastRequests = 1e-6;
 constexpr double kDispersionGain = 1.0 / 60;
 constexpr double kLeastDispersion = 0.5, kMostDispersion = 100;
 /// A pair of bins counts for this much at most: a level that jumps is no dispersion.
 constexpr double kWildestPair = 25;
+/// Of a total between two readings, at most ten minutes apart.
+constexpr double kMostGrowth = 1e12;
 /// After a gap so long the time before says nothing of the rate now.
 constexpr Duration kLongestGap = seconds(600);
-
-/// What arrived since the last reading, or nothing where that cannot be said.
-struct Arrived {
-  double requests = 0, prompt_tokens = 0, finished = 0, output_tokens = 0;
-};
 
 void keep_totals(const signal::Demand& d, TideState& s) {
   s.arrived_total = d.arrived_total;
@@ -33,44 +32,16 @@ void keep_totals(const signal::Demand& d, TideState& s) {
 }
 
 std::optional<Arrived> from_gateway(const signal::Demand& d, TideState& s) {
-  const Arrived out{static_cast<double>(d.arrived_total - s.arrived_total),
-                    static_cast<double>(d.prompt_tokens_total - s.prompt_total),
-                    static_cast<double>(d.finished_total - s.finished_total),
-                    static_cast<double>(d.output_tokens_total - s.output_total)};
-  const bool restarted =
-      out.requests < 0 || out.prompt_tokens < 0 || out.finished < 0 || out.output_tokens < 0;
+  Arrived out{.requests = static_cast<double>(d.arrived_total - s.arrived_total),
+              .prompt_tokens = static_cast<double>(d.prompt_tokens_total - s.prompt_total),
+              .output_tokens = static_cast<double>(d.output_tokens_total - s.output_total),
+              .finished = static_cast<double>(d.finished_total - s.finished_total)};
+  out.prompts = out.requests;
   keep_totals(d, s);
-  if (restarted) return std::nullopt;
+  for (const double grown : {out.requests, out.prompt_tokens, out.finished, out.output_tokens}) {
+    if (grown < 0 || grown > kMostGrowth) return std::nullopt;  // begun anew, or nonsense
+  }
   return out;
-}
-
-/// Engines count tokens, not requests: a sequence holds prompt + output / 2 of them, and prompt to
-/// output are as their rates.
-std::optional<Arrived> from_engines(const Input& in, double elapsed, TideState& s) {
-  double running = 0, held = 0, prompt = 0, output = 0;
-  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-    const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
-    if (v == nullptr || v->fleet.ready.value() == 0) continue;
-    if (v->running_requests.absent() || v->output_tokens_per_second.absent()) return std::nullopt;
-    const auto ranks = static_cast<double>(
-        v->fleet.ready.value() *
-        std::max<std::int64_t>(1, in.model.variants[i].engine.data_parallel_size));
-    running += v->running_requests.value;
-    prompt += v->prompt_tokens_per_second.value;
-    output += v->output_tokens_per_second.value;
-    held += v->kv_usage.value * ranks * static_cast<double>(in.model.variants[i].profile.kv_tokens);
-  }
-  const double queued = signal::waiting_requests(in.seen).value;
-  const double grown = queued - static_cast<double>(s.arrived_total);
-  s.arrived_total = static_cast<std::int64_t>(queued);
-  if (!(output > 0) || !(running > 0) || !(held > 0)) {
-    return Arrived{std::max(0.0, grown), 0, 0, 0};
-  }
-  const double ratio = prompt / output;
-  const double output_each = std::max(1.0, held / running / (ratio + 0.5));
-  const double finished = output / output_each * elapsed;
-  return Arrived{std::max(0.0, finished + grown), finished * output_each * ratio, finished,
-                 finished * output_each};
 }
 
 void fold(double sum, double requests, double memory, double& mean, double& weight) {
@@ -79,13 +50,12 @@ void fold(double sum, double requests, double memory, double& mean, double& weig
   mean += (sum / requests - mean) * std::min(1.0, requests / weight);
 }
 
-/// Output tokens come all the time, ends now and then: a mean of sums, not of ratios.
-void fold_output(const Arrived& now, double memory, TideState& s) {
-  const double tokens = s.output_tokens * s.output_weight + now.output_tokens;
-  const double weight = s.output_weight + now.finished;
-  if (!(weight > 0)) return;
-  s.output_tokens = tokens / weight;
-  s.output_weight = std::min(memory, weight);
+/// Tokens come all the time, ends now and then: a mean of sums, not of ratios.
+void fold_sums(double tokens, double requests, double memory, double& mean, double& weight) {
+  const double sum = mean * weight + tokens, all = weight + requests;
+  if (!(all > kLeastRequests)) return;
+  mean = sum / all;
+  weight = std::min(memory, all);
 }
 
 std::optional<TideBin> close_bin(Instant now, TideState& s) {
@@ -111,22 +81,13 @@ void begin(const Input& in, TideState& s) {
   s.bin_requests = 0;
   s.bin_rate = -1;
   keep_totals(in.seen.demand, s);
-  if (!gateway_known(in.seen)) {
-    s.arrived_total = static_cast<std::int64_t>(signal::waiting_requests(in.seen).value);
-  }
+  if (!gateway_known(in.seen)) begin_with_engines(in, s);
 }
 }  // namespace
 
 bool demand_known(const Input& in) {
   if (!in.seen.gateway.absent()) return in.seen.gateway.complete();
-  bool any = false;
-  for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-    const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
-    if (v == nullptr || v->fleet.ready.value() == 0) continue;
-    if (!v->running_requests.complete() || !v->output_tokens_per_second.complete()) return false;
-    any = true;
-  }
-  return any;
+  return engines_known(in);
 }
 
 std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s) {
@@ -154,8 +115,12 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s)
   if (arrived->requests > 0) s.last_arrival = in.now;
   const double memory =
       std::max(kLengthMemory, s.slow * kLengthWindows * to_seconds(in.model.scaling.window));
-  fold(arrived->prompt_tokens, arrived->requests, memory, s.prompt_tokens, s.prompt_weight);
-  fold_output(*arrived, memory, s);
+  if (gateway_known(in.seen)) {
+    fold(arrived->prompt_tokens, arrived->prompts, memory, s.prompt_tokens, s.prompt_weight);
+  } else {
+    fold_sums(arrived->prompt_tokens, arrived->prompts, memory, s.prompt_tokens, s.prompt_weight);
+  }
+  fold_sums(arrived->output_tokens, arrived->finished, memory, s.output_tokens, s.output_weight);
   s.fast += (arrived->requests / elapsed - s.fast) * elapsed / (elapsed + s.fast_seconds);
   s.bin_peak = std::max(s.bin_peak, s.fast);
   s.bin_requests += arrived->requests;

@@ -1,6 +1,7 @@
 #include "core/policy/tide_forecast.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/base/math.h"
@@ -175,13 +176,20 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
 
 /// Capacity, and the misses beyond the budget at the price the SLO implies: where a share of 0.99
 /// must be met, a miss is worth the room for a hundred requests.
-void choose(const Input& in, double lead, double share, TideState& s) {
+std::array<double, kTideWayCount> prices(double lead, double share, const TideState& s) {
   const double budget = (1 - share) * kMissBudget;
   const double trust = miss_trust(seconds_f(lead), share, s);
   const double worth = s.slow / (1 - share);
-  auto price = [&](std::size_t way) {
-    return s.cost[way] + worth * std::max(0.0, trust * missed(way, lead, s) - budget);
-  };
+  std::array<double, kTideWayCount> out{};
+  for (std::size_t way = 0; way < kTideWayCount; ++way) {
+    out[way] = s.cost[way] + worth * std::max(0.0, trust * missed(way, lead, s) - budget);
+  }
+  return out;
+}
+
+void choose(const Input& in, double lead, double share, TideState& s) {
+  const std::array<double, kTideWayCount> all = prices(lead, share, s);
+  auto price = [&](std::size_t way) { return all[way]; };
   // The last value, until another is clearly cheaper.
   auto best =
       price(0) < price(static_cast<std::size_t>(s.way)) ? 0 : static_cast<std::size_t>(s.way);
@@ -238,6 +246,22 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
 
 std::string_view forecaster_of(const TideState& s) {
   return way_of(s).held > 0 ? "peak" : token(way_of(s).predictor);
+}
+
+std::vector<Evidence> why_forecaster(const Input& in, Duration lead, double share,
+                                     const TideState& s) {
+  std::vector<Evidence> out;
+  if (way_of(s).held > 0) out.push_back({"peak_held_ratio", way_of(s).held});
+  if (static_cast<double>(s.scored) < kPriorBins || s.cost.size() != kTideWayCount) return out;
+  const std::array<double, kTideWayCount> all = prices(to_seconds(lead), share, s);
+  out.push_back({"last_price_requests_per_second", all[0]});
+  if (allowed(kTideWays[1], in)) out.push_back({"season_price_requests_per_second", all[1]});
+  if (allowed(kTideWays[2], in)) {
+    const double peak = way_of(s).held > 0 ? all[static_cast<std::size_t>(s.way)]
+                                           : *std::min_element(all.begin() + 2, all.end());
+    out.push_back({"peak_price_requests_per_second", peak});
+  }
+  return out;
 }
 
 double miss_trust(Duration lead, double share, const TideState& s) {

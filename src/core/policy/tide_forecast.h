@@ -31,6 +31,7 @@
 
 #include <functional>
 #include <string_view>
+#include <vector>
 
 #include "core/policy/tide_demand.h"
 #include "core/policy/tide_play.h"
@@ -68,6 +69,11 @@ TideOutlook at_hand(const Input& in, const TideState& state);
 
 /// "last", "season" or "peak": what the way in force goes by.
 std::string_view forecaster_of(const TideState& state);
+
+/// What each had cost, had it decided alone: requests/s of room, misses at their price (of the
+/// peak's shares the one in force, else the cheapest). Nothing before that is known.
+std::vector<Evidence> why_forecaster(const Input& in, Duration lead, double share,
+                                     const TideState& state);
 
 /// What was really missed over what was said; `lead` as above.
 double miss_trust(Duration lead, double share, const TideState& state);

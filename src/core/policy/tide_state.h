@@ -110,6 +110,7 @@ struct TideState {
   // Demand: totals read last, and what they say.
   Instant began = Instant::never(), read_at = Instant::never();
   std::int64_t arrived_total = 0, prompt_total = 0, finished_total = 0, output_total = 0;
+  double engines_hold = 0, engines_owe = 0;     ///< requests (tide_engines.h)
   double prompt_tokens = 0, output_tokens = 0;  ///< means
   double prompt_weight = 0, output_weight = 0;  ///< requests behind them
   double fast = 0;                              ///< rate of the last `fastSeconds`
@@ -171,6 +172,7 @@ struct TideState {
         Field{"began", &S::began}, Field{"readAt", &S::read_at},
         Field{"arrivedTotal", &S::arrived_total}, Field{"promptTotal", &S::prompt_total},
         Field{"finishedTotal", &S::finished_total}, Field{"outputTotal", &S::output_total},
+        Field{"enginesHold", &S::engines_hold}, Field{"enginesOwe", &S::engines_owe},
         Field{"promptTokens", &S::prompt_tokens}, Field{"outputTokens", &S::output_tokens},
         Field{"promptWeight", &S::prompt_weight}, Field{"outputWeight", &S::output_weight},
         Field{"fast", &S::fast}, Field{"lastArrival", &S::last_arrival},

@@ -63,7 +63,11 @@ Signal at_gateway(const Observation& o, std::int64_t requests) {
 
 Signal waiting_requests(const Observation& o) {
   Signal engines = over_variants(o, &VariantObservation::engine_waiting_requests);
-  if (o.gateway.absent()) return engines;
+  if (o.gateway.absent()) {
+    if (o.front_waiting_requests.absent()) return engines;
+    if (engines.absent() && no_engines(o)) return o.front_waiting_requests;
+    return join(o.front_waiting_requests, engines);
+  }
   Signal queued = at_gateway(o, o.demand.queued_requests);
   if (engines.absent() && no_engines(o)) return queued;
   return join(queued, engines);
@@ -73,8 +77,9 @@ Signal in_flight_requests(const Observation& o) {
   if (!o.gateway.absent()) {
     return at_gateway(o, o.demand.queued_requests + o.demand.dispatched_requests);
   }
-  return join(over_variants(o, &VariantObservation::running_requests),
-              over_variants(o, &VariantObservation::engine_waiting_requests));
+  const Signal running = over_variants(o, &VariantObservation::running_requests);
+  const Signal waiting = waiting_requests(o);
+  return running.absent() && no_engines(o) ? waiting : join(running, waiting);
 }
 
 }  // namespace tidegate::signal

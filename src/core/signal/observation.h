@@ -141,7 +141,8 @@ struct Observation {
   WallTime wall;
   Signal gateway;  ///< freshness of `demand`; absent: no gateway in front
   Demand demand;
-  Signal ttft_p99_seconds;  ///< at the gateway, over scaling.window
+  Signal front_waiting_requests;  ///< in the queue of another front; absent: not told, or none
+  Signal ttft_p99_seconds;        ///< at the gateway, over scaling.window
   Signal itl_p99_seconds;
   std::vector<VariantObservation> variants;  ///< in the order of the spec
   std::vector<Signal> metrics;               ///< promql values, in the order of scaling.metrics
@@ -149,6 +150,7 @@ struct Observation {
     using O = Observation;
     return std::tuple(Field{"model", &O::model}, Field{"at", &O::at}, Field{"wall", &O::wall},
                       Field{"gateway", &O::gateway}, Field{"demand", &O::demand},
+                      Field{"frontWaitingRequests", &O::front_waiting_requests},
                       Field{"ttftP99Seconds", &O::ttft_p99_seconds},
                       Field{"itlP99Seconds", &O::itl_p99_seconds}, Field{"variants", &O::variants},
                       Field{"metrics", &O::metrics});
@@ -156,7 +158,8 @@ struct Observation {
   bool operator==(const Observation&) const = default;
 };
 
-/// waiting = gateway queue + engines' waiting; in-flight = waiting + running. Where the gateway is
+/// waiting = queue in front (the gateway's, or that of another that tells it) + engines' waiting;
+/// in-flight = waiting + running. Where the gateway is
 /// in front, running is what it has dispatched (exact); engines' waiting is part of that and not
 /// added again. Absent where neither side is known.
 Signal waiting_requests(const Observation& o);

@@ -100,6 +100,21 @@ TEST(Observation, WaitingAndInFlightAreWhatTheHeaderSays) {
   }
 }
 
+TEST(Observation, WhatAnotherFrontQueuesWaitsAndIsInFlight) {
+  Observation o;
+  o.variants = {variant(2, engine(3), engine(40))};
+  o.front_waiting_requests = engine(7);
+  EXPECT_EQ(waiting_requests(o).value, 10);
+  EXPECT_EQ(in_flight_requests(o).value, 50);
+  EXPECT_TRUE(in_flight_requests(o).complete());
+  o.variants = {variant(0, {}, {})};
+  EXPECT_EQ(waiting_requests(o).value, 7);
+  EXPECT_EQ(in_flight_requests(o).value, 7);
+  EXPECT_TRUE(waiting_requests(o).complete()) << "there are no engines that could queue";
+  o.variants = {variant(2, {}, {})};
+  EXPECT_EQ(waiting_requests(o).coverage, 0) << "a lower bound";
+}
+
 ReplicaSignals replica(Instant heard, double running, double waiting, double kv) {
   ReplicaSignals s;
   s.at = heard;

@@ -126,7 +126,8 @@ inline Variant full_variant(const std::string& variant_name, Target variant_targ
 /// One variant for each kind of target.
 inline Model full_model() {
   Model model;
-  auto& [name, served, adapters, slo, scaling, queue, auth, prometheus, classes, variants] = model;
+  auto& [name, served, adapters, slo, scaling, queue, front, auth, prometheus, classes, variants] =
+      model;
   name = "m";
   served = {"org/M", "M"};
   adapters = {{"sql", "/adapters/sql"}};
@@ -143,6 +144,7 @@ inline Model full_model() {
   body = 1 << 20;
   order = QueueOrder::kArrival;
   paces = false;
+  front = {Front::kProxy, "http://epp:9090/metrics"};
   auto& [keys, upstream] = auth;
   keys = {"KEY_A", "KEY_B"};
   upstream = "UP";

@@ -16,6 +16,7 @@
 #include "core/base/fields.h"
 #include "core/base/strong.h"
 #include "core/base/time.h"
+#include "core/spec/front.h"
 #include "core/spec/profile.h"
 #include "core/spec/start.h"
 #include "core/spec/target.h"
@@ -266,6 +267,7 @@ struct Model {
   Slo slo;
   Scaling scaling;
   Queue queue;
+  InFront front;
   Auth auth;
   std::optional<Prometheus> prometheus;
   std::vector<PriorityClass> priority_classes;  ///< index 0 is the most urgent; empty: one class

@@ -72,6 +72,19 @@ constexpr Section kQueue{"queue",
                          "Requests wait here, not in the engines, until a replica has room.",
                          kQueueRows, defaults_of<Queue>};
 
+constexpr Option kFrontRows[] = {
+    option<&InFront::by>("by").says(
+        "gateway: clients call Tidegate's; proxy: they reach the engines another way (a Service, "
+        "llm-d, a proxy of yours), so demand is what the engines count."),
+    option<&InFront::queue_metrics>("queueMetrics")
+        .otherwise("nobody queues in front")
+        .like("http://epp.llm-d:9090/metrics")
+        .says("Metrics page of a proxy that queues: what llm-d's endpoint picker holds in its flow "
+              "control waits, too, and wakes a model at zero."),
+};
+constexpr Section kFront{"front", "What stands between clients and engines.", kFrontRows,
+                         defaults_of<InFront>};
+
 constexpr Option kPriorityRows[] = {
     option<&PriorityClass::name>("name")
         .as(Kind::kLabel)
@@ -145,6 +158,8 @@ constexpr Option kModelRows[] = {
     option<&Model::scaling>("scaling", kScalingSection)
         .says("How many replicas, and when that changes."),
     option<&Model::queue>("queue", kQueue).says("Bounds of the gateway's queue of this model."),
+    option<&Model::front>("front", kFront)
+        .says("Who stands in front of the engines; give it where that is not Tidegate's gateway."),
     option<&Model::priority_classes>("priorityClasses", kPriority)
         .at_most(16)
         .otherwise("one class")

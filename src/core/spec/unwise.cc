@@ -90,6 +90,18 @@ void advise_metrics(const Scaling& scaling, Warnings& warnings) {
   }
 }
 
+/// Nothing that we see would tell of the request that ends a zero.
+void advise_front(const Model& model, Warnings& warnings) {
+  if (model.front.by == Front::kGateway || !model.front.queue_metrics.empty()) return;
+  for (const Variant& variant : model.variants) {
+    if (min_replicas(model, variant) > Replicas(0)) return;
+  }
+  warnings.add("spec.front.by",
+               "behind a proxy nobody tells of a request while no replica runs: the last one is "
+               "kept, but a model that starts at zero stays there; write minReplicas: 1, or "
+               "front.queueMetrics where the proxy queues");
+}
+
 void advise_prometheus(const Model& model, Warnings& warnings) {
   const auto& metrics = model.scaling.metrics;
   for (std::size_t i = 0; i < metrics.size() && !model.prometheus; ++i) {
@@ -255,6 +267,7 @@ void find_unwise(const Model& model, const Facts& facts, std::vector<Finding>& o
   Warnings warnings(out);
   advise_model(model, warnings);
   advise_metrics(model.scaling, warnings);
+  advise_front(model, warnings);
   advise_prometheus(model, warnings);
   advise_schedule(model.scaling, warnings);
   for (std::size_t i = 0; i < model.variants.size(); ++i) {

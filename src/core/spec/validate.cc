@@ -144,6 +144,17 @@ void check_prometheus(const Prometheus& prometheus, Errors& errors) {
   }
 }
 
+void check_front(const InFront& front, Errors& errors) {
+  const std::string path = "spec.front.queueMetrics", &url = front.queue_metrics;
+  if (url.empty()) return;
+  if (front.by == Front::kGateway) {
+    errors.add(path, "Tidegate's own gateway knows its queue; write by: proxy, or leave it out");
+  } else if (!is_http_url(url) || !url.starts_with("http://") ||
+             url.find('@') != std::string::npos) {
+    errors.add(path, quoted(url) + " is not the URL of a page; write http://HOST:PORT/metrics");
+  }
+}
+
 void check_sense(const Model& model, const Sense& sense, const std::string& path, Errors& errors) {
   if (sense.from == SenseFrom::kPrometheus && !model.prometheus) {
     errors.add(path + ".from",
@@ -277,6 +288,7 @@ void find_contradictions(const Model& model, std::vector<Finding>& out) {
   }
   check_scaling(model.scaling, errors);
   if (model.variants.empty()) errors.add("spec.variants", "a model needs at least one variant");
+  check_front(model.front, errors);
   if (model.prometheus) check_prometheus(*model.prometheus, errors);
   for (std::size_t i = 0; i < model.variants.size(); ++i) {
     check_variant(model.variants[i], item("variants", i), errors);

@@ -150,6 +150,14 @@ TEST(Validate, ContradictionsAreErrorsAtTheirKey) {
       {"sensing from a Prometheus nobody named",
        [](Model& m) { m.variants[0].sense.from = SenseFrom::kPrometheus; },
        "spec.variants[0].sense.from", "add spec.prometheus.url"},
+      {"the queue of our own gateway",
+       [](Model& m) { m.front.queue_metrics = "http://epp:9090/metrics"; },
+       "spec.front.queueMetrics", "write by: proxy"},
+      {"a queue's page that is no URL",
+       [](Model& m) {
+         m.front = {Front::kProxy, "epp:9090"};
+       },
+       "spec.front.queueMetrics", "write http://HOST:PORT/metrics"},
       {"a selector in braces", [](Model& m) { m.variants[0].sense.selector = "{job=\"x\"}"; },
        "spec.variants[0].sense.selector", "without braces"},
       {"a page of GPUs that is no URL",
@@ -264,6 +272,12 @@ TEST(Validate, WhatIsLegalAndUnwiseIsAWarning) {
          m.prometheus.reset();
        },
        "spec.scaling.metrics[0].promql", "add spec.prometheus.url"},
+      {"a zero behind a proxy that nobody would end",
+       [](Model& m) {
+         m.front.by = Front::kProxy;
+         for (Variant& v : m.variants) v.min_replicas = Replicas(0);
+       },
+       "spec.front.by", "write minReplicas: 1"},
       {"samples that age between two queries",
        [](Model& m) { m.prometheus = Prometheus{.url = "http://p:9090", .max_age = seconds(9)}; },
        "spec.prometheus.maxAge", "below two intervals of 5s"},

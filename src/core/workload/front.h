@@ -1,23 +1,9 @@
 #pragma once
-// Front: what stands between clients and engines.
+// Front: what stands between clients and engines, as the spec names it. Of a proxy the simulator
+// has a plain one: least requests, no queue (503 where nothing is ready), engines queue.
 
-#include <cstdint>
-#include <string_view>
-
-#include "core/base/fields.h"
+#include "core/spec/front.h"
 
 namespace tidegate::workload {
-
-enum class Front : std::uint8_t {
-  kGateway,  ///< Tidegate's: it queues, binds late, and counts arrivals for the policy
-  kProxy,    ///< a plain one: least requests, no queue (503 where nothing is ready), engines queue
-};
-
-}  // namespace tidegate::workload
-
-namespace tidegate {
-template <>
-struct EnumTokens<workload::Front> {
-  static constexpr std::string_view kTokens[] = {"gateway", "proxy"};
-};
-}  // namespace tidegate
+using spec::Front;
+}

@@ -1,8 +1,12 @@
 #include "live/run/lacking_signals.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <iterator>
+
+#include "core/signal/plausible.h"
 
 namespace tidegate::live {
 namespace {
@@ -42,6 +46,14 @@ std::vector<std::string_view> lacking_signals(const signal::VariantObservation& 
 bool unread(const signal::VariantObservation& v) {
   const auto rows = gauges(v);
   return v.fleet.ready.value() > 0 && std::none_of(rows.begin(), rows.end(), known);
+}
+
+std::string not_believed(const signal::ReplicaSignals& page) {
+  if (!page.doubt) return {};
+  const bool rate = signal::shape_of(page.doubt->id) == signal::Shape::kCounter;
+  return fmt::format("{} {} {:g}{}, not {}", token(page.doubt->id), rate ? "grows by" : "is",
+                     page.doubt->value, rate ? " a second" : "",
+                     signal::plausible_range(page.doubt->id));
 }
 
 std::string_view metrics_hint(spec::EngineType engine) {

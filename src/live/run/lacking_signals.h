@@ -8,10 +8,12 @@
 //
 // Sources: each engine's own documentation of its metrics. Thread-safety: pure.
 
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/signal/observation.h"
+#include "core/signal/replica_signals.h"
 #include "core/spec/model.h"
 
 namespace tidegate::live {
@@ -20,6 +22,9 @@ namespace tidegate::live {
 std::vector<std::string_view> lacking_signals(const signal::VariantObservation& seen);
 /// Replicas are ready, and no page of theirs says anything.
 bool unread(const signal::VariantObservation& seen);
+/// What of a replica's page is not believed (core/signal/plausible.h): "kv_usage is 85, not a share
+/// from 0 to 1"; empty: nothing.
+std::string not_believed(const signal::ReplicaSignals& page);
 /// How such an engine is told to serve its metrics, and where we ask for them.
 std::string_view metrics_hint(spec::EngineType engine);
 

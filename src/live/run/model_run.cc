@@ -250,8 +250,9 @@ void ModelRun::observe() {
   feed(std::move(seen));
 }
 
-control::Observed ModelRun::observed(Instant now) const {
-  const control::GatewaySight gateway = parts_.gateway.sight(name(), loaded_.model.scaling.window);
+control::Observed ModelRun::observed(Instant now) {
+  control::GatewaySight gateway = parts_.gateway.sight(name(), loaded_.model.scaling.window);
+  gateway.there = loaded_.model.front.by == spec::Front::kGateway;
   std::map<ReplicaId, route::ReplicaView> views;
   for (const auto& view : parts_.gateway.replica_views(name())) views[view.replica] = view;
   std::vector<control::ReplicaSight> sights;
@@ -272,6 +273,8 @@ control::Observed ModelRun::observed(Instant now) const {
       control::observe(loaded_.model, gateway, sights, now, net::WorldClock::wall_now(),
                        parts_.scraper.rule(), senses_.rules());
   senses_.tell_metrics(seen.observation, now);
+  signal::Signal& heard = seen.observation.gateway;
+  heard.coverage = std::min(heard.coverage, strays_.covered(seen.observation, now));
   return seen;
 }
 

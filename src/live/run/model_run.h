@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/control/controller.h"
+#include "core/control/strays.h"
 #include "format/spec_yaml.h"
 #include "format/tape.h"
 #include "live/actuate/actuator.h"
@@ -103,6 +104,8 @@ class ModelRun {
   }
   const std::deque<ReplicaNote>& notes() const { return notes_; }
   const Senses& senses() const { return senses_; }
+  /// Requests that its engines run and no gateway of ours sent.
+  double strays() const { return strays_.requests(); }
   const signal::Observation& last_observation() const { return last_; }
   const std::map<std::string, std::int64_t>& decisions_by_reason() const { return by_reason_; }
   /// Decided at least once with all in sight that ran at the start: until then view().desired is no
@@ -136,7 +139,7 @@ class ModelRun {
   void tick();
   bool in_step() const;
   void observe();
-  control::Observed observed(Instant now) const;
+  control::Observed observed(Instant now);
 
   void feed(control::Event event);
   void perform(const control::Action& action);
@@ -160,6 +163,7 @@ class ModelRun {
   std::deque<ReplicaNote> notes_;
   Ledger ledger_;
   Senses senses_;
+  control::Strays strays_;
   signal::Observation last_;
   std::map<std::string, std::int64_t> by_reason_;
   std::map<std::string, policy::VariantReplicas> applied_;  ///< by variant, as applied last

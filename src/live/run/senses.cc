@@ -26,15 +26,18 @@ bool asks_the_same(const spec::Model& a, const spec::Model& b) {
 
 }  // namespace
 
-Senses::Senses(SenseParts parts, SenseHooks hooks) : parts_(parts), hooks_(std::move(hooks)) {}
+Senses::Senses(SenseParts parts, SenseHooks hooks)
+    : parts_(parts), hooks_(std::move(hooks)), front_(parts.scraper.page_id()) {}
 
 Senses::~Senses() {
   for (const auto& entry : known_) parts_.scraper.remove(entry.first);
+  parts_.scraper.remove(front_);
 }
 
 void Senses::set_model(const spec::Model& model) {
   const bool same = asks_the_same(model_, model);
   model_ = model;
+  look_at_front();
   if (!same) {
     prometheus_.reset();
     if (PrometheusSource::wanted(model)) {
@@ -50,6 +53,34 @@ void Senses::set_model(const spec::Model& model) {
       if (own != model.variants.end()) add(info, *own);
     }
   }
+}
+
+void Senses::look_at_front() {
+  if (front_url_ == model_.front.queue_metrics) return;
+  front_url_ = model_.front.queue_metrics;
+  front_trouble_.clear();
+  parts_.scraper.remove(front_);
+  if (front_url_.empty()) return;
+  auto url = net::parse_url(front_url_);
+  auto heard = [this](const ScrapeReport& report) {
+    std::string trouble = report.error;
+    if (trouble.empty() && !report.signals->has(signal::SignalId::kGatewayQueueRequests)) {
+      trouble = "no queue is told on the page: is flow control on?";
+    }
+    if (!trouble.empty() && front_trouble_.empty()) {
+      net::log(net::Level::kWarn, "the queue in front cannot be read",
+               {{"model", model_.name}, {"url", front_url_}, {"why", trouble}});
+    }
+    front_trouble_ = std::move(trouble);
+  };
+  auto added = !url ? Result<void>(fail(url.error()))
+                    : parts_.scraper.add({.id = front_,
+                                          .address = url->address,
+                                          .path = url->path,
+                                          .dialect = std::nullopt,
+                                          .authorization = "",
+                                          .heard = std::move(heard)});
+  if (!added) front_trouble_ = added.error().message;
 }
 
 std::vector<signal::FreshnessRule> Senses::rules() const {
@@ -103,6 +134,10 @@ const signal::ReplicaSignals* Senses::signals(ReplicaId id, Instant now) const {
 
 void Senses::tell_metrics(signal::Observation& seen, Instant now) const {
   if (prometheus_ != nullptr) seen.metrics = prometheus_->metrics(now);
+  if (const signal::ReplicaSignals* front = parts_.scraper.signals(front_, now)) {
+    seen.front_waiting_requests =
+        front->signal(signal::SignalId::kGatewayQueueRequests, now, parts_.scraper.rule());
+  }
 }
 
 }  // namespace tidegate::live

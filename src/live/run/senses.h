@@ -1,6 +1,7 @@
 #pragma once
 // Senses: one model's eyes on its engines: their own pages, or what a Prometheus has of them, as
-// each variant's spec says; and the numbers of scaling.metrics that are written in PromQL.
+// each variant's spec says; the numbers of scaling.metrics that are written in PromQL; and the
+// queue of another front (front.queueMetrics).
 //
 //   Senses senses({loop, scraper, outside, clock, seed}, {.scraped = ..., .sampled = ...});
 //   senses.set_model(model);
@@ -14,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/signal/observation.h"
@@ -52,17 +54,23 @@ class Senses {
   /// How signals age, one for each variant; the more replicas are scraped, the slower.
   std::vector<signal::FreshnessRule> rules() const;
   void tell_metrics(signal::Observation& seen, Instant now) const;
+  /// Why the page of the queue in front was not read the last time; empty: it was, or there is
+  /// none.
+  const std::string& front_trouble() const { return front_trouble_; }
   /// nullptr: nothing is asked of a Prometheus.
   const PrometheusSource* prometheus() const { return prometheus_.get(); }
 
  private:
   void add_to_source(const ReplicaInfo& info);
+  void look_at_front();
 
   SenseParts parts_;
   SenseHooks hooks_;
   spec::Model model_;
   std::unique_ptr<PrometheusSource> prometheus_;
   std::map<ReplicaId, ReplicaInfo> known_;  ///< ready replicas
+  ReplicaId front_;                         ///< of the scraper
+  std::string front_url_, front_trouble_;
 };
 
 }  // namespace tidegate::live

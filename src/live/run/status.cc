@@ -1,5 +1,7 @@
 #include "live/run/status.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/spec/expected_start.h"
@@ -106,7 +108,21 @@ Json keda_json(const KedaFeed& feed) {
           {"refused", counts.refused}};
 }
 
-Json variants_json(const ModelRun& run, const KedaFeed* keda) {
+/// What of their pages is not believed: the first of each, of a few.
+Json doubted_json(const ModelRun& run, const std::string& variant, Instant now) {
+  constexpr std::size_t kMostDoubted = 8;
+  Json out = Json::array();
+  for (const auto& [id, info] : run.replicas()) {
+    const signal::ReplicaSignals* page =
+        info.variant == variant ? run.senses().signals(id, now) : nullptr;
+    const std::string what = page == nullptr ? std::string() : not_believed(*page);
+    if (what.empty() || out.size() == kMostDoubted) continue;
+    out.push_back(fmt::format("replica {}: {}", id.value(), what));
+  }
+  return out;
+}
+
+Json variants_json(const ModelRun& run, const KedaFeed* keda, Instant now) {
   Json out = Json::array();
   const control::View view = run.view();
   for (const auto& seen : run.last_observation().variants) {
@@ -147,6 +163,7 @@ Json variants_json(const ModelRun& run, const KedaFeed* keda) {
          {"engineWaitingRequests", number(seen.engine_waiting_requests)},
          {"kvUsage", number(seen.kv_usage)},
          {"lackingSignals", lacking_signals(seen)},
+         {"doubtedSignals", doubted_json(run, seen.variant, now)},
          {"metricsHint", std::move(hint)},
          {"costPerHourDollars", cost},
          {"coldStarts", std::move(cold_starts)}});
@@ -299,8 +316,15 @@ Json model_json(ModelRun& run, const RunFront& front, const KedaFeed* keda, Inst
   out["wakes"] = run.ledger().wakes();
   out["scaleUps"] = run.scale_ups();
   out["scaleDowns"] = run.scale_downs();
-  out["variants"] = variants_json(run, keda);
+  out["variants"] = variants_json(run, keda, now);
   out["replicas"] = replicas_json(run, front, now);
+  out["strayRequests"] = run.strays();
+  if (run.model().front.by == spec::Front::kProxy) {
+    const std::string& trouble = run.senses().front_trouble();
+    out["front"] = {{"waitingRequests", number(run.last_observation().front_waiting_requests)},
+                    {"queueMetrics", run.model().front.queue_metrics},
+                    {"trouble", trouble.empty() ? Json(nullptr) : Json(trouble)}};
+  }
   if (Json asked = prometheus_json(run, now); !asked.is_null())
     out["prometheus"] = std::move(asked);
   out["notes"] = notes_json(run, now);

@@ -80,6 +80,8 @@ class Scraper {
 
   /// Starts to scrape, at its phase within one period. A target of the same id is replaced.
   Result<void> add(ScrapeTarget target);
+  /// Of a page that is no replica's: no replica has it.
+  ReplicaId page_id() { return ReplicaId(--last_page_id_); }
   /// No callback for it comes any more. Unknown ids are fine.
   void remove(ReplicaId id);
   /// The last page read; nullptr where nothing is known or it is too old.
@@ -126,6 +128,7 @@ class Scraper {
   std::size_t under_way_ = 0;
   net::Loop::TimerId timer_ = net::Loop::TimerId::kNone;
   Instant armed_for_;
+  std::uint64_t last_page_id_ = 0;  ///< counts down from the end
   std::array<std::unique_ptr<format::PageReader>, signal::kDialectCount> readers_;
   signal::Page page_;  ///< one buffer for all
 };

@@ -14,9 +14,7 @@ constexpr double kRatesLookBack = 10;
 constexpr double kMostTold = 1e10;
 
 /// Every replica is heard, and it is no nonsense.
-bool sound(const signal::Signal& s) {
-  return s.complete() && s.value >= 0 && s.value <= kMostTold;
-}
+bool sound(const signal::Signal& s) { return s.complete() && s.value >= 0 && s.value <= kMostTold; }
 
 /// Over the variants that serve.
 struct Engines {

@@ -150,7 +150,9 @@ TEST(DrawWake, AnEngineThatSleepsTakesItsTimeAndAMachineTheRestOfAStart) {
     EXPECT_EQ(wake.procurement + wake.image, Duration(0));
     EXPECT_EQ(wake.engine, row.engine);
     EXPECT_EQ(wake.weight_bytes, row.bytes);
-    if (row.bytes > 0) EXPECT_EQ(wake.source, row.source);
+    if (row.bytes > 0) {
+      EXPECT_EQ(wake.source, row.source);
+    }
   }
 }
 

@@ -17,7 +17,7 @@ constexpr double kBusy = 0.25;
 /// Of the misses that the SLO allows, chance may have half.
 constexpr double kChanceBudget = 0.5;
 constexpr double kLuckGain = 0.02, kMostTimes = 10, kLeastLuck = 0.4, kMostLuck = 2.5;
-/// As many misses as chance may have make a bin's word worth half.
+/// A bin in which chance may have so few misses counts for half.
 constexpr double kLuckMisses = 3;
 /// The way to what is believed, a lead of minutes: capacity must not jump with it.
 constexpr double kFollowSeconds = 300;
@@ -27,9 +27,9 @@ constexpr double kFollowSeconds = 300;
 void learn_luck(double budget, TideState& s) {
   if (s.bin_judged < 1) return;
   const double expected = s.bin_judged * budget;
-  const double gain = kLuckGain * expected / (expected + kLuckMisses);
-  const double beyond = std::clamp(s.bin_missed / expected - 1, -1.0, kMostTimes);
-  s.luck = std::clamp(s.luck * (1 + gain * beyond), kLeastLuck, kMostLuck);
+  const double beyond = (s.bin_missed - expected) / (expected + kLuckMisses);
+  s.luck =
+      std::clamp(s.luck * (1 + kLuckGain * std::min(beyond, kMostTimes)), kLeastLuck, kMostLuck);
 }
 }  // namespace
 

@@ -58,8 +58,7 @@ struct Tide {
   Duration usual{0};  ///< the lead time as starts usually take
   Duration soon{0};   ///< what more is awake by then sleeps now; `usual` where none does
   bool wakes = false;
-  double share = 0.99;  ///< aimed at
-  double spent = 0;     ///< of the error budget
+  double spent = 0;  ///< of the error budget
   std::vector<TideCapacity> each;
   std::vector<double> sustains;  ///< requests/s of one replica of each
   TideOutlook ahead, later, present;
@@ -69,16 +68,15 @@ struct Tide {
 /// is left.
 void aim(const Input& in, TideState& s, Tide& t) {
   const spec::Slo& slo = in.model.slo;
-  t.share = slo_share(in.model);
-  t.spent = budget_spent(t.usual, t.share, s);
+  s.share = slo_share(in.model);
+  t.spent = budget_spent(t.usual, s.share, s);
   if (slo.miss_cost_dollars && *slo.miss_cost_dollars > 0) {
     const double saved = *slo.miss_cost_dollars * t.each[t.first].requests_per_second * 3'600;
     const double cost = in.model.variants[t.first].cost_per_hour_dollars;
-    t.share = std::clamp(1 - cost / std::max(saved, 1e-9), 0.5, 0.9999);
+    s.share = std::clamp(1 - cost / std::max(saved, 1e-9), 0.5, 0.9999);
   } else if (in.model.scaling.tide_without != spec::TidePart::kLearning) {
-    t.share = aimed_share(t.usual, t.share, s);
+    s.share = aimed_share(t.usual, s.share, s);
   }
-  s.share = t.share;
 }
 
 void order_variants(const Input& in, Tide& t) {
@@ -101,7 +99,7 @@ double staffed(const Tide& t, const TideState& s, double rate, double error, dou
                        .chance = s.luck,
                        .service_seconds = first.service_seconds,
                        .wait_seconds = first.wait_seconds,
-                       .share = t.share});
+                       .share = s.share});
 }
 
 std::vector<std::int64_t> fill_rate(const Input& in, const Tide& t, double rate) {
@@ -149,7 +147,7 @@ std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& 
                             {"forecast_margin_requests_per_second", t.ahead.error},
                             {"staffed_rate_requests_per_second", wanted},
                             {"expected_rate_requests_per_second", rate},
-                            {"slo_share", t.share},
+                            {"slo_share", s.share},
                             {"lead_time_seconds", to_seconds(t.lead)},
                             {capacity, first.requests_per_second},
                             {"learned_decode_ratio", s.variants[t.first].decode},
@@ -157,9 +155,9 @@ std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& 
                             {"learned_kv_ratio", s.variants[t.first].held},
                             {"learned_capacity_ratio", s.credit},
                             {"learned_chance_ratio", s.luck},
-                            {"learned_miss_ratio", miss_trust(t.usual, t.share, s)},
+                            {"learned_miss_ratio", miss_trust(t.usual, s.share, s)},
                             {"error_budget_spent_ratio", t.spent}};
-  std::vector<Evidence> why = why_forecaster(in, t.usual, t.share, s);
+  std::vector<Evidence> why = why_forecaster(in, t.usual, s.share, s);
   out.insert(out.end(), std::make_move_iterator(why.begin()), std::make_move_iterator(why.end()));
   return out;
 }
@@ -193,14 +191,14 @@ Tide look(const Input& in, TideState& s) {
   play_ways(in, first.service_seconds, first.wait_seconds, s);
   play_credits(in, ready, first.service_seconds, first.wait_seconds, s);
   if (bin) {
-    learn_credit(*bin, ready, t.share, s);
+    learn_credit(*bin, ready, s.share, s);
     const auto least = static_cast<double>(floors(in.model));
     auto sustained = [&](double rate, double margin) {
       const double replicas =
           whole_replicas(staffed(t, s, rate, margin, s.dispersion) / first.requests_per_second);
       return std::max(replicas, least) * first.requests_per_second;
     };
-    forecast_bin(in, *bin, t.usual, t.share, sustained, s);
+    forecast_bin(in, *bin, t.usual, s.share, sustained, s);
   }
   t.ahead = outlook(in, t.lead, s);
   t.later = outlook(in, t.lead * 2, s);
@@ -268,7 +266,7 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
   // time, nor faster than anybody notices.
   const double held = lead + to_seconds(spec::scale_down_delay(in.model.scaling));
   const double beyond = queue - allowed;
-  const double best = std::sqrt(rate * beyond * t.share / (1 - t.share) / held);
+  const double best = std::sqrt(rate * beyond * s.share / (1 - s.share) / held);
   const double slowest = beyond / (lead + wait), fastest = beyond / std::max(wait, kNoticed);
   const double wanted = rate + std::clamp(best, slowest, std::max(slowest, fastest));
   const std::vector<std::int64_t> counts = largest_of(draft.counts(), fill_rate(in, t, wanted));
@@ -330,7 +328,7 @@ void ask_pool(const Input& in, const Tide& t, const std::vector<std::int64_t>& w
   watch_surprises(in, sustained, t.lead, s);
   for (std::size_t i = 0; i < wanted.size() && i < out.replicas.size(); ++i) {
     const spec::WarmPool& pool = in.model.variants[i].warm_pool;
-    const std::int64_t surprised = sleepers(in, i, wanted[i], t.each[i], t.lead, t.share, s);
+    const std::int64_t surprised = sleepers(in, i, wanted[i], t.each[i], t.lead, s.share, s);
     const std::int64_t dozing = wanted[i] - out.replicas[i].replicas.value();
     std::int64_t asleep =
         std::min(surprised + dozing, std::max(surprised, pool.max_replicas.value()));

@@ -25,7 +25,10 @@ constexpr double kPriorError = 0.3 * 0.3, kPriorBins = 8;
 /// of a normal distribution has. More were measured to cost more than they save: bursts are what
 /// the peak and the backlog are for.
 constexpr double kMargin = 0.6;
-double margin_of(double share) { return kMargin * normal_quantile(share) / normal_quantile(0.99); }
+double deviations(double share) {
+  static const double of_default = normal_quantile(0.99);
+  return kMargin * normal_quantile(share) / of_default;
+}
 /// The SLO's misses are spent half here; starts, bursts and lost replicas have the rest.
 constexpr double kMissBudget = 0.5;
 /// What is said to be missed is believed until more than the SLO allows in so many lead times was
@@ -77,20 +80,22 @@ bool allowed(const TideWay& way, const Input& in) {
   return without != spec::TidePart::kSeason || way.predictor != TidePredictor::kSeason;
 }
 
-/// What a way keeps where its predictor says `said`: a margin for how wrong that is, and no less
-/// than its share of the peak. An error relative to a calm is no measure in a crowd: no margin
-/// reaches beyond what the peak of the last hours makes likely.
-struct Kept {
-  double rate = 0, margin = 0;
-};
-Kept kept_of(const TideWay& way, double said, double peak, const TideState& s) {
-  const double error = said * std::sqrt(std::max(0.0, s.errors[index_of(way.predictor)]));
-  const double wide = std::clamp(kMostMargin * s.peak - said, 0.0, margin_of(s.share) * error);
-  const double rate = std::max(said, way.held * peak);
-  return {rate, std::max(0.0, said + wide - rate)};
+/// What a way keeps where its predictor says `said`: no less than its share of the peak.
+double rate_of(const TideWay& way, double said, double peak) {
+  return std::max(said, way.held * peak);
 }
-Kept kept_of(const TideWay& way, const TideForecast& said, const TideState& s) {
-  return kept_of(way, said.rates[index_of(way.predictor)], said.peak, s);
+double rate_of(const TideWay& way, const TideForecast& said) {
+  return rate_of(way, said.rates[index_of(way.predictor)], said.peak);
+}
+
+/// And on top of that: so many deviations of how wrong its predictor is. An error relative to a
+/// calm is no measure in a crowd: no margin reaches beyond what the peak of the last hours makes
+/// likely.
+double margin_of(const TideWay& way, double said, double peak, double deviations,
+                 const TideState& s) {
+  const double error = said * std::sqrt(std::max(0.0, s.errors[index_of(way.predictor)]));
+  const double wide = std::clamp(kMostMargin * s.peak - said, 0.0, deviations * error);
+  return std::max(0.0, said + wide - rate_of(way, said, peak));
 }
 
 /// What was judged in the lead time that is over, beside what was said of it.
@@ -143,10 +148,12 @@ void settle(const Input& in, const TideForecast& said, const TideBin& bin, doubl
                1 / static_cast<double>(s.scored));
   const bool played = s.serving.size() == kTideWayCount;
   if (!played) s.serving.assign(kTideWayCount, 0);
+  const double wide = deviations(s.share);
   for (std::size_t way = 0; way < kTideWayCount; ++way) {
     if (played) s.cost[way] += mean * (s.serving[way] - s.cost[way]);
-    const Kept kept = kept_of(kTideWays[way], said, s);
-    const double wanted = std::max(sustained(kept.rate, kept.margin), 1e-9);
+    const TideWay& kept = kTideWays[way];
+    const double margin = margin_of(kept, said.rates[index_of(kept.predictor)], said.peak, wide, s);
+    const double wanted = std::max(sustained(rate_of(kept, said), margin), 1e-9);
     // Up at once, down through the delay.
     s.serving[way] += (wanted > s.serving[way] ? 1 : falls) * (wanted - s.serving[way]);
   }
@@ -165,7 +172,7 @@ void score(const TideForecast& said, const TideBin& bin, TideState& s) {
     const double own = std::min(error * error, wildest) - noise;
     s.errors[k] = std::clamp(s.errors[k] + share * (own - s.errors[k]), kLeastError, kMostError);
   }
-  const double base = kept_of(way_of(s), said, s).rate;
+  const double base = rate_of(way_of(s), said);
   if (said.burst > base) {
     const double left = std::clamp((came - base) / (said.burst - base), 0.0, 1.0);
     ++s.bursts;
@@ -188,16 +195,15 @@ std::array<double, kTideWayCount> prices(double lead, double share, const TideSt
 }
 
 void choose(const Input& in, double lead, double share, TideState& s) {
-  const std::array<double, kTideWayCount> all = prices(lead, share, s);
-  auto price = [&](std::size_t way) { return all[way]; };
+  const std::array<double, kTideWayCount> price = prices(lead, share, s);
   // The last value, until another is clearly cheaper.
-  auto best =
-      price(0) < price(static_cast<std::size_t>(s.way)) ? 0 : static_cast<std::size_t>(s.way);
-  double least = price(best) * kClearly;
+  std::size_t best = static_cast<std::size_t>(s.way);
+  if (price[0] < price[best]) best = 0;
+  double least = price[best] * kClearly;
   for (std::size_t way = 1; way < kTideWayCount; ++way) {
-    if (price(way) >= least || !allowed(kTideWays[way], in)) continue;
+    if (price[way] >= least || !allowed(kTideWays[way], in)) continue;
     best = way;
-    least = price(way);
+    least = price[way];
   }
   s.way = static_cast<std::int64_t>(best);
 }
@@ -221,9 +227,9 @@ double burst_rate(double base, const TideState& s) {
   return s.fast - noise;
 }
 
-/// What the way in force says of `ahead` from now.
-Kept in_force(const Input& in, Duration ahead, const TideState& s) {
-  return kept_of(way_of(s), predict(way_of(s).predictor, ahead, in, s), s.peak, s);
+/// The rate that the way in force keeps for `now`, from which a burst stands out.
+double kept_now(const Input& in, const TideState& s) {
+  return rate_of(way_of(s), predict(way_of(s).predictor, Duration(0), in, s), s.peak);
 }
 
 void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -290,7 +296,7 @@ void play_ways(const Input& in, double service_seconds, double wait_seconds, Tid
 
 void watch_burst(const Input& in, TideState& s) {
   if (s.errors.size() != kTidePredictors) return;
-  s.bin_burst = std::max(s.bin_burst, burst_rate(in_force(in, Duration(0), s).rate, s));
+  s.bin_burst = std::max(s.bin_burst, burst_rate(kept_now(in, s), s));
 }
 
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -326,13 +332,13 @@ TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
   TideOutlook out;
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
-  const Kept kept = in_force(in, ahead, s);
-  out.rate = kept.rate;
-  out.error = kept.margin;
+  const double said = predict(way_of(s).predictor, ahead, in, s);
+  out.rate = rate_of(way_of(s), said, s.peak);
+  out.error = margin_of(way_of(s), said, s.peak, deviations(s.share), s);
   double memory = way_of(s).predictor == TidePredictor::kLast ? window : kSlowWindows * window;
   if (way_of(s).held > 0 && out.rate > s.last) memory = kPeakSeconds;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
-  const double burst = burst_rate(in_force(in, Duration(0), s).rate, s);
+  const double burst = burst_rate(kept_now(in, s), s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);
   return out;
 }

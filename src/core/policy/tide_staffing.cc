@@ -27,10 +27,10 @@ double cdf_given(double x, double at) {
 }
 
 /// Deviations by which capacity must exceed the mean: the root of log P(late) = log(1 - share), by
-/// Newton's method within a bracket.
-double deviations(double decay, double share) {
+/// Newton's method within a bracket; no more than `z`, where nobody may wait.
+double deviations(double decay, double share, double z) {
   const double wanted = -log(1 - share);
-  double low = 0, high = std::max(kLeastDeviations, normal_quantile(share)), b = high / 2;
+  double low = 0, high = std::max(kLeastDeviations, z), b = high / 2;
   for (int i = 0; i < kSteps; ++i) {
     const double at = density(b), below = cdf_given(b, at);
     const double odds = 1 + b * below / at;
@@ -56,7 +56,8 @@ double staffed_rate(const StaffingAsk& ask) {
   const double decay = deviation * ask.wait_seconds / std::max(1e-9, ask.dispersion);
   const double chance =
       ask.chance *
-      (ask.wait_seconds > 0 ? std::min(z, deviations(decay, share)) : kMeanOfLife * z) * deviation;
+      (ask.wait_seconds > 0 ? std::min(z, deviations(decay, share, z)) : kMeanOfLife * z) *
+      deviation;
   return ask.rate + std::sqrt(chance * chance + ask.error * ask.error);
 }
 

@@ -14,8 +14,13 @@ double sustained(const spec::Model& model, const spec::Variant& variant,
 
 void FirstMinute::add(const workload::TraceRequest& request) {
   ++requests;
-  prompt_tokens += request.prompt.value();
-  output_tokens += request.output.value();
+  const auto prompt = static_cast<double>(request.prompt.value());
+  const auto output = static_cast<double>(request.output.value());
+  sums.prompt += prompt;
+  sums.output += output;
+  sums.prompt_squared += prompt * prompt;
+  sums.prompt_output += prompt * output;
+  sums.output_squared += output * output;
 }
 
 std::vector<std::int64_t> size_fleet(const spec::Model& model, const FirstMinute& minute) {
@@ -25,13 +30,18 @@ std::vector<std::int64_t> size_fleet(const spec::Model& model, const FirstMinute
   }
   if (minute.requests == 0) return replicas;
   auto requests = static_cast<double>(minute.requests);
-  engine::Lengths lengths{static_cast<double>(minute.prompt_tokens) / requests,
-                          static_cast<double>(minute.output_tokens) / requests};
+  const engine::LengthMoments lengths{minute.sums.prompt / requests, minute.sums.output / requests,
+                                      minute.sums.prompt_squared / requests,
+                                      minute.sums.prompt_output / requests,
+                                      minute.sums.output_squared / requests};
   std::vector<double> each;  // requests/s of one replica, as full as it shall be
   std::vector<std::size_t> order;
   double left = requests / to_seconds(kSizedFor);
   for (std::size_t v = 0; v < model.variants.size(); ++v) {
-    each.push_back(sustained(model, model.variants[v], lengths) * model.scaling.target_utilization);
+    const spec::Variant& variant = model.variants[v];
+    const engine::Capacity full =
+        engine::capacity_of(variant.profile, engine::limits_of(model, variant), lengths);
+    each.push_back(full.requests_per_second * model.scaling.target_utilization);
     order.push_back(v);
     left -= each[v] * static_cast<double>(replicas[v]);
   }

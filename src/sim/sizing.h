@@ -3,10 +3,10 @@
 //
 //   std::vector<std::int64_t> initial = size_fleet(model, first_minute);
 //
-// Replicas for a minute: its requests a second over what a replica sustains at its mean lengths
-// within the ITL bound (core/engine/capacity.h) and within concurrencyTarget, filled up to
-// scaling.targetUtilization; cheapest variants first, within maxReplicas. The same for every
-// policy. Thread-safety: functions.
+// Replicas for a minute: its requests a second over what a replica sustains at its lengths (their
+// means, squares and products: a few long prompts hold most of the KV) within the ITL bound
+// (core/engine/capacity.h) and within concurrencyTarget, filled up to scaling.targetUtilization;
+// cheapest variants first, within maxReplicas. The same for every policy. Thread-safety: functions.
 
 #include <cstdint>
 #include <vector>
@@ -22,7 +22,8 @@ inline constexpr Duration kSizedFor = seconds(60);
 
 /// Sums over the requests of the first kSizedFor.
 struct FirstMinute {
-  std::int64_t requests = 0, prompt_tokens = 0, output_tokens = 0;
+  std::int64_t requests = 0;
+  engine::LengthMoments sums;
   void add(const workload::TraceRequest& request);
 };
 

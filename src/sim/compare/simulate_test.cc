@@ -10,6 +10,7 @@
 
 #include "format/spec_yaml.h"
 #include "sim/compare/results.h"
+#include "sim/sizing.h"
 #include "sim/test_world.h"
 
 namespace tidegate::sim {
@@ -126,6 +127,21 @@ TEST(Simulate, StartsWithWhatTheFirstMinuteNeeds) {
   EXPECT_LE(result->initial[0][0], 8);
   EXPECT_EQ(result->policies[1].totals.replicas_peak, result->policies[0].totals.replicas_peak)
       << "every policy starts with the same";
+}
+
+TEST(Simulate, AFewLongPromptsWithLongAnswersNeedMoreThanTheirMeanSays) {
+  const spec::Model model = model_with(1, 64);
+  FirstMinute alike, spread;
+  for (int i = 0; i < 60; ++i) {
+    workload::TraceRequest request;
+    request.prompt = Tokens(10'250);
+    request.output = Tokens(260);
+    alike.add(request);
+    request.prompt = Tokens(i % 2 == 0 ? 20'000 : 500);
+    request.output = Tokens(i % 2 == 0 ? 500 : 20);
+    spread.add(request);
+  }
+  EXPECT_GT(size_fleet(model, spread)[0], size_fleet(model, alike)[0]);
 }
 
 TEST(Simulate, TheOracleNeverLosesToAPolicyBesideItThatReachesItsLevel) {

@@ -8,14 +8,19 @@ namespace {
 
 using signal::Demand;
 
-constexpr std::array kTotals = {&Demand::arrived_total,       &Demand::finished_total,
-                                &Demand::rejected_total,      &Demand::prompt_tokens_total,
-                                &Demand::output_tokens_total, &Demand::expected_output_tokens_total,
-                                &Demand::judged_total,        &Demand::met_total};
+constexpr std::array kTotals = {&Demand::arrived_total,
+                                &Demand::finished_total,
+                                &Demand::rejected_total,
+                                &Demand::prompt_tokens_total,
+                                &Demand::output_tokens_total,
+                                &Demand::expected_output_tokens_total,
+                                &Demand::judged_total,
+                                &Demand::met_total,
+                                &Demand::expected_kv_token_steps_total};
 constexpr std::array kGauges = {&Demand::queued_requests,      &Demand::queued_tokens,
                                 &Demand::queued_bytes,         &Demand::dispatched_requests,
                                 &Demand::queued_output_tokens, &Demand::credit_requests,
-                                &Demand::withheld_requests};
+                                &Demand::withheld_requests,    &Demand::queued_kv_token_steps};
 
 }  // namespace
 

@@ -61,6 +61,7 @@ struct Tide {
   double spent = 0;  ///< of the error budget
   std::vector<TideCapacity> each;
   std::vector<double> sustains;  ///< requests/s of one replica of each
+  std::optional<TideWork> work;  ///< of `first`
   TideOutlook ahead, later, present;
 };
 
@@ -165,9 +166,9 @@ std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& 
 Tide look(const Input& in, TideState& s) {
   Tide t;
   book_orders(in, s);
-  const engine::Lengths before = lengths_of(s);
+  const engine::LengthMoments usual = moments_of(s.usual);
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], before, s.share));
+    t.each.push_back(tide_capacity(in.model, in.model.variants[i], s.variants[i], usual, s.share));
   }
   double ready = 0;
   for (std::size_t i = 0; i < t.each.size(); ++i) {
@@ -176,6 +177,7 @@ Tide look(const Input& in, TideState& s) {
     if (in.model.scaling.tide_without != spec::TidePart::kLearning) each *= s.credit;
   }
   order_variants(in, t);
+  t.work.emplace(in.model, in.model.variants[t.first], s.variants[t.first], usual);
   s.fast_seconds = std::clamp(t.each[t.first].wait_seconds, kLeastFast, kMostFast);
   t.lead = in.model.scaling.tide_without == spec::TidePart::kLeadTime ? kLeastLead
                                                                       : lead_time(in, t.first);
@@ -183,8 +185,8 @@ Tide look(const Input& in, TideState& s) {
   t.wakes = dozes(in, t.first) && fleet_of(in.model, in.seen, t.first).sleeping.value() > 0 &&
             wake_time(in, t.first) < t.usual;
   t.soon = t.wakes ? wake_time(in, t.first) : t.usual;
-  const std::optional<TideBin> bin = read_demand(in, t.lead, s);
-  learn_capacity(in, lengths_of(s), s);
+  const std::optional<TideBin> bin = read_demand(in, t.lead, *t.work, s);
+  learn_capacity(in, moments_of(s.lengths), s);
   const TideCapacity& first = t.each[t.first];
   aim(in, s, t);
   watch_burst(in, s);
@@ -256,7 +258,7 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
   const TideOutlook near = at_hand(in, s);
   const double rate = t.wakes ? std::max(near.rate, near.burst)
                               : std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
-  const double queue = backlog_at(in, t.each, rate, t.soon, s);
+  const double queue = backlog_at(in, t.each, *t.work, rate, t.soon, s);
   const double allowed = rate * t.each[t.first].wait_seconds;
   if (queue <= std::max(1.0, allowed)) return;
   const double lead = to_seconds(t.soon);
@@ -280,7 +282,7 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
 
 void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
   if (in.now >= s.tripped_until && draft.active() == draft.ready() && draft.ready() > 0) {
-    if (!tripped(in, t.each, std::max(t.present.rate, s.fast), s).empty()) {
+    if (!tripped(in, t.each, *t.work, std::max(t.present.rate, s.fast), s).empty()) {
       s.tripped_floor =
           draft.active() + std::max<std::int64_t>(
                                1, whole_replicas(static_cast<double>(draft.active()) * kTripStep));
@@ -288,7 +290,7 @@ void trip(const Input& in, const Tide& t, TideState& s, Draft& draft) {
     }
   }
   if (in.now < s.tripped_until) {
-    std::vector<Evidence> why = tripped(in, t.each, std::max(t.present.rate, s.fast), s);
+    std::vector<Evidence> why = tripped(in, t.each, *t.work, std::max(t.present.rate, s.fast), s);
     why.push_back({"held_for_seconds", to_seconds(s.tripped_until - in.now)});
     raise(ReasonCode::kTripwire, s.tripped_floor, std::move(why), t, draft);
   }

@@ -30,13 +30,14 @@ constexpr double kLongPrompt = 4;
 constexpr double kPromptSpread = 2, kAnswerSpread = 2;
 /// No bound is left less than this of itself.
 constexpr double kLeastBound = 0.3;
+/// One request is worth no more usual ones than this.
+constexpr double kMostWork = 1'000;
 /// Below it an engine may have idled for a part of the second.
 constexpr double kLeastBatch = 4;
 
-engine::LengthMoments moments_of(const engine::Lengths& lengths, double held) {
-  engine::LengthMoments moments = engine::LengthMoments::of(lengths);
-  const double wanted = held * engine::held_tokens(moments) * moments.output;
-  moments.prompt_output = std::max(0.0, wanted - moments.output_squared / 2);
+/// As engines hold them.
+engine::LengthMoments held_so(engine::LengthMoments moments, double held) {
+  moments.prompt_output = std::max(0.0, held * held_steps(moments) - moments.output_squared / 2);
   return moments;
 }
 
@@ -99,7 +100,8 @@ bool read_means(const spec::Variant& variant, const signal::VariantObservation& 
 }
 
 /// A second of one rank was spent on decode and on prefill: how long, by the profile?
-void learn_one(const spec::Variant& variant, const engine::Lengths& lengths, TideVariant& learned) {
+void learn_one(const spec::Variant& variant, const engine::LengthMoments& lengths,
+               TideVariant& learned) {
   const engine::Profile& p = variant.profile;
   const double second = 1e-15 * variant.hardware.interference;
   const double holds = learned.kv / learned.batch, steps = learned.output / learned.batch;
@@ -109,9 +111,9 @@ void learn_one(const spec::Variant& variant, const engine::Lengths& lengths, Tid
        learned.output * (static_cast<double>(p.c2_fs) + static_cast<double>(p.c3_fs) * holds));
   const double prefill =
       second * learned.prompt *
-      (static_cast<double>(p.c1_fs) + static_cast<double>(p.c4_fs) * lengths.prompt_tokens / 2);
+      (static_cast<double>(p.c1_fs) + static_cast<double>(p.c4_fs) * lengths.prompt / 2);
   const double believed = learned.decode * decode + learned.prefill * prefill;
-  const double held = learned.held * engine::held_tokens(engine::LengthMoments::of(lengths));
+  const double held = learned.held * engine::held_tokens(lengths);
   if (!(believed > 1 / kWildest) || believed > kWildest || !(held > 0)) return;
   if (holds <= kWildest * held && holds >= held / kWildest) {
     learned.held =
@@ -153,9 +155,9 @@ double slo_share(const spec::Model& model) {
 }
 
 TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
-                           const TideVariant& learned, const engine::Lengths& lengths,
+                           const TideVariant& learned, const engine::LengthMoments& lengths,
                            double share) {
-  const engine::LengthMoments moments = moments_of(lengths, learned.held);
+  const engine::LengthMoments moments = held_so(lengths, learned.held);
   const engine::Profile profile = corrected(variant.profile, learned);
   const engine::Capacity c =
       engine::capacity_of(profile, engine::limits_of(model, variant), moments);
@@ -177,7 +179,28 @@ TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& varian
   return out;
 }
 
-void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& state) {
+double held_steps(const engine::LengthMoments& lengths) {
+  return engine::held_tokens(lengths) * lengths.output;
+}
+
+TideWork::TideWork(const spec::Model& model, const spec::Variant& variant,
+                   const TideVariant& learned, const engine::LengthMoments& usual)
+    : profile_(corrected(variant.profile, learned)),
+      limits_(engine::limits_of(model, variant)),
+      held_(learned.held),
+      usual_(sustained(usual)) {}
+
+double TideWork::sustained(const engine::LengthMoments& lengths) const {
+  return engine::capacity_of(profile_, limits_, held_so(lengths, held_)).requests_per_second;
+}
+
+double TideWork::operator()(const engine::LengthMoments& lengths) const {
+  const double own = sustained(lengths);
+  if (!(own > 0) || !(usual_ > 0)) return 1;
+  return std::clamp(usual_ / own, 1 / kMostWork, kMostWork);
+}
+
+void learn_capacity(const Input& in, const engine::LengthMoments& lengths, TideState& state) {
   state.variants.resize(in.model.variants.size());
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
     TideVariant& learned = state.variants[i];
@@ -185,7 +208,7 @@ void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& 
     const std::int64_t ready = seen == nullptr ? 0 : seen->fleet.ready.value();
     const bool steady = ready == learned.ready;
     learned.ready = ready;
-    if (seen == nullptr || !steady || lengths.output_tokens < 1) continue;
+    if (seen == nullptr || !steady || lengths.output < 1) continue;
     if (in.model.scaling.tide_without == spec::TidePart::kLearning) continue;
     const spec::Variant& variant = in.model.variants[i];
     if (read_means(variant, *seen, learned)) learn_one(variant, lengths, learned);

@@ -34,10 +34,28 @@ double slo_share(const spec::Model& model);
 
 /// Within the bounds for `share` of the requests.
 TideCapacity tide_capacity(const spec::Model& model, const spec::Variant& variant,
-                           const TideVariant& learned, const engine::Lengths& lengths,
+                           const TideVariant& learned, const engine::LengthMoments& lengths,
                            double share);
 
+/// One request of some lengths, as so many of the usual ones: what it takes of a replica.
+class TideWork {
+ public:
+  TideWork(const spec::Model& model, const spec::Variant& variant, const TideVariant& learned,
+           const engine::LengthMoments& usual);
+  double operator()(const engine::LengthMoments& lengths) const;
+
+ private:
+  double sustained(const engine::LengthMoments& lengths) const;
+
+  engine::Profile profile_;
+  engine::CapacityLimits limits_;
+  double held_, usual_;
+};
+
+/// KV tokens that a request holds, summed over the steps of its answer.
+double held_steps(const engine::LengthMoments& lengths);
+
 /// Moves the factors of every variant by what its engines report.
-void learn_capacity(const Input& in, const engine::Lengths& lengths, TideState& state);
+void learn_capacity(const Input& in, const engine::LengthMoments& lengths, TideState& state);
 
 }  // namespace tidegate::policy

@@ -11,6 +11,8 @@ namespace {
 /// Requests that make a mean length: its error is then about 5 % where lengths are spread as usual;
 /// and at least as long as the slow mean of the rate looks back, as like requests come together.
 constexpr double kLengthMemory = 500, kLengthWindows = 15;
+/// What rates are counted in moves slower than all that is remembered of them but the season.
+constexpr double kUsualMemory = 5'000, kUsualSeconds = 6 * 3'600;
 /// What simulate and load fall back on, too.
 constexpr engine::Lengths kUsualLengths{1'000, 200};
 /// Fewer say nothing of a mean.
@@ -27,35 +29,49 @@ constexpr Duration kLongestGap = seconds(600);
 void keep_totals(const signal::Demand& d, TideState& s) {
   s.arrived_total = d.arrived_total;
   s.prompt_total = d.prompt_tokens_total;
-  s.finished_total = d.finished_total;
-  s.output_total = d.output_tokens_total;
+  s.output_total = d.expected_output_tokens_total;
+  s.kv_total = d.expected_kv_token_steps_total;
 }
 
 std::optional<Arrived> from_gateway(const signal::Demand& d, TideState& s) {
   Arrived out{.requests = static_cast<double>(d.arrived_total - s.arrived_total),
               .prompt_tokens = static_cast<double>(d.prompt_tokens_total - s.prompt_total),
-              .output_tokens = static_cast<double>(d.output_tokens_total - s.output_total),
-              .finished = static_cast<double>(d.finished_total - s.finished_total)};
-  out.prompts = out.requests;
+              .output_tokens = static_cast<double>(d.expected_output_tokens_total - s.output_total),
+              .kv_token_steps = static_cast<double>(d.expected_kv_token_steps_total - s.kv_total)};
   keep_totals(d, s);
-  for (const double grown : {out.requests, out.prompt_tokens, out.finished, out.output_tokens}) {
+  if (out.kv_token_steps < 0) out.kv_token_steps = 0;
+  // Unknown is not zero.
+  if (out.output_tokens > 0) out.counted = out.requests;
+  for (const double grown : {out.requests, out.prompt_tokens, out.output_tokens}) {
     if (grown < 0 || grown > kMostGrowth) return std::nullopt;  // begun anew, or nonsense
   }
   return out;
 }
 
-void fold(double sum, double requests, double memory, double& mean, double& weight) {
-  if (!(requests > 0) || !(sum > 0)) return;
-  weight = std::min(memory, weight + requests);
-  mean += (sum / requests - mean) * std::min(1.0, requests / weight);
+TideLengths lengths_of(const Arrived& came) {
+  return {came.prompt_tokens / came.counted, came.output_tokens / came.counted,
+          came.kv_token_steps / came.counted, came.counted};
 }
 
-/// Tokens come all the time, ends now and then: a mean of sums, not of ratios.
-void fold_sums(double tokens, double requests, double memory, double& mean, double& weight) {
-  const double sum = mean * weight + tokens, all = weight + requests;
+/// What came as so many requests of the usual lengths. Engines count ends, of which a few say
+/// little of what came: those of late.
+double requests_of(const Arrived& came, bool gateway, const TideWork& work, const TideState& s) {
+  if (came.requests <= 0) return 0;
+  const bool told = gateway && came.counted > 0;
+  return came.requests * work(moments_of(told ? lengths_of(came) : s.lengths));
+}
+
+/// Tokens may come all the time, ends now and then: a mean of sums, not of ratios.
+void fold(const Arrived& came, double memory, TideLengths& mean) {
+  const double all = mean.requests + came.counted;
   if (!(all > kLeastRequests)) return;
-  mean = sum / all;
-  weight = std::min(memory, all);
+  auto add = [&](double& of, double sum) { of = (of * mean.requests + sum) / all; };
+  add(mean.prompt_tokens, came.prompt_tokens);
+  add(mean.output_tokens, came.output_tokens);
+  const bool known = came.kv_token_steps > 0 || !(came.counted > 0);
+  if (known) add(mean.kv_token_steps, came.kv_token_steps);
+  if (!known) mean.kv_token_steps = 0;
+  mean.requests = std::min(memory, all);
 }
 
 std::optional<TideBin> close_bin(Instant now, TideState& s) {
@@ -90,7 +106,8 @@ bool demand_known(const Input& in) {
   return engines_known(in);
 }
 
-std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s) {
+std::optional<TideBin> read_demand(const Input& in, Duration lead, const TideWork& work,
+                                   TideState& s) {
   s.tick_requests = s.tick_seconds = 0;
   if (!demand_known(in)) {
     s.read_at = Instant::never();  // what comes next is compared with itself alone
@@ -110,20 +127,15 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s)
     return std::nullopt;
   }
   s.read_at = in.now;
-  s.tick_requests = arrived->requests;
+  s.tick_requests = requests_of(*arrived, gateway_known(in.seen), work, s);
   s.tick_seconds = elapsed;
   if (arrived->requests > 0) s.last_arrival = in.now;
-  const double memory =
-      std::max(kLengthMemory, s.slow * kLengthWindows * to_seconds(in.model.scaling.window));
-  if (gateway_known(in.seen)) {
-    fold(arrived->prompt_tokens, arrived->prompts, memory, s.prompt_tokens, s.prompt_weight);
-  } else {
-    fold_sums(arrived->prompt_tokens, arrived->prompts, memory, s.prompt_tokens, s.prompt_weight);
-  }
-  fold_sums(arrived->output_tokens, arrived->finished, memory, s.output_tokens, s.output_weight);
-  s.fast += (arrived->requests / elapsed - s.fast) * elapsed / (elapsed + s.fast_seconds);
+  const double looked_back = s.slow * kLengthWindows * to_seconds(in.model.scaling.window);
+  fold(*arrived, std::max(kLengthMemory, looked_back), s.lengths);
+  fold(*arrived, std::max(kUsualMemory, s.slow * kUsualSeconds), s.usual);
+  s.fast += (s.tick_requests / elapsed - s.fast) * elapsed / (elapsed + s.fast_seconds);
   s.bin_peak = std::max(s.bin_peak, s.fast);
-  s.bin_requests += arrived->requests;
+  s.bin_requests += s.tick_requests;
   const double least = to_seconds(in.model.scaling.window) / 4;
   if (to_seconds(in.now - s.bin_began) + 1e-6 <
       std::max(least, to_seconds(lead) / static_cast<double>(kTideBins))) {
@@ -132,10 +144,15 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& s)
   return close_bin(in.now, s);
 }
 
-engine::Lengths lengths_of(const TideState& state) {
-  engine::Lengths out = kUsualLengths;
-  if (state.prompt_weight > 0) out.prompt_tokens = std::max(1.0, state.prompt_tokens);
-  if (state.output_weight >= 1) out.output_tokens = std::max(1.0, state.output_tokens);
+engine::LengthMoments moments_of(const TideLengths& of) {
+  engine::Lengths mean = kUsualLengths;
+  if (of.requests >= 1) {
+    mean = {std::max(1.0, of.prompt_tokens), std::max(1.0, of.output_tokens)};
+  }
+  engine::LengthMoments out = engine::LengthMoments::of(mean);
+  if (of.requests >= 1 && of.kv_token_steps > 0) {
+    out.prompt_output = std::max(0.0, of.kv_token_steps - out.output_squared / 2);
+  }
   return out;
 }
 

@@ -2,6 +2,11 @@
 // Demand as tide counts it: arrivals at the gateway, rejected ones too; where there is none, what
 // engines finish and how their queues grow. Internal to core/policy.
 //
+// It is counted in requests of the usual lengths, those of the last hours: what comes is worth as
+// many of them as take the same of a replica (TideWork), by its prompts and the outputs expected of
+// it. So a tenant of long documents is seen when its first requests come, not when the mean length
+// has moved.
+//
 // The rate of the last seconds is kept with every decision; every kTideBins-th part of the lead
 // time (at least a quarter of `window`) a bin is closed: its rate is what forecasts are made of
 // and judged by. Dispersion is the variance of a bin's count over its mean, from half the squared
@@ -12,6 +17,7 @@
 
 #include "core/engine/capacity.h"
 #include "core/policy/laws.h"
+#include "core/policy/tide_capacity.h"
 #include "core/policy/tide_state.h"
 
 namespace tidegate::policy {
@@ -22,10 +28,11 @@ struct TideBin {
 };
 
 /// Reads the totals of in.seen into `state`; the bin that this closed, if it did.
-std::optional<TideBin> read_demand(const Input& in, Duration lead, TideState& state);
+std::optional<TideBin> read_demand(const Input& in, Duration lead, const TideWork& work,
+                                   TideState& state);
 
-/// Mean tokens of a request; a common chat where nothing is known yet.
-engine::Lengths lengths_of(const TideState& state);
+/// A common chat where nothing is known yet.
+engine::LengthMoments moments_of(const TideLengths& of);
 
 /// Are there totals to count, or engines to estimate from, fresh and complete?
 bool demand_known(const Input& in);

@@ -118,9 +118,8 @@ Arrived from_engines(const Input& in, double elapsed, TideState& s) {
   s.engines_owe = std::clamp(-came, 0.0, rate * kRatesLookBack + 1);
   return {.requests = std::max(0.0, came),
           .prompt_tokens = e.prompt * elapsed,
-          .prompts = finished,
           .output_tokens = e.output * elapsed,
-          .finished = finished};
+          .counted = finished};
 }
 
 }  // namespace tidegate::policy

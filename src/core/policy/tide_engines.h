@@ -18,11 +18,11 @@ namespace tidegate::policy {
 
 /// What came since the last reading.
 struct Arrived {
-  double requests = 0;       ///< that came
-  double prompt_tokens = 0;  ///< of `prompts` requests
-  double prompts = 0;
-  double output_tokens = 0;  ///< of `finished` requests
-  double finished = 0;
+  double requests = 0;        ///< that came
+  double prompt_tokens = 0;   ///< of `counted` requests
+  double output_tokens = 0;   ///< of the same
+  double kv_token_steps = 0;  ///< of the same; 0: not known
+  double counted = 0;
 };
 
 /// Every replica is heard, of all that is needed.

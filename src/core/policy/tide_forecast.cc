@@ -353,10 +353,8 @@ TideOutlook at_hand(const Input& in, const TideState& s) {
 
 TideState carried_over(const TideState& s) {
   TideState out;
-  out.prompt_tokens = s.prompt_tokens;
-  out.output_tokens = s.output_tokens;
-  out.prompt_weight = s.prompt_weight;
-  out.output_weight = s.output_weight;
+  out.lengths = s.lengths;
+  out.usual = s.usual;
   out.dispersion = s.dispersion;
   if (s.errors.size() == kTidePredictors && s.late_sum.size() == kTideWayCount) {
     out.errors = s.errors;

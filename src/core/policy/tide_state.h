@@ -90,6 +90,20 @@ struct TideVariant {
   bool operator==(const TideVariant&) const = default;
 };
 
+/// Means of requests.
+struct TideLengths {
+  double prompt_tokens = 0, output_tokens = 0;
+  double kv_token_steps = 0;  ///< KV tokens held, summed over the steps of an answer
+  double requests = 0;        ///< behind them
+  static constexpr auto fields() {
+    using L = TideLengths;
+    return std::tuple(Field{"promptTokens", &L::prompt_tokens},
+                      Field{"outputTokens", &L::output_tokens},
+                      Field{"kvTokenSteps", &L::kv_token_steps}, Field{"requests", &L::requests});
+  }
+  bool operator==(const TideLengths&) const = default;
+};
+
 /// See tide_patience.h.
 struct TidePatience {
   Duration patience{0};
@@ -109,11 +123,11 @@ struct TidePatience {
 struct TideState {
   // Demand: totals read last, and what they say.
   Instant began = Instant::never(), read_at = Instant::never();
-  std::int64_t arrived_total = 0, prompt_total = 0, finished_total = 0, output_total = 0;
-  double engines_hold = 0, engines_owe = 0;     ///< requests (tide_engines.h)
-  double prompt_tokens = 0, output_tokens = 0;  ///< means
-  double prompt_weight = 0, output_weight = 0;  ///< requests behind them
-  double fast = 0;                              ///< rate of the last `fastSeconds`
+  std::int64_t arrived_total = 0, prompt_total = 0, output_total = 0, kv_total = 0;
+  double engines_hold = 0, engines_owe = 0;  ///< requests (tide_engines.h)
+  TideLengths lengths;                       ///< of late
+  TideLengths usual;                         ///< of the last hours: rates count such requests
+  double fast = 0;                           ///< rate of the last `fastSeconds`
   double fast_seconds = 8;
   Instant last_arrival;
   // The bin being filled, and the one before.
@@ -171,17 +185,15 @@ struct TideState {
     return std::tuple(
         Field{"began", &S::began}, Field{"readAt", &S::read_at},
         Field{"arrivedTotal", &S::arrived_total}, Field{"promptTotal", &S::prompt_total},
-        Field{"finishedTotal", &S::finished_total}, Field{"outputTotal", &S::output_total},
+        Field{"outputTotal", &S::output_total}, Field{"kvTotal", &S::kv_total},
         Field{"enginesHold", &S::engines_hold}, Field{"enginesOwe", &S::engines_owe},
-        Field{"promptTokens", &S::prompt_tokens}, Field{"outputTokens", &S::output_tokens},
-        Field{"promptWeight", &S::prompt_weight}, Field{"outputWeight", &S::output_weight},
-        Field{"fast", &S::fast}, Field{"lastArrival", &S::last_arrival},
-        Field{"binBegan", &S::bin_began}, Field{"tickRequests", &S::tick_requests},
-        Field{"tickSeconds", &S::tick_seconds}, Field{"binRequests", &S::bin_requests},
-        Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
-        Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
-        Field{"errors", &S::errors}, Field{"serving", &S::serving}, Field{"flights", &S::flights},
-        Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
+        Field{"lengths", &S::lengths}, Field{"usual", &S::usual}, Field{"fast", &S::fast},
+        Field{"lastArrival", &S::last_arrival}, Field{"binBegan", &S::bin_began},
+        Field{"tickRequests", &S::tick_requests}, Field{"tickSeconds", &S::tick_seconds},
+        Field{"binRequests", &S::bin_requests}, Field{"binRate", &S::bin_rate},
+        Field{"bins", &S::bins}, Field{"dispersion", &S::dispersion}, Field{"last", &S::last},
+        Field{"slow", &S::slow}, Field{"errors", &S::errors}, Field{"serving", &S::serving},
+        Field{"flights", &S::flights}, Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
         Field{"lateSquares", &S::late_squares}, Field{"saidMissed", &S::said_missed},
         Field{"reallyMissed", &S::really_missed}, Field{"judged", &S::judged},
         Field{"blockJudgedTotal", &S::block_judged_total},

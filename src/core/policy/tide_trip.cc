@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/policy/mix.h"
+#include "core/policy/tide_demand.h"
 
 namespace tidegate::policy {
 
@@ -14,8 +15,8 @@ constexpr double kFullKv = 0.95;
 constexpr double kFull = 0.9;
 }  // namespace
 
-std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each, double rate,
-                              const TideState& s) {
+std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each,
+                              const TideWork& work, double rate, const TideState& s) {
   double slots = 0, preempted = 0, kv = 0;
   for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
     const signal::VariantObservation* v = seen_of(in.model, in.seen, i);
@@ -28,7 +29,7 @@ std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& 
   if (preempted > kThrashing * rate && kv > kFull) {
     out.push_back({"preemptions_per_second", preempted});
   }
-  const double flight = signal::in_flight_requests(in.seen).value;
+  const double flight = signal::in_flight_requests(in.seen).value * work(moments_of(s.lengths));
   const bool full = flight >= kFull * slots;
   if (full && kv > kFullKv) out.push_back({"kv_usage", kv});
   const auto& bound = in.model.slo.ttft;

@@ -13,7 +13,7 @@
 namespace tidegate::policy {
 
 /// Empty where nothing is wrong. `each`: one replica of each variant; `rate`: requests/s that come.
-std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each, double rate,
-                              const TideState& state);
+std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& each,
+                              const TideWork& work, double rate, const TideState& state);
 
 }  // namespace tidegate::policy

@@ -94,6 +94,7 @@ void FairQueue::account(Slot slot, std::int64_t sign) {
   bytes_ += sign * r.bytes;
   prompt_ += sign * r.prompt;
   output_ += sign * r.expected_output;
+  kv_token_steps_ += sign * r.kv_token_steps();
   cost_ += sign * r.cost();
 }
 

@@ -49,6 +49,7 @@ class FairQueue {
   std::int64_t bytes() const { return bytes_; }
   std::int64_t prompt_tokens() const { return prompt_; }
   std::int64_t expected_output() const { return output_; }
+  std::int64_t kv_token_steps() const { return kv_token_steps_; }
   std::int64_t cost() const { return cost_; }
   /// Bytes of the classes less urgent than `of`, retries left out.
   std::int64_t displaceable_bytes(std::uint32_t of) const;
@@ -114,7 +115,7 @@ class FairQueue {
   std::size_t in_force_ = 1;  ///< classes a newcomer may fall into
   IndexedHeap deadlines_, dues_;
   std::int64_t clock_ = 0;  ///< of the classes
-  std::int64_t count_ = 0, bytes_ = 0, prompt_ = 0, output_ = 0, cost_ = 0;
+  std::int64_t count_ = 0, bytes_ = 0, prompt_ = 0, output_ = 0, kv_token_steps_ = 0, cost_ = 0;
 };
 
 }  // namespace tidegate::route

@@ -48,6 +48,13 @@ struct Request {
   std::int64_t tree_cost = 0;
 
   std::int64_t tokens() const { return prompt + expected_output; }
+  /// KV tokens held, summed over the steps of its answer: its prompt and on average half of that.
+  /// Bounded so that sums over a process's life fit in 64 bits.
+  std::int64_t kv_token_steps() const {
+    const double steps = static_cast<double>(expected_output);
+    const double held = (static_cast<double>(prompt) + steps / 2) * steps;
+    return static_cast<std::int64_t>(std::min(held, 1e12));
+  }
   /// Bounded so that sums over a process's life fit in 64 bits.
   std::int64_t cost() const { return std::clamp<std::int64_t>(tokens(), 1, 1LL << 31); }
 };

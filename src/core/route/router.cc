@@ -48,6 +48,7 @@ Slot Router::State::admit(const Arrived& e) {
   ++totals.arrived_total;
   totals.prompt_tokens_total += r.prompt;
   totals.expected_output_tokens_total += r.expected_output;
+  totals.expected_kv_token_steps_total += r.kv_token_steps();
   return slot;
 }
 

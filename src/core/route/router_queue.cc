@@ -95,6 +95,7 @@ signal::Demand Router::demand(Instant now) const {
   d.queued_requests = s.queue.requests();
   d.queued_tokens = s.queue.prompt_tokens();
   d.queued_output_tokens = s.queue.expected_output();
+  d.queued_kv_token_steps = s.queue.kv_token_steps();
   d.queued_bytes = s.queue.bytes();
   d.credit_requests = s.replicas.slots();
   d.withheld_requests = s.replicas.withheld();

@@ -220,6 +220,8 @@ TEST(RouterQueue, DemandCountsWhatWasRefusedToo) {
   expected.output_tokens_total = 70;
   expected.expected_output_tokens_total = 400;
   expected.queued_output_tokens = 100;
+  expected.expected_kv_token_steps_total = 4 * (100 * 100 + 100 * 100 / 2);
+  expected.queued_kv_token_steps = 100 * 100 + 100 * 100 / 2;
   expected.credit_requests = 1;
   EXPECT_EQ(d, expected);
 }

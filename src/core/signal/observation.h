@@ -112,6 +112,9 @@ struct Demand {
   std::int64_t output_tokens_total = 0;
   std::int64_t expected_output_tokens_total = 0;  ///< of what arrived, as judged when it did
   std::int64_t queued_output_tokens = 0;          ///< expected of what waits
+  /// KV tokens that a request holds, summed over the steps of its answer, expected: of what
+  /// arrived, and of what waits.
+  std::int64_t expected_kv_token_steps_total = 0, queued_kv_token_steps = 0;
   std::int64_t credit_requests = 0;    ///< sequences that replicas may hold now, by the router
   std::int64_t withheld_requests = 0;  ///< taken off that where KV thrashes
   std::int64_t judged_total = 0;  ///< requests whose SLO was judged: all but those clients left
@@ -128,6 +131,8 @@ struct Demand {
         Field{"outputTokensTotal", &D::output_tokens_total},
         Field{"expectedOutputTokensTotal", &D::expected_output_tokens_total},
         Field{"queuedOutputTokens", &D::queued_output_tokens},
+        Field{"expectedKvTokenStepsTotal", &D::expected_kv_token_steps_total},
+        Field{"queuedKvTokenSteps", &D::queued_kv_token_steps},
         Field{"creditRequests", &D::credit_requests},
         Field{"withheldRequests", &D::withheld_requests}, Field{"judgedTotal", &D::judged_total},
         Field{"metTotal", &D::met_total});

@@ -29,6 +29,8 @@ void write(const signal::Demand& d, wire::Demand& out) {
   out.set_prompt_tokens_total(d.prompt_tokens_total);
   out.set_output_tokens_total(d.output_tokens_total);
   out.set_expected_output_tokens_total(d.expected_output_tokens_total);
+  out.set_expected_kv_token_steps_total(d.expected_kv_token_steps_total);
+  out.set_queued_kv_token_steps(d.queued_kv_token_steps);
   out.set_queued_output_tokens(d.queued_output_tokens);
   out.set_credit_requests(d.credit_requests);
   out.set_withheld_requests(d.withheld_requests);
@@ -50,6 +52,8 @@ signal::Demand read(const wire::Demand& d) {
           .output_tokens_total = sane(d.output_tokens_total()),
           .expected_output_tokens_total = sane(d.expected_output_tokens_total()),
           .queued_output_tokens = sane(d.queued_output_tokens()),
+          .expected_kv_token_steps_total = sane(d.expected_kv_token_steps_total()),
+          .queued_kv_token_steps = sane(d.queued_kv_token_steps()),
           .credit_requests = sane(d.credit_requests()),
           .withheld_requests = sane(d.withheld_requests()),
           .judged_total = sane(d.judged_total()),

@@ -75,6 +75,8 @@ struct World {
     d.prompt_tokens_total += requests * kPromptTokens;
     d.output_tokens_total += requests * kOutputTokens;
     d.expected_output_tokens_total = d.output_tokens_total;
+    d.expected_kv_token_steps_total +=
+        requests * (kPromptTokens + kOutputTokens / 2) * kOutputTokens;
     d.dispatched_requests = static_cast<std::int64_t>(rate * 5);
     seen.ttft_p99_seconds = fresh(0.4);
     std::int64_t ready = 0;

@@ -107,6 +107,12 @@ std::vector<std::string> in_words(const Reason& reason) {
                   "({:.0f} % of the misses it allows were spent)",
                   read.of("staffed_rate_requests_per_second"), 100 * read.of("slo_share"),
                   100 * read.of("error_budget_spent_ratio")));
+  if (const double work = read.find("work_per_request_ratio").value_or(1);
+      std::abs(work - 1) > 0.1) {
+    out.push_back(fmt::format(
+        "requests are counted as those of the last hours: one takes {:.2g} times as much of late",
+        work));
+  }
   out.push_back(fmt::format("one replica sustains {:.4g} ({})", each, bound_words(binds)));
   out.push_back(price_words(which, read));
   if (std::string learned = learned_words(read); !learned.empty())

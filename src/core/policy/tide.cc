@@ -34,6 +34,7 @@
 #include "core/policy/tide_pool.h"
 #include "core/policy/tide_staffing.h"
 #include "core/policy/tide_trip.h"
+#include "core/policy/tide_work.h"
 #include "core/spec/cron.h"
 
 namespace tidegate::policy {
@@ -148,6 +149,7 @@ std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& 
                             {"forecast_margin_requests_per_second", t.ahead.error},
                             {"staffed_rate_requests_per_second", wanted},
                             {"expected_rate_requests_per_second", rate},
+                            {"work_per_request_ratio", work_of_late(*t.work, s)},
                             {"slo_share", s.share},
                             {"lead_time_seconds", to_seconds(t.lead)},
                             {capacity, first.requests_per_second},

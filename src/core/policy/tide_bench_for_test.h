@@ -58,7 +58,8 @@ struct Bench {
     signal::Demand& d = seen.demand;
     d.arrived_total = d.finished_total = static_cast<std::int64_t>(arrived);
     d.prompt_tokens_total = d.arrived_total * 500;
-    d.output_tokens_total = d.arrived_total * 200;
+    d.expected_output_tokens_total = d.output_tokens_total = d.arrived_total * 200;
+    d.expected_kv_token_steps_total = d.arrived_total * (500 + 100) * 200;
     d.dispatched_requests = static_cast<std::int64_t>(rate * 5);
     return again();
   }

@@ -4,19 +4,14 @@
 #include <cmath>
 
 #include "core/policy/tide_engines.h"
+#include "core/policy/tide_work.h"
 
 namespace tidegate::policy {
 
 namespace {
-/// Requests that make a mean length: its error is then about 5 % where lengths are spread as usual;
-/// and at least as long as the slow mean of the rate looks back, as like requests come together.
-constexpr double kLengthMemory = 500, kLengthWindows = 15;
-/// What rates are counted in moves slower than all that is remembered of them but the season.
-constexpr double kUsualMemory = 5'000, kUsualSeconds = 6 * 3'600;
-/// What simulate and load fall back on, too.
-constexpr engine::Lengths kUsualLengths{1'000, 200};
-/// Fewer say nothing of a mean.
-constexpr double kLeastRequests = 1e-6;
+/// Lengths of late are those that the slow mean of the rate looks back on, too, as like requests
+/// come together: so many windows.
+constexpr double kLengthWindows = 15;
 constexpr double kDispersionGain = 1.0 / 60;
 constexpr double kLeastDispersion = 0.5, kMostDispersion = 100;
 /// A pair of bins counts for this much at most: a level that jumps is no dispersion.
@@ -48,30 +43,14 @@ std::optional<Arrived> from_gateway(const signal::Demand& d, TideState& s) {
   return out;
 }
 
-TideLengths lengths_of(const Arrived& came) {
-  return {came.prompt_tokens / came.counted, came.output_tokens / came.counted,
-          came.kv_token_steps / came.counted, came.counted};
-}
-
-/// What came as so many requests of the usual lengths. Engines count ends, of which a few say
-/// little of what came: those of late.
-double requests_of(const Arrived& came, bool gateway, const TideWork& work, const TideState& s) {
-  if (came.requests <= 0) return 0;
-  const bool told = gateway && came.counted > 0;
-  return came.requests * work(moments_of(told ? lengths_of(came) : s.lengths));
-}
-
-/// Tokens may come all the time, ends now and then: a mean of sums, not of ratios.
-void fold(const Arrived& came, double memory, TideLengths& mean) {
-  const double all = mean.requests + came.counted;
-  if (!(all > kLeastRequests)) return;
-  auto add = [&](double& of, double sum) { of = (of * mean.requests + sum) / all; };
-  add(mean.prompt_tokens, came.prompt_tokens);
-  add(mean.output_tokens, came.output_tokens);
-  const bool known = came.kv_token_steps > 0 || !(came.counted > 0);
-  if (known) add(mean.kv_token_steps, came.kv_token_steps);
-  if (!known) mean.kv_token_steps = 0;
-  mean.requests = std::min(memory, all);
+/// No request holds more KV than a replica has: a longer prompt is refused by the engine.
+void bound_tokens(const spec::Model& model, Arrived& came) {
+  std::int64_t largest = 0;
+  for (const spec::Variant& v : model.variants) largest = std::max(largest, v.profile.kv_tokens);
+  const double most = static_cast<double>(std::max<std::int64_t>(1, largest));
+  came.prompt_tokens = std::min(came.prompt_tokens, came.requests * most);
+  came.output_tokens = std::min(came.output_tokens, came.requests * most);
+  came.kv_token_steps = std::min(came.kv_token_steps, came.output_tokens * most);
 }
 
 std::optional<TideBin> close_bin(Instant now, TideState& s) {
@@ -127,12 +106,13 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, const TideWor
     return std::nullopt;
   }
   s.read_at = in.now;
-  s.tick_requests = requests_of(*arrived, gateway_known(in.seen), work, s);
+  const bool told = gateway_known(in.seen);
+  if (told) bound_tokens(in.model, *arrived);
+  s.tick_requests =
+      told ? worth(elapsed, work, *arrived, s) : arrived->requests * work_of_late(work, s);
   s.tick_seconds = elapsed;
   if (arrived->requests > 0) s.last_arrival = in.now;
-  const double looked_back = s.slow * kLengthWindows * to_seconds(in.model.scaling.window);
-  fold(*arrived, std::max(kLengthMemory, looked_back), s.lengths);
-  fold(*arrived, std::max(kUsualMemory, s.slow * kUsualSeconds), s.usual);
+  learn_lengths(*arrived, kLengthWindows * to_seconds(in.model.scaling.window), s);
   s.fast += (s.tick_requests / elapsed - s.fast) * elapsed / (elapsed + s.fast_seconds);
   s.bin_peak = std::max(s.bin_peak, s.fast);
   s.bin_requests += s.tick_requests;
@@ -142,18 +122,6 @@ std::optional<TideBin> read_demand(const Input& in, Duration lead, const TideWor
     return std::nullopt;
   }
   return close_bin(in.now, s);
-}
-
-engine::LengthMoments moments_of(const TideLengths& of) {
-  engine::Lengths mean = kUsualLengths;
-  if (of.requests >= 1) {
-    mean = {std::max(1.0, of.prompt_tokens), std::max(1.0, of.output_tokens)};
-  }
-  engine::LengthMoments out = engine::LengthMoments::of(mean);
-  if (of.requests >= 1 && of.kv_token_steps > 0) {
-    out.prompt_output = std::max(0.0, of.kv_token_steps - out.output_squared / 2);
-  }
-  return out;
 }
 
 }  // namespace tidegate::policy

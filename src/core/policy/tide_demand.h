@@ -2,10 +2,7 @@
 // Demand as tide counts it: arrivals at the gateway, rejected ones too; where there is none, what
 // engines finish and how their queues grow. Internal to core/policy.
 //
-// It is counted in requests of the usual lengths, those of the last hours: what comes is worth as
-// many of them as take the same of a replica (TideWork), by its prompts and the outputs expected of
-// it. So a tenant of long documents is seen when its first requests come, not when the mean length
-// has moved.
+// It is counted in requests of the usual lengths (tide_work.h).
 //
 // The rate of the last seconds is kept with every decision; every kTideBins-th part of the lead
 // time (at least a quarter of `window`) a bin is closed: its rate is what forecasts are made of
@@ -30,9 +27,6 @@ struct TideBin {
 /// Reads the totals of in.seen into `state`; the bin that this closed, if it did.
 std::optional<TideBin> read_demand(const Input& in, Duration lead, const TideWork& work,
                                    TideState& state);
-
-/// A common chat where nothing is known yet.
-engine::LengthMoments moments_of(const TideLengths& of);
 
 /// Are there totals to count, or engines to estimate from, fresh and complete?
 bool demand_known(const Input& in);

@@ -80,8 +80,8 @@ TEST(TideEngines, TheRateAndTheLengthsAreFoundByEndsOrByKv) {
     EXPECT_TRUE(r.complete) << row.says;
     EXPECT_TRUE(gives(r, ReasonCode::kForecast)) << row.says;
     EXPECT_NEAR(engines.tide().slow / row.rate, 1, row.near) << row.says;
-    EXPECT_NEAR(engines.tide().prompt_tokens / kPrompt, 1, 0.1) << row.says;
-    EXPECT_NEAR(engines.tide().output_tokens / kOutput, 1, 0.1) << row.says;
+    EXPECT_NEAR(engines.tide().lengths.prompt_tokens / kPrompt, 1, 0.1) << row.says;
+    EXPECT_NEAR(engines.tide().lengths.output_tokens / kOutput, 1, 0.1) << row.says;
   }
 }
 
@@ -148,7 +148,8 @@ TEST(TideEngines, AStepIsSeenWithinSecondsAndNotTwice) {
   EXPECT_GT(engines.tide().fast, 30);
   engines.run(50, 300);
   EXPECT_NEAR(engines.tide().last / 50, 1, 0.1);
-  EXPECT_NEAR(engines.tide().prompt_tokens / kPrompt, 1, 0.15) << "lengths are of those that came";
+  EXPECT_NEAR(engines.tide().lengths.prompt_tokens / kPrompt, 1, 0.15)
+      << "lengths are of those that came";
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "core/policy/mix.h"
-#include "core/policy/tide_demand.h"
+#include "core/policy/tide_work.h"
 #include "core/spec/expected_start.h"
 
 namespace tidegate::policy {
@@ -102,22 +102,6 @@ void book_orders(const Input& in, TideState& s) {
   }
 }
 
-double waiting_work(const Input& in, const TideWork& work, const TideState& s) {
-  const signal::Signal waiting = signal::waiting_requests(in.seen);
-  if (waiting.absent()) return 0;
-  const signal::Demand& d = in.seen.demand;
-  const double queued = gateway_known(in.seen) ? static_cast<double>(d.queued_requests) : 0;
-  double out = std::max(0.0, waiting.value - queued) * work(moments_of(s.lengths));
-  if (queued > 0) {
-    out += queued *
-           work(moments_of({.prompt_tokens = static_cast<double>(d.queued_tokens) / queued,
-                            .output_tokens = static_cast<double>(d.queued_output_tokens) / queued,
-                            .kv_token_steps = static_cast<double>(d.queued_kv_token_steps) / queued,
-                            .requests = queued}));
-  }
-  return out;
-}
-
 double backlog_at(const Input& in, const std::vector<TideCapacity>& each, const TideWork& work,
                   double rate, Duration lead, const TideState& s) {
   struct Step {
@@ -145,7 +129,7 @@ double backlog_at(const Input& in, const std::vector<TideCapacity>& each, const 
   steps.push_back({horizon, 0});
   const double places = static_cast<double>(in.model.queue.max_requests);
   const double most =
-      std::min(places * work(moments_of(s.lengths)), rate * to_seconds(in.model.queue.max_wait));
+      std::min(places * work_of_late(work, s), rate * to_seconds(in.model.queue.max_wait));
   double queue = waiting_work(in, work, s), now = 0;
   for (const Step& step : steps) {
     queue = std::clamp(queue + (rate - serves) * (step.at - now), 0.0, std::max(most, 0.0));

@@ -29,10 +29,8 @@ Duration wake_time(const Input& in, std::size_t variant);
 /// Books what was ordered, came or was cancelled since the last decision.
 void book_orders(const Input& in, TideState& state);
 
-/// What waits now, in requests of the usual lengths; and what of it and of `rate` waits at
-/// now + lead if what is ready serves, and what is on its way from when it comes. Bounded by the
-/// queue: more is rejected, older times out.
-double waiting_work(const Input& in, const TideWork& work, const TideState& state);
+/// Usual requests that wait at now + lead if `rate` arrives, what is ready serves and what is on
+/// its way does from when it comes. Bounded by the queue: more is rejected, older times out.
 double backlog_at(const Input& in, const std::vector<TideCapacity>& each, const TideWork& work,
                   double rate, Duration lead, const TideState& state);
 

@@ -355,6 +355,7 @@ TideState carried_over(const TideState& s) {
   TideState out;
   out.lengths = s.lengths;
   out.usual = s.usual;
+  out.work_variance = s.work_variance;
   out.dispersion = s.dispersion;
   if (s.errors.size() == kTidePredictors && s.late_sum.size() == kTideWayCount) {
     out.errors = s.errors;

@@ -79,6 +79,11 @@ class Liar {
     count(o.demand.finished_total, came_);
     count(o.demand.prompt_tokens_total, came_ * 500);
     count(o.demand.output_tokens_total, came_ * 200);
+    count(o.demand.expected_output_tokens_total, came_ * 200);
+    count(o.demand.expected_kv_token_steps_total, came_ * 120'000);
+    count(o.demand.queued_tokens, rate_ * 500);
+    count(o.demand.queued_output_tokens, rate_ * 200);
+    count(o.demand.queued_kv_token_steps, rate_ * 120'000);
     count(o.demand.judged_total, came_);
     count(o.demand.met_total, came_ * 0.99);
     count(o.demand.queued_requests, rate_);

@@ -127,7 +127,9 @@ struct TideState {
   double engines_hold = 0, engines_owe = 0;  ///< requests (tide_engines.h)
   TideLengths lengths;                       ///< of late
   TideLengths usual;                         ///< of the last hours: rates count such requests
-  double fast = 0;                           ///< rate of the last `fastSeconds`
+  // What a request takes, in usual ones (tide_work.h): sums of late, and the variance of one.
+  double recent_work = 0, recent_requests = 0, work_variance = 1;
+  double fast = 0;  ///< rate of the last seconds
   double fast_seconds = 8;
   Instant last_arrival;
   // The bin being filled, and the one before.
@@ -187,7 +189,9 @@ struct TideState {
         Field{"arrivedTotal", &S::arrived_total}, Field{"promptTotal", &S::prompt_total},
         Field{"outputTotal", &S::output_total}, Field{"kvTotal", &S::kv_total},
         Field{"enginesHold", &S::engines_hold}, Field{"enginesOwe", &S::engines_owe},
-        Field{"lengths", &S::lengths}, Field{"usual", &S::usual}, Field{"fast", &S::fast},
+        Field{"lengths", &S::lengths}, Field{"usual", &S::usual},
+        Field{"recentWork", &S::recent_work}, Field{"recentRequests", &S::recent_requests},
+        Field{"workVariance", &S::work_variance}, Field{"fast", &S::fast},
         Field{"lastArrival", &S::last_arrival}, Field{"binBegan", &S::bin_began},
         Field{"tickRequests", &S::tick_requests}, Field{"tickSeconds", &S::tick_seconds},
         Field{"binRequests", &S::bin_requests}, Field{"binRate", &S::bin_rate},

@@ -188,7 +188,8 @@ TEST(Tide, NonsenseStaysWithinBoundsAndNeverThrows) {
       o.gateway = fresh(1, bench.now);
       if (rng.below(5) == 0) o.gateway.coverage = rng.uniform();
       o.demand.arrived_total = static_cast<std::int64_t>(wild());
-      o.demand.output_tokens_total = static_cast<std::int64_t>(wild());
+      o.demand.expected_output_tokens_total = static_cast<std::int64_t>(wild());
+      o.demand.expected_kv_token_steps_total = static_cast<std::int64_t>(wild());
       o.demand.finished_total = static_cast<std::int64_t>(wild());
       o.demand.queued_requests = static_cast<std::int64_t>(std::max(0.0, wild()));
       signal::VariantObservation& v = o.variants[0];
@@ -231,7 +232,7 @@ TEST(Tide, WhatWasLearnedOutlivesARestartAndNoRateDoes) {
   }
   const State kept = carried_over(bench.state);
   ASSERT_TRUE(kept.tide);
-  EXPECT_NEAR(kept.tide->output_tokens, 200, 1);
+  EXPECT_NEAR(kept.tide->lengths.output_tokens, 200, 1);
   EXPECT_FALSE(kept.tide->season.empty());
   EXPECT_EQ(kept.tide->last, 0);
   EXPECT_TRUE(kept.tide->orders.empty());
@@ -285,9 +286,9 @@ TEST(TideCapacity, LearnsFromManyReadingsAndNotFromOne) {
   }
   const TideVariant& learned = bench.state.tide->variants[0];
   TideVariant truth{.decode = 1.5, .prefill = 1.5};
-  const auto believed =
-      tide_capacity(bench.model, bench.model.variants[0], learned, {500, 200}, 0.99);
-  const auto right = tide_capacity(bench.model, bench.model.variants[0], truth, {500, 200}, 0.99);
+  const auto chat = engine::LengthMoments::of({500, 200});
+  const auto believed = tide_capacity(bench.model, bench.model.variants[0], learned, chat, 0.99);
+  const auto right = tide_capacity(bench.model, bench.model.variants[0], truth, chat, 0.99);
   EXPECT_NEAR(believed.requests_per_second / right.requests_per_second, 1, 0.03);
 }
 
@@ -297,7 +298,8 @@ TEST(Tide, NamesWhatBindsAReplica) {
     model.slo.itl->bound = itl;
     model.variants[0].engine.max_num_seqs = sequences;
     model.variants[0].profile.kv_tokens = kv;
-    return tide_capacity(model, model.variants[0], {}, {500, 200}, 0.99).binding;
+    const auto chat = engine::LengthMoments::of({500, 200});
+    return tide_capacity(model, model.variants[0], {}, chat, 0.99).binding;
   };
   EXPECT_EQ(binding(16, 400'000, millis(60)), engine::Binding::kSequences);
   EXPECT_EQ(binding(256, 6'000, millis(60)), engine::Binding::kKv);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/policy/mix.h"
-#include "core/policy/tide_demand.h"
+#include "core/policy/tide_work.h"
 
 namespace tidegate::policy {
 
@@ -29,7 +29,7 @@ std::vector<Evidence> tripped(const Input& in, const std::vector<TideCapacity>& 
   if (preempted > kThrashing * rate && kv > kFull) {
     out.push_back({"preemptions_per_second", preempted});
   }
-  const double flight = signal::in_flight_requests(in.seen).value * work(moments_of(s.lengths));
+  const double flight = signal::in_flight_requests(in.seen).value * work_of_late(work, s);
   const bool full = flight >= kFull * slots;
   if (full && kv > kFullKv) out.push_back({"kv_usage", kv});
   const auto& bound = in.model.slo.ttft;

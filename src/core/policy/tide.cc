@@ -188,7 +188,7 @@ Tide look(const Input& in, TideState& s) {
             wake_time(in, t.first) < t.usual;
   t.soon = t.wakes ? wake_time(in, t.first) : t.usual;
   const std::optional<TideBin> bin = read_demand(in, t.lead, *t.work, s);
-  learn_capacity(in, moments_of(s.lengths), s);
+  learn_capacity(in, lengths_now(s), s);
   const TideCapacity& first = t.each[t.first];
   aim(in, s, t);
   watch_burst(in, s);

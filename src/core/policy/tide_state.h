@@ -127,9 +127,10 @@ struct TideState {
   double engines_hold = 0, engines_owe = 0;  ///< requests (tide_engines.h)
   TideLengths lengths;                       ///< of late
   TideLengths usual;                         ///< of the last hours: rates count such requests
-  // What a request takes, in usual ones (tide_work.h): sums of late, and the variance of one.
-  double recent_work = 0, recent_requests = 0, work_variance = 1;
-  double fast = 0;  ///< rate of the last seconds
+  TideLengths recent;                        ///< of the last half minute, faded
+  double believed = 0;  ///< share of the way from those of late to the recent ones (tide_work.h)
+  double recent_work = 0, work_variance = 1;  ///< in usual requests: sum of the recent, of one
+  double fast = 0;                            ///< rate of the last seconds
   double fast_seconds = 8;
   Instant last_arrival;
   // The bin being filled, and the one before.
@@ -190,14 +191,15 @@ struct TideState {
         Field{"outputTotal", &S::output_total}, Field{"kvTotal", &S::kv_total},
         Field{"enginesHold", &S::engines_hold}, Field{"enginesOwe", &S::engines_owe},
         Field{"lengths", &S::lengths}, Field{"usual", &S::usual},
-        Field{"recentWork", &S::recent_work}, Field{"recentRequests", &S::recent_requests},
-        Field{"workVariance", &S::work_variance}, Field{"fast", &S::fast},
-        Field{"lastArrival", &S::last_arrival}, Field{"binBegan", &S::bin_began},
-        Field{"tickRequests", &S::tick_requests}, Field{"tickSeconds", &S::tick_seconds},
-        Field{"binRequests", &S::bin_requests}, Field{"binRate", &S::bin_rate},
-        Field{"bins", &S::bins}, Field{"dispersion", &S::dispersion}, Field{"last", &S::last},
-        Field{"slow", &S::slow}, Field{"errors", &S::errors}, Field{"serving", &S::serving},
-        Field{"flights", &S::flights}, Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
+        Field{"recentWork", &S::recent_work}, Field{"recent", &S::recent},
+        Field{"believed", &S::believed}, Field{"workVariance", &S::work_variance},
+        Field{"fast", &S::fast}, Field{"lastArrival", &S::last_arrival},
+        Field{"binBegan", &S::bin_began}, Field{"tickRequests", &S::tick_requests},
+        Field{"tickSeconds", &S::tick_seconds}, Field{"binRequests", &S::bin_requests},
+        Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
+        Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
+        Field{"errors", &S::errors}, Field{"serving", &S::serving}, Field{"flights", &S::flights},
+        Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
         Field{"lateSquares", &S::late_squares}, Field{"saidMissed", &S::said_missed},
         Field{"reallyMissed", &S::really_missed}, Field{"judged", &S::judged},
         Field{"blockJudgedTotal", &S::block_judged_total},

@@ -48,7 +48,6 @@ double watch_work(const Arrived& came, double each, double expected, TideState& 
   s.work_variance += gain * (came.counted * bounded * bounded - s.work_variance);
   s.work_variance = std::max(s.work_variance, kLeastVariance);
   s.recent_work += came.counted * std::max(0.0, expected + bounded);
-  s.recent_requests += came.counted;
   return off == 0 ? 1 : bounded / off;
 }
 
@@ -81,19 +80,31 @@ double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) 
   const double late = work_of_late(work, s);
   const double kept = kRecentSeconds / (kRecentSeconds + elapsed);
   s.recent_work *= kept;
-  s.recent_requests *= kept;
+  s.recent.requests *= kept;
+  s.believed = 0;
   if (s.lengths.requests < kFewRequests) return came.requests * late;  // these are the usual
   if (came.counted > 0) {
-    const bool heard = s.recent_requests > kLeastRequests;
-    const double expected = heard ? s.recent_work / s.recent_requests : late;
+    const bool heard = s.recent.requests > kLeastRequests;
+    const double expected = heard ? s.recent_work / s.recent.requests : late;
     pull(s.lengths, watch_work(came, work(moments_of(lengths_of(came))), expected, s), came);
+    fold(came, s.recent.requests + came.counted, s.recent);
   }
-  if (!(s.recent_requests > kLeastRequests)) return came.requests * late;
-  const double beyond = s.recent_work / s.recent_requests - late;
+  if (!(s.recent.requests > kLeastRequests)) return came.requests * late;
+  const double beyond = s.recent_work / s.recent.requests - late;
   // Of weights that fade the squares sum to half.
-  const double chance = s.work_variance / (2 * s.recent_requests);
-  const double believed = std::max(0.0, 1 - kClearly * chance / std::max(beyond * beyond, 1e-12));
-  return came.requests * (late + believed * beyond);
+  const double chance = s.work_variance / (2 * s.recent.requests);
+  s.believed = std::max(0.0, 1 - kClearly * chance / std::max(beyond * beyond, 1e-12));
+  return came.requests * (late + s.believed * beyond);
+}
+
+engine::LengthMoments lengths_now(const TideState& s) {
+  TideLengths out = s.lengths;
+  auto move = [&](double& mean, double recent) { mean += s.believed * (recent - mean); };
+  move(out.prompt_tokens, s.recent.prompt_tokens);
+  move(out.output_tokens, s.recent.output_tokens);
+  move(out.kv_token_steps, s.recent.kv_token_steps);
+  if (s.believed > 0 && !(s.recent.kv_token_steps > 0)) out.kv_token_steps = 0;
+  return moments_of(out);
 }
 
 void learn_lengths(const Arrived& came, double looked_back_seconds, TideState& s) {

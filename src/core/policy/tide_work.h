@@ -26,6 +26,9 @@ engine::LengthMoments moments_of(const TideLengths& of);
 /// Lengths that are out of all proportion are pulled to what comes of late.
 double worth(double elapsed, const TideWork& work, Arrived& came, TideState& state);
 
+/// The lengths of what comes, as far as they are believed: what engines run.
+engine::LengthMoments lengths_now(const TideState& state);
+
 /// Moves the means by what came; `looked_back_seconds`: what counts as of late, at least.
 void learn_lengths(const Arrived& came, double looked_back_seconds, TideState& state);
 

@@ -131,6 +131,7 @@ Result<SimInput> sim_input(const SimInputFlags& flags) {
   if (!flags.behind.empty()) {
     input.front = flags.behind == "proxy" ? workload::Front::kProxy : workload::Front::kGateway;
   }
+  if (flags.output_limit == "unsaid") input.output_limit = sim::OutputLimit::kUnsaid;
   auto asked = policies_of(policies, input.models);
   if (!asked) return fail(asked.error());
   input.policies = std::move(*asked);

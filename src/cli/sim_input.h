@@ -25,17 +25,18 @@
 namespace tidegate::cli {
 
 struct SimInputFlags {
-  std::string spec;                   // -f FILE (required): kind Model or Scenario
-  std::string model;                  // --model NAME: where the spec has several
-  std::string trace;                  // --trace FILE: known by its header; a scenario has its own
-  std::string lengths;                // --lengths FILE: token lengths for a rate series
-  std::vector<std::string> policies;  // --policy a,b,static:4; default the file's own
-  double scale = 1;                   // --scale X: multiplies the rate, > 0
-  double speedup = 1;                 // --speedup X: presses time, > 0
-  std::string from;                   // --from DURATION: where in the trace to start
-  std::string until;                  // --until DURATION: where to stop
-  std::optional<std::uint64_t> seed;  // --seed N; default the scenario's, else 1
-  bool through_text = false;          // --through-text: engines are read through vLLM's text
+  std::string spec;                    // -f FILE (required): kind Model or Scenario
+  std::string model;                   // --model NAME: where the spec has several
+  std::string trace;                   // --trace FILE: known by its header; a scenario has its own
+  std::string lengths;                 // --lengths FILE: token lengths for a rate series
+  std::vector<std::string> policies;   // --policy a,b,static:4; default the file's own
+  double scale = 1;                    // --scale X: multiplies the rate, > 0
+  double speedup = 1;                  // --speedup X: presses time, > 0
+  std::string from;                    // --from DURATION: where in the trace to start
+  std::string until;                   // --until DURATION: where to stop
+  std::optional<std::uint64_t> seed;   // --seed N; default the scenario's, else 1
+  bool through_text = false;           // --through-text: engines are read through vLLM's text
+  std::string output_limit = "exact";  // --output-limit exact|unsaid
   std::string behind;  // --behind gateway|proxy; default the scenario's or the spec's
 };
 
@@ -45,6 +46,7 @@ struct SimInput {
   std::function<Result<std::unique_ptr<workload::Stream>>()> open;
   workload::Faults faults;
   workload::Front front = workload::Front::kGateway;
+  sim::OutputLimit output_limit = sim::OutputLimit::kExact;
   std::uint64_t seed = 1;
   std::int64_t prefix_block_tokens = 16;
   std::string title;  ///< of the scenario

@@ -67,6 +67,7 @@ int simulate(const SimulateFlags& flags) {
                                .prefix_block_tokens = input->prefix_block_tokens,
                                .faults = input->faults,
                                .front = input->front,
+                               .output_limit = input->output_limit,
                                .oracle_budget = flags.oracle_budget};
   if (flags.input.through_text) options.pages = sim::Pages::kText;
   if (flags.files.any()) {

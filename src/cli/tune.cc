@@ -44,9 +44,10 @@ std::string samples_of(const spec::ColdStart& cold) {
 Result<std::uint64_t> inputs_of(const TuneFlags& flags, const SimInput& input) {
   auto file = hash_of_file(flags.input.spec);
   if (!file) return fail(file.error());
-  std::string all = fmt::format("{} {:016x} {} {} {} {} {}\n", TIDEGATE_VERSION, *file,
-                                input.models[0].name, input.seed, static_cast<int>(input.front),
-                                input.prefix_block_tokens, flags.train);
+  std::string all =
+      fmt::format("{} {:016x} {} {} {} {} {} {}\n", TIDEGATE_VERSION, *file, input.models[0].name,
+                  input.seed, static_cast<int>(input.front), static_cast<int>(input.output_limit),
+                  input.prefix_block_tokens, flags.train);
   for (const spec::Variant& variant : input.models[0].variants) {
     all += format::profile_yaml(variant.profile) + samples_of(variant.cold_start);
   }
@@ -151,6 +152,7 @@ Result<Prepared> prepare(const TuneFlags& flags) {
                            .prefix_block_tokens = input->prefix_block_tokens,
                            .faults = input->faults,
                            .front = input->front,
+                           .output_limit = input->output_limit,
                            .most_runs = flags.runs,
                            .threads = flags.jobs};
   for (const sim::PolicyAsked& asked : input->policies) {

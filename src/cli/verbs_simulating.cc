@@ -22,6 +22,10 @@ void input_flags(CLI::App* sub, SimInputFlags& o) {
   sub->add_option("--policy", o.policies, "e.g. hpa,keda:5 (default: the file's)")->delimiter(',');
   sub->add_option("--behind", o.behind, "gateway (ours), or proxy: least requests, engines queue")
       ->check(CLI::IsMember({"gateway", "proxy"}));
+  sub->add_option("--output-limit", o.output_limit,
+                  "max_tokens of requests: exact, or unsaid: the router learns lengths")
+      ->check(CLI::IsMember({"exact", "unsaid"}))
+      ->capture_default_str();
   sub->add_option("--seed", o.seed, "default: the scenario's, else 1");
 }
 

@@ -81,7 +81,9 @@ TEST(TideWork, ATenantOfLongDocumentsIsSeenWithinAMinute) {
     const double more = 4 * work_of(mixed.bench.model)(document) / 20;
     EXPECT_GT(more, 1) << "a fifth more requests are twice the work";
     EXPECT_GT(after, before) << "by their tokens alone";
-    if (told) EXPECT_GT(static_cast<double>(after), 0.6 * (1 + more) * static_cast<double>(before));
+    if (told) {
+      EXPECT_GT(static_cast<double>(after), 0.6 * (1 + more) * static_cast<double>(before));
+    }
   }
 }
 

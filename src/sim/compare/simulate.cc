@@ -132,7 +132,8 @@ class Simulation {
         .seed = options_.seed,
         .prefix_block_tokens = options_.prefix_block_tokens,
         .faults = options_.faults,
-        .front = options_.front};
+        .front = options_.front,
+        .output_limit = options_.output_limit};
     if (options_.pages == Pages::kText) out.pages = TextPages();
     return out;
   }

@@ -63,6 +63,7 @@ struct SimulateOptions {
   std::int64_t prefix_block_tokens = format::kTracePrefixBlockTokens;
   workload::Faults faults = {};
   Front front = Front::kGateway;
+  OutputLimit output_limit = OutputLimit::kExact;
   Pages pages = Pages::kDirect;
   std::int64_t oracle_budget = OracleOptions::kBudget;  ///< simulated requests, for each model
 };

@@ -194,6 +194,18 @@ TEST(Simulate, EveryPolicyCanStandBehindAPlainProxy) {
   }
 }
 
+TEST(Simulate, WhereClientsSayNothingOfTheirOutputsTheRouterLearnsThem) {
+  auto options = options_for({"tide"}, csv());
+  const auto exact = simulate(options);
+  options.output_limit = OutputLimit::kUnsaid;
+  const auto unsaid = simulate(options);
+  ASSERT_TRUE(exact) << exact.error().message;
+  ASSERT_TRUE(unsaid) << unsaid.error().message;
+  const Totals &told = exact->policies[0].totals, &learned = unsaid->policies[0].totals;
+  EXPECT_EQ(told.output_tokens, learned.output_tokens) << "they are as long as before";
+  EXPECT_NE(told.gpu_hours, learned.gpu_hours);
+}
+
 TEST(Report, HasTheKeysThatAreApi) {
   auto result = simulate(options_for({"hpa"}, csv()));
   ASSERT_TRUE(result);

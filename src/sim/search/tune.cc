@@ -108,6 +108,7 @@ Result<Outcome> Tuning::play_one(const Run& run) const {
   world.prefix_block_tokens = options_.prefix_block_tokens;
   world.faults = options_.faults;
   world.front = options_.front;
+  world.output_limit = options_.output_limit;
   Duration end = run.part == Part::kTrain ? parts_.train_length : parts_.test_length;
   auto played =
       sim::play(std::move(world), arrivals, {.end = Instant() + end, .stop = options_.stop});

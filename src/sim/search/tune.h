@@ -63,6 +63,7 @@ struct TuneOptions {
   std::int64_t prefix_block_tokens = 16;
   workload::Faults faults = {};  ///< at the times of each part, as if it were a trace of its own
   Front front = Front::kGateway;
+  OutputLimit output_limit = OutputLimit::kExact;
   std::int64_t most_runs = 120;  ///< a policy, in training
   std::size_t threads = 0;       ///< 0: all there are
   /// A run by its name, "train keda:5, scaleDownDelay 10m, minReplicas 1", if it was done before.

@@ -162,7 +162,7 @@ def main():
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--commit", default="unknown", help="of the binary, for the report")
     parser.add_argument("--quiet-cases", action="store_true", help="flash crowd, stationary noise and a day of nothing")
-    parser.add_argument("--made-cases", action="store_true", help="bursts, levels and ramps drawn from the seeds")
+    parser.add_argument("--made-cases", action="store_true", help="bursts, levels, ramps and mixes drawn from the seeds")
     args = parser.parse_args()
     traces = os.environ.get("TIDEGATE_TRACES")
     if not traces:

@@ -3,13 +3,17 @@
 bursts  come at random on a calm rate: 0.3 to 3 times as much on top, for 30 s to 15 minutes
 levels  wander by factors of 0.5 to 2, each held for 10 to 60 minutes; gaps up to cv 3
 ramps   climb for 5 to 45 minutes to 1.5 to 5 times the calm rate, stay or not, and end at once
+mixes   of a steady chat and, six times for 10 to 30 minutes, a tenant of long documents: 5 to 20 % more requests, some
+        fifty times as much work each
 """
 import random
 
 from plane_quiet import CASE, MODEL, mean
 from plane_report import PEERS
 
-KINDS = ("bursts", "levels", "ramps")
+CHAT = "lengths: {prompt: {p50: 500, p90: 1500}, output: {p50: 150, p90: 400}}, tenants: [{name: chat, share: 1}]"
+DOCUMENTS = ("lengths: {prompt: {p50: 8000, p90: 16000}, output: {p50: 600, p90: 1200}}, "
+             "tenants: [{name: documents, share: 1}]")
 COLDS = (60, 120, 300)
 
 
@@ -49,8 +53,22 @@ def ramps(chance):
     return hours, parts
 
 
+def mixes(chance):
+    hours, chat = 6, 30
+    parts = [f"{{name: chat, steady: {{rate: {chat}}}, {CHAT}}}"]
+    for hour in range(hours):
+        at, hold = hour * 60 + chance.randint(10, 25), chance.choice([10, 20, 30])
+        rise, rate = chance.choice([1, 5, 10]), chat * chance.uniform(0.05, 0.2)
+        parts.append(f"{{name: documents-{hour}, from: {at}m, until: {at + hold}m, ramp: {{before: 0, "
+                     f"after: {rate:.2f}, begin: {at}m, end: {at + rise}m}}, {DOCUMENTS}}}")
+    return hours, parts
+
+
+KINDS = {"bursts": bursts, "levels": levels, "ramps": ramps, "mixes": mixes}
+
+
 def scenario(runs, kind, cold, seed, **spec):
-    hours, parts = {"bursts": bursts, "levels": levels, "ramps": ramps}[kind](random.Random(f"{kind} {seed}"))
+    hours, parts = KINDS[kind](random.Random(f"{kind} {seed}"))
     lines = "".join(f"      - {p}\n" for p in parts)
     return MODEL.format(duration=f"{hours}h", parts=lines.rstrip("\n")) + runs.spec(CASE, cold, **spec)
 

@@ -320,7 +320,7 @@ TEST(Controller, DownNamesItsVictims) {
 TEST(Controller, WhatAnotherLeaderLearnedIsGoneOnFromByTideAloneAndWithoutItsRates) {
   policy::TideState theirs;
   theirs.season.assign(policy::kTideSeasonSlots, 1'500);
-  theirs.output_tokens = 321;
+  theirs.lengths.output_tokens = 321;
   theirs.last = 40;
   policy::State learned;
   learned.tide = theirs;
@@ -341,7 +341,7 @@ TEST(Controller, WhatAnotherLeaderLearnedIsGoneOnFromByTideAloneAndWithoutItsRat
     }
     ASSERT_TRUE(after.tide);
     EXPECT_EQ(after.tide->season, theirs.season);
-    EXPECT_EQ(after.tide->output_tokens, 321);
+    EXPECT_EQ(after.tide->lengths.output_tokens, 321);
     const policy::State seen = bench.last_record().policy_before;
     ASSERT_TRUE(seen.tide);
     EXPECT_EQ(seen.tide->last, 0) << "a rate is of its own time";

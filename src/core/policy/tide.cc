@@ -270,7 +270,8 @@ void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draf
   // time, nor faster than anybody notices.
   const double held = lead + to_seconds(spec::scale_down_delay(in.model.scaling));
   const double beyond = queue - allowed;
-  const double best = std::sqrt(rate * beyond * s.share / (1 - s.share) / held);
+  const double best =
+      std::sqrt(rate / work_now(*t.work, s) * beyond * s.share / (1 - s.share) / held);
   const double slowest = beyond / (lead + wait), fastest = beyond / std::max(wait, kNoticed);
   const double wanted = rate + std::clamp(best, slowest, std::max(slowest, fastest));
   const std::vector<std::int64_t> counts = largest_of(draft.counts(), fill_rate(in, t, wanted));

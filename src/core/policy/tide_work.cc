@@ -76,6 +76,12 @@ double work_of_late(const TideWork& work, const TideState& s) {
   return work(moments_of(s.lengths));
 }
 
+double work_now(const TideWork& work, const TideState& s) {
+  const double late = work_of_late(work, s);
+  if (!(s.recent.requests > kLeastRequests)) return late;
+  return late + s.believed * (s.recent_work / s.recent.requests - late);
+}
+
 double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) {
   const double late = work_of_late(work, s);
   const double kept = kRecentSeconds / (kRecentSeconds + elapsed);
@@ -94,7 +100,7 @@ double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) 
   // Of weights that fade the squares sum to half.
   const double chance = s.work_variance / (2 * s.recent.requests);
   s.believed = std::max(0.0, 1 - kClearly * chance / std::max(beyond * beyond, 1e-12));
-  return came.requests * (late + s.believed * beyond);
+  return came.requests * work_now(work, s);
 }
 
 engine::LengthMoments lengths_now(const TideState& s) {

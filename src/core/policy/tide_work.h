@@ -32,7 +32,8 @@ engine::LengthMoments lengths_now(const TideState& state);
 /// Moves the means by what came; `looked_back_seconds`: what counts as of late, at least.
 void learn_lengths(const Arrived& came, double looked_back_seconds, TideState& state);
 
-/// What a request takes of late.
+/// What a request takes now, as far as it is believed; and of late.
+double work_now(const TideWork& work, const TideState& state);
 double work_of_late(const TideWork& work, const TideState& state);
 
 /// What waits now is worth so many usual requests.

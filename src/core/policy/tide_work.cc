@@ -100,7 +100,7 @@ double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) 
   // Of weights that fade the squares sum to half.
   const double chance = s.work_variance / (2 * s.recent.requests);
   s.believed = std::max(0.0, 1 - kClearly * chance / std::max(beyond * beyond, 1e-12));
-  return came.requests * work_now(work, s);
+  return came.requests * (late + s.believed * beyond);
 }
 
 engine::LengthMoments lengths_now(const TideState& s) {
@@ -123,7 +123,8 @@ double waiting_work(const Input& in, const TideWork& work, const TideState& s) {
   if (waiting.absent()) return 0;
   const signal::Demand& d = in.seen.demand;
   const double queued = gateway_known(in.seen) ? static_cast<double>(d.queued_requests) : 0;
-  double out = std::max(0.0, waiting.value - queued) * work_of_late(work, s);
+  const double elsewhere = std::max(0.0, waiting.value - queued);
+  const double out = elsewhere > 0 ? elsewhere * work_of_late(work, s) : 0;
   if (!(queued > 0)) return out;
   const TideLengths mean{static_cast<double>(d.queued_tokens) / queued,
                          static_cast<double>(d.queued_output_tokens) / queued,

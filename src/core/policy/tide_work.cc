@@ -58,6 +58,12 @@ void pull(const TideLengths& late, double share, Arrived& came) {
   move(came.output_tokens, late.output_tokens);
   move(came.kv_token_steps, late.kv_token_steps);
 }
+
+/// As far from what a request takes of late as is believed.
+double now_of(double late, const TideState& s) {
+  if (!(s.recent.requests > kLeastRequests)) return late;
+  return late + s.believed * (s.recent_work / s.recent.requests - late);
+}
 }  // namespace
 
 engine::LengthMoments moments_of(const TideLengths& of) {
@@ -77,9 +83,7 @@ double work_of_late(const TideWork& work, const TideState& s) {
 }
 
 double work_now(const TideWork& work, const TideState& s) {
-  const double late = work_of_late(work, s);
-  if (!(s.recent.requests > kLeastRequests)) return late;
-  return late + s.believed * (s.recent_work / s.recent.requests - late);
+  return now_of(work_of_late(work, s), s);
 }
 
 double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) {
@@ -100,7 +104,7 @@ double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) 
   // Of weights that fade the squares sum to half.
   const double chance = s.work_variance / (2 * s.recent.requests);
   s.believed = std::max(0.0, 1 - kClearly * chance / std::max(beyond * beyond, 1e-12));
-  return came.requests * (late + s.believed * beyond);
+  return came.requests * now_of(late, s);
 }
 
 engine::LengthMoments lengths_now(const TideState& s) {

@@ -107,6 +107,12 @@ std::vector<std::string> in_words(const Reason& reason) {
                   "({:.0f} % of the misses it allows were spent)",
                   read.of("staffed_rate_requests_per_second"), 100 * read.of("slo_share"),
                   100 * read.of("error_budget_spent_ratio")));
+  if (const double rise = read.find("rise_requests_per_second").value_or(0); rise > 0) {
+    out.push_back(
+        fmt::format("of it {:.3g} requests/s because it rises ({:.0f} % of earlier rises "
+                    "came true)",
+                    rise, 100 * read.of("believed_rise_ratio")));
+  }
   if (const double work = read.find("work_per_request_ratio").value_or(1);
       std::abs(work - 1) > 0.1) {
     out.push_back(fmt::format(

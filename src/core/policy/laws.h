@@ -28,7 +28,6 @@ Decided decide_target_tracking(const Input& in, State state);
 Decided decide_saturation(const Input& in, State state);
 Decided decide_planner(const Input& in, State state);
 Decided decide_tide(const Input& in, State state);
-TideState carried_over(const TideState& state);
 
 /// Fresh at the gateway: the only source that knows a zero.
 bool gateway_known(const signal::Observation& seen);

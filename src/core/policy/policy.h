@@ -2,7 +2,7 @@
 // Policies: how many replicas. decide(spec, observation, state, now) -> recommendation and new
 // state.
 //
-// One file a policy; each keeps its own small state value (<= 2 KB; tide 6 KB), so a decision can
+// One file a policy; each keeps its own small state value (<= 2 KB; tide 6.5 KB), so a decision can
 // be re-run from a journal record. A policy answers for demand only: bounds, rates, delays and
 // missing data are plan stages (core/plan), the same for all.
 

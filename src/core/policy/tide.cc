@@ -30,9 +30,9 @@
 #include "core/policy/tide_fleet.h"
 #include "core/policy/tide_forecast.h"
 #include "core/policy/tide_mix.h"
-#include "core/policy/tide_patience.h"
 #include "core/policy/tide_pool.h"
 #include "core/policy/tide_staffing.h"
+#include "core/policy/tide_trend.h"
 #include "core/policy/tide_trip.h"
 #include "core/policy/tide_work.h"
 #include "core/spec/cron.h"
@@ -61,9 +61,10 @@ struct Tide {
   bool wakes = false;
   double spent = 0;  ///< of the error budget
   std::vector<TideCapacity> each;
-  std::vector<double> sustains;  ///< requests/s of one replica of each
-  std::optional<TideWork> work;  ///< of `first`
-  TideOutlook ahead, later, present;
+  std::vector<double> sustains;              ///< requests/s of one replica of each
+  std::optional<TideWork> work;              ///< of `first`
+  TideOutlook ahead, later, there, present;  ///< `lead`, twice that, `usual` from now, and now
+  double margin = 0;                         ///< on what is ahead
 };
 
 /// What a miss costs against an idle replica, or the SLO's own share with what of its error budget
@@ -146,7 +147,9 @@ std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& 
   std::string predictor(forecaster_of(s));
   std::vector<Evidence> out{{predictor + "_forecast_requests_per_second", t.ahead.rate},
                             {"burst_requests_per_second", t.ahead.burst},
-                            {"forecast_margin_requests_per_second", t.ahead.error},
+                            {"rise_requests_per_second", t.ahead.said - t.present.said},
+                            {"believed_rise_ratio", believed_trend(s)},
+                            {"forecast_margin_requests_per_second", t.margin},
                             {"staffed_rate_requests_per_second", wanted},
                             {"expected_rate_requests_per_second", rate},
                             {"work_per_request_ratio", work_of_late(*t.work, s)},
@@ -204,9 +207,12 @@ Tide look(const Input& in, TideState& s) {
     };
     forecast_bin(in, *bin, t.usual, s.share, sustained, s);
   }
-  t.ahead = outlook(in, t.lead, s);
-  t.later = outlook(in, t.lead * 2, s);
-  t.present = outlook(in, Duration(0), s);
+  const double burst = burst_now(in, s);
+  t.ahead = outlook(in, t.lead, burst, s);
+  t.later = outlook(in, t.lead * 2, burst, s);
+  t.there = outlook(in, t.usual, burst, s);
+  t.present = outlook(in, Duration(0), burst, s);
+  t.margin = margin(t.ahead, s);
   return t;
 }
 
@@ -218,13 +224,13 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
   const double rate = std::max(t.ahead.rate, t.ahead.burst);
   // A burst is more than chance and forecasts explain: neither a margin for errors nor the
   // dispersion that it is a part of comes on top of it; requests within it come by chance.
-  const double wanted = std::max(staffed(t, s, t.ahead.rate, t.ahead.error, s.dispersion),
+  const double wanted = std::max(staffed(t, s, t.ahead.rate, t.margin, s.dispersion),
                                  staffed(t, s, t.ahead.burst, 0, 1));
   const std::vector<std::int64_t> up = fill_rate(in, t, wanted);
   draft.repeat(ReasonCode::kForecast, up, evidence(in, t, s, rate, wanted));
   const double most = std::max({t.ahead.rate, t.later.rate, t.present.rate, t.ahead.burst}) +
                       kWobbles * t.present.level_error;
-  const double kept = staffed(t, s, most, t.later.error, s.dispersion);
+  const double kept = staffed(t, s, most, margin(t.later, s), s.dispersion);
   std::vector<std::int64_t> down = fill_rate(in, t, kept);
   for (std::size_t i = 0; i < down.size(); ++i) down[i] = std::min(down[i], active[i]);
   const std::vector<std::int64_t> stay = largest_of(up, down);
@@ -257,10 +263,10 @@ void doze(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
 }
 
 void ask_backlog(const Input& in, const Tide& t, const TideState& s, Draft& draft) {
-  const TideOutlook near = at_hand(in, s);
-  const double rate = t.wakes ? std::max(near.rate, near.burst)
-                              : std::max({t.ahead.rate, t.ahead.burst, t.present.rate});
-  const double queue = backlog_at(in, t.each, *t.work, rate, t.soon, s);
+  const TideOutlook near = t.wakes ? at_hand(in, s) : t.present;
+  const double now = std::max(near.rate, t.wakes ? near.burst : t.there.burst);
+  const double rate = t.wakes ? now : std::max(now, t.there.rate);
+  const double queue = backlog_at(in, t.each, *t.work, now, rate, t.soon, s);
   const double allowed = rate * t.each[t.first].wait_seconds;
   if (queue <= std::max(1.0, allowed)) return;
   const double lead = to_seconds(t.soon);
@@ -366,15 +372,6 @@ Decided decide_tide(const Input& in, State all) {
   } else {
     ask_forecast(in, t, s, draft);
     raise(ReasonCode::kReacquirePrice, 1, {}, t, draft);
-    std::int64_t there = draft.active();
-    for (std::size_t i = 0; i < in.model.variants.size(); ++i) {
-      if (dozes(in, i)) there += fleet_of(in.model, in.seen, i).sleeping.value();
-    }
-    const std::int64_t held = patient(in.now, t.lead, there, draft.asked(), s.patience);
-    raise(ReasonCode::kReacquirePrice, held,
-          {{"not_wanted_for_seconds", to_seconds(in.now - s.patience.wanted_at)},
-           {"patience_seconds", to_seconds(s.patience.patience)}},
-          t, draft);
     wanted = draft.counts();
     doze(in, t, s, draft);
   }

@@ -80,6 +80,12 @@ void begin(const Input& in, TideState& s) {
 }
 }  // namespace
 
+double mean_gain(const TideBin& bin, double memory_seconds, const TideState& s) {
+  const double elapsed = to_seconds(bin.length);
+  const double age = static_cast<double>(s.bins) * elapsed;
+  return std::max(elapsed / (elapsed + memory_seconds), elapsed / std::max(elapsed, age));
+}
+
 bool demand_known(const Input& in) {
   if (!in.seen.gateway.absent()) return in.seen.gateway.complete();
   return engines_known(in);

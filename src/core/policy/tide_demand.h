@@ -28,6 +28,9 @@ struct TideBin {
 std::optional<TideBin> read_demand(const Input& in, Duration lead, const TideWork& work,
                                    TideState& state);
 
+/// The weight of `bin` in a mean of about `memory_seconds`: no mean is older than the state.
+double mean_gain(const TideBin& bin, double memory_seconds, const TideState& state);
+
 /// Are there totals to count, or engines to estimate from, fresh and complete?
 bool demand_known(const Input& in);
 

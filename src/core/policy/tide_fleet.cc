@@ -103,7 +103,7 @@ void book_orders(const Input& in, TideState& s) {
 }
 
 double backlog_at(const Input& in, const std::vector<TideCapacity>& each, const TideWork& work,
-                  double rate, Duration lead, const TideState& s) {
+                  double rate, double then, Duration lead, const TideState& s) {
   struct Step {
     double at, requests_per_second;
   };
@@ -129,10 +129,11 @@ double backlog_at(const Input& in, const std::vector<TideCapacity>& each, const 
   steps.push_back({horizon, 0});
   const double places = static_cast<double>(in.model.queue.max_requests);
   const double most =
-      std::min(places * work_of_late(work, s), rate * to_seconds(in.model.queue.max_wait));
+      std::min(places * work_of_late(work, s), then * to_seconds(in.model.queue.max_wait));
   double queue = waiting_work(in, work, s), now = 0;
   for (const Step& step : steps) {
-    queue = std::clamp(queue + (rate - serves) * (step.at - now), 0.0, std::max(most, 0.0));
+    const double mean = rate + (then - rate) * (step.at + now) / 2 / horizon;
+    queue = std::clamp(queue + (mean - serves) * (step.at - now), 0.0, std::max(most, 0.0));
     serves += step.requests_per_second;
     now = step.at;
   }

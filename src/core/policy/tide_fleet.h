@@ -29,9 +29,10 @@ Duration wake_time(const Input& in, std::size_t variant);
 /// Books what was ordered, came or was cancelled since the last decision.
 void book_orders(const Input& in, TideState& state);
 
-/// Usual requests that wait at now + lead if `rate` arrives, what is ready serves and what is on
-/// its way does from when it comes. Bounded by the queue: more is rejected, older times out.
+/// Usual requests that wait at now + lead if `rate` arrives now and `then` then, what is ready
+/// serves and what is on its way does from when it comes. Bounded by the queue: more is rejected,
+/// older times out.
 double backlog_at(const Input& in, const std::vector<TideCapacity>& each, const TideWork& work,
-                  double rate, Duration lead, const TideState& state);
+                  double rate, double then, Duration lead, const TideState& state);
 
 }  // namespace tidegate::policy

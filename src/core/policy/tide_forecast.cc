@@ -7,6 +7,7 @@
 #include "core/base/math.h"
 #include "core/policy/laws.h"
 #include "core/policy/tide_season.h"
+#include "core/policy/tide_trend.h"
 
 namespace tidegate::policy {
 
@@ -55,10 +56,6 @@ constexpr double kMostMargin = 1.5;
 constexpr double kBurstDeviations = 4, kFewRequests = 3;
 constexpr double kPersistenceGain = 0.2;
 
-double gain(double elapsed, double memory, double age) {
-  return std::max(elapsed / (elapsed + memory), elapsed / std::max(elapsed, age));
-}
-
 double window_of(const Input& in) { return std::max(1.0, to_seconds(in.model.scaling.window)); }
 
 /// Relative variance of counting a rate over `length` seconds.
@@ -69,9 +66,17 @@ double counting(double rate, double dispersion, double length) {
 const TideWay& way_of(const TideState& s) { return kTideWays[static_cast<std::size_t>(s.way)]; }
 std::size_t index_of(TidePredictor predictor) { return static_cast<std::size_t>(predictor); }
 
+/// The mean of the last window, and as far as rises are believed what it rises by until then.
+double last_ahead(Duration ahead, const Input& in, const TideState& s) {
+  if (in.model.scaling.tide_without == spec::TidePart::kForecast) return s.last;
+  return s.last + believed_trend(s) * rise(to_seconds(ahead), window_of(in), s);
+}
+
 double predict(TidePredictor which, Duration ahead, const Input& in, const TideState& s) {
-  if (which == TidePredictor::kLast) return s.last;
-  return season_rate(in.seen.wall + ahead, s).value_or(s.last);
+  if (which == TidePredictor::kSeason) {
+    if (const std::optional<double> said = season_rate(in.seen.wall + ahead, s)) return *said;
+  }
+  return last_ahead(ahead, in, s);
 }
 
 bool allowed(const TideWay& way, const Input& in) {
@@ -208,13 +213,13 @@ void choose(const Input& in, double lead, double share, TideState& s) {
   s.way = static_cast<std::int64_t>(best);
 }
 
-void learn(const TideBin& bin, double window, TideState& s) {
+void learn(const TideBin& bin, double window, double lead, TideState& s) {
   const double elapsed = to_seconds(bin.length), rate = bin.requests_per_second;
   s.peak = std::max(s.bin_peak, s.peak * exp(-std::min(600.0, elapsed / kPeakSeconds)));
   s.bin_peak = s.fast;
-  const double age = static_cast<double>(s.bins) * elapsed;
-  s.last += gain(elapsed, window, age) * (rate - s.last);
-  s.slow += gain(elapsed, kSlowWindows * window, age) * (rate - s.slow);
+  s.last += mean_gain(bin, window, s) * (rate - s.last);
+  s.slow += mean_gain(bin, kSlowWindows * window, s) * (rate - s.slow);
+  learn_trend(bin, window, lead, s);
 }
 
 /// The rate of the last seconds where chance on top of `base` does not explain it, else 0.
@@ -242,6 +247,7 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
     if (said.due <= in.now - bin.length || said.rates.size() != kTidePredictors) continue;
     ++s.scored;
     score(said, bin, s);
+    judge_rise(said, bin, s);
     settle(in, said, bin, away, sustained, s);
     if (static_cast<double>(s.scored) >= kPriorBins) choose(in, away, share, s);
   }
@@ -296,7 +302,7 @@ void play_ways(const Input& in, double service_seconds, double wait_seconds, Tid
 
 void watch_burst(const Input& in, TideState& s) {
   if (s.errors.size() != kTidePredictors) return;
-  s.bin_burst = std::max(s.bin_burst, burst_rate(kept_now(in, s), s));
+  s.bin_burst = std::max(s.bin_burst, burst_now(in, s));
 }
 
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
@@ -312,7 +318,7 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
     s.cost.assign(kTideWayCount, 0);
   }
   score_due(in, bin, lead, share, sustained, s);
-  learn(bin, window_of(in), s);
+  learn(bin, window_of(in), to_seconds(lead), s);
   learn_season(bin, in.seen.wall, s);
   // What the first bins say is no mean yet.
   if (in.now - s.began < in.model.scaling.window) return;
@@ -324,23 +330,30 @@ void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double sha
   }
   next.burst = s.bin_burst;
   next.peak = s.peak;
+  next.level = s.last;
+  next.rise = rise(to_seconds(lead), window_of(in), s);
   s.bin_burst = 0;
   s.forecasts.push_back(std::move(next));
 }
 
-TideOutlook outlook(const Input& in, Duration ahead, const TideState& s) {
+double burst_now(const Input& in, const TideState& s) { return burst_rate(kept_now(in, s), s); }
+
+TideOutlook outlook(const Input& in, Duration ahead, double burst, const TideState& s) {
   TideOutlook out;
   if (s.errors.size() != kTidePredictors) return out;
   const double window = window_of(in);
-  const double said = predict(way_of(s).predictor, ahead, in, s);
-  out.rate = rate_of(way_of(s), said, s.peak);
-  out.error = margin_of(way_of(s), said, s.peak, deviations(s.share), s);
+  out.said = predict(way_of(s).predictor, ahead, in, s);
+  out.rate = rate_of(way_of(s), out.said, s.peak);
   double memory = way_of(s).predictor == TidePredictor::kLast ? window : kSlowWindows * window;
-  if (way_of(s).held > 0 && out.rate > s.last) memory = kPeakSeconds;
+  if (way_of(s).held > 0 && out.rate > out.said) memory = kPeakSeconds;
   out.level_error = out.rate * std::sqrt(counting(out.rate, s.dispersion, 2 * memory));
-  const double burst = burst_rate(kept_now(in, s), s);
   if (burst > out.rate) out.burst = out.rate + s.persistence * (burst - out.rate);
   return out;
+}
+
+double margin(const TideOutlook& ahead, const TideState& s) {
+  if (s.errors.size() != kTidePredictors) return 0;
+  return margin_of(way_of(s), ahead.said, s.peak, deviations(s.share), s);
 }
 
 TideOutlook at_hand(const Input& in, const TideState& s) {
@@ -348,45 +361,6 @@ TideOutlook at_hand(const Input& in, const TideState& s) {
   out.rate = s.last;
   out.level_error = s.last * std::sqrt(counting(s.last, s.dispersion, 2 * window_of(in)));
   out.burst = burst_rate(s.last, s);
-  return out;
-}
-
-TideState carried_over(const TideState& s) {
-  TideState out;
-  out.lengths = s.lengths;
-  out.usual = s.usual;
-  out.work_variance = s.work_variance;
-  out.dispersion = s.dispersion;
-  if (s.errors.size() == kTidePredictors && s.late_sum.size() == kTideWayCount) {
-    out.errors = s.errors;
-    out.late_sum = s.late_sum;
-    out.late_squares = s.late_squares;
-    out.came_sum = s.came_sum;
-    out.said_missed = s.said_missed;
-    out.really_missed = s.really_missed;
-    out.judged = s.judged;
-    out.cost = s.cost;
-    out.scored = s.scored;
-    out.way = s.way;
-    out.flights.assign(kTideWayCount, 0);
-    out.late.assign(kTideWayCount, 0);
-  }
-  out.persistence = s.persistence;
-  out.bursts = s.bursts;
-  out.credit = s.credit;
-  out.luck = s.luck;
-  out.surprises = s.surprises;
-  out.surprise_hours = s.surprise_hours;
-  out.season = s.season;
-  out.season_came = s.season_came;
-  out.season_said = s.season_said;
-  for (const TideVariant& known : s.variants) {
-    TideVariant& kept = out.variants.emplace_back();
-    kept.decode = known.decode;
-    kept.prefill = known.prefill;
-    kept.held = known.held;
-    kept.hits = known.hits;
-  }
   return out;
 }
 

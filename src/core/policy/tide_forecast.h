@@ -2,7 +2,7 @@
 // Forecast: the arrival rate a while from now, and how sure that is. Internal to core/policy.
 //
 // Two predictors, made of closed bins (tide_demand.h):
-//   last   mean of about `window`: what reactive policies act on
+//   last   mean of about `window`, and what it rises by until then (tide_trend.h)
 //   season the shape of the days before at the level of today (tide_season.h); last, until seen
 // Each says what the rate will be one lead time ahead, and is held against the bin in which that
 // moment falls; 0.6 deviations of its error there are kept as a margin. Where bursts come
@@ -17,9 +17,9 @@
 // with the share of earlier bursts that was still there a lead time later; all of it while none was
 // seen.
 //
-// A slower mean, Holt's trend and margins of up to 14 deviations to choose from were built and
-// taken out again: played side by side on bursts, ramps, crowds and days they cost more than they
-// saved (docs/policies-compared.md).
+// A slower mean, Holt's trend as a predictor of its own and margins of up to 14 deviations to
+// choose from were built and taken out again: played side by side on bursts, ramps, crowds and days
+// they cost more than they saved (docs/policies-compared.md).
 //
 // Two things hold that to what the gateway judged. Trust: a played fleet does not see its queue and
 // order for it, as the real one does, so it misses more; what was really missed over what the way
@@ -40,8 +40,8 @@
 namespace tidegate::policy {
 
 struct TideOutlook {
-  double rate = 0;   ///< said for the horizon
-  double error = 0;  ///< the margin in force: deviations of the forecast, counting noise excluded
+  double rate = 0;         ///< what the way in force goes by then
+  double said = 0;         ///< what its predictor says, without what it holds of the peak
   double level_error = 0;  ///< of the mean it starts from: how much it wobbles by chance
   double burst = 0;        ///< what is left of a burst then; 0 where there is none
 };
@@ -60,8 +60,15 @@ void watch_burst(const Input& in, TideState& state);
 void forecast_bin(const Input& in, const TideBin& bin, Duration lead, double share,
                   const Sustained& sustained, TideState& state);
 
-/// Of the way in force, `ahead` from now; its margin is the one for a lead time.
-TideOutlook outlook(const Input& in, Duration ahead, const TideState& state);
+/// The rate of the last seconds where it is more than chance over what is kept, else 0.
+double burst_now(const Input& in, const TideState& state);
+
+/// Of the way in force, `ahead` from now, with what will be left of `burst`.
+TideOutlook outlook(const Input& in, Duration ahead, double burst, const TideState& state);
+
+/// The margin in force on top of that: deviations of the forecast over a lead time, the noise of
+/// counting excluded.
+double margin(const TideOutlook& ahead, const TideState& state);
 
 /// What is there to be served now and in the next seconds: the mean of about `window` and how much
 /// it wobbles, and all of a burst under way.

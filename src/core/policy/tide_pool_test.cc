@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "core/policy/tide_bench_for_test.h"
-#include "core/policy/tide_patience.h"
 
 namespace tidegate::policy {
 namespace {
@@ -103,56 +102,6 @@ TEST(TideDozing, ACrowdIsMetByWakingNotByOrderingItAgain) {
   fleet.sleeping = Replicas(13 - first);
   bench.seen.demand.queued_requests = 100;
   for (int i = 0; i < 4; ++i) EXPECT_LE(asked(bench.step(160)), first + 4) << "second " << i;
-}
-
-/// Seconds at which `wanted` after `wanted` is asked for, and what is active follows at once.
-struct Wanderer {
-  TidePatience state;
-  std::int64_t active = 4;
-  std::int64_t changes = 0;
-  Instant now = Instant::from_nanos(1'000'000'000'000);
-  void want(std::int64_t replicas, int length) {
-    for (int i = 0; i < length; ++i) {
-      now = now + seconds(1);
-      const std::int64_t next = patient(now, seconds(100), active, replicas, state);
-      EXPECT_GE(next, replicas);
-      EXPECT_LE(next, std::max(active, replicas + 1)) << "one more than wanted at most";
-      changes += next == active ? 0 : 1;
-      active = next;
-    }
-  }
-};
-
-TEST(TidePatience, WhatIsNeverMissedIsLetGoAtOnce) {
-  Wanderer w;
-  w.want(4, 600);
-  w.want(2, 1);
-  EXPECT_EQ(w.active, 2);
-}
-
-TEST(TidePatience, ABorderThatIsCrossedAllTheTimeIsCrossedTwiceAnHourAtMost) {
-  Wanderer w;
-  for (int i = 0; i < 40; ++i) w.want(4, 20), w.want(3, 280);
-  w.changes = 0;
-  for (int i = 0; i < 120; ++i) w.want(4, 20), w.want(3, 280);  // ten hours
-  EXPECT_LE(w.changes, 20);
-}
-
-TEST(TidePatience, AfterAFallForGoodOnlyOneMoreStaysAndNotForLong) {
-  Wanderer w;
-  for (int i = 0; i < 20; ++i) w.want(9, 20), w.want(8, 280);
-  w.want(3, 10);
-  EXPECT_EQ(w.active, 4);
-  w.want(3, 3'700);
-  EXPECT_EQ(w.active, 3);
-}
-
-TEST(TidePatience, AShapeOfTheDayIsFollowedWithoutRegret) {
-  Wanderer w;
-  for (std::int64_t hour : {4, 6, 8, 9, 8, 6, 4, 3, 3, 4, 6, 8}) {
-    w.want(hour, 3'600);
-    EXPECT_EQ(w.active, hour);
-  }
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// TideState: what the policy `tide` remembers between decisions. A value of at most 6 KB as
+// TideState: what the policy `tide` remembers between decisions. A value of at most 6.5 KB as
 // MessagePack for a model of two variants and four orders on their way (core/policy/policy.h).
 // Rates are requests a second.
 //
@@ -47,12 +47,14 @@ inline constexpr std::size_t kMostTideOrders = 24;
 /// What was said of the rate at `due`.
 struct TideForecast {
   Instant due;
-  std::vector<double> rates;  ///< one a predictor
-  double burst = 0;           ///< the rate of a burst under way, 0: none
-  double peak = 0;            ///< of the last hours
+  std::vector<double> rates;   ///< one a predictor
+  double burst = 0;            ///< the rate of a burst under way, 0: none
+  double peak = 0;             ///< of the last hours
+  double level = 0, rise = 0;  ///< the mean when it was said, and what its slope adds by `due`
   static constexpr auto fields() {
     return std::tuple(Field{"due", &TideForecast::due}, Field{"rates", &TideForecast::rates},
-                      Field{"burst", &TideForecast::burst}, Field{"peak", &TideForecast::peak});
+                      Field{"burst", &TideForecast::burst}, Field{"peak", &TideForecast::peak},
+                      Field{"level", &TideForecast::level}, Field{"rise", &TideForecast::rise});
   }
   bool operator==(const TideForecast&) const = default;
 };
@@ -104,20 +106,17 @@ struct TideLengths {
   bool operator==(const TideLengths&) const = default;
 };
 
-/// See tide_patience.h.
-struct TidePatience {
-  Duration patience{0};
-  std::int64_t level = 0;  ///< held: it was let go too early; 0: none
-  std::int64_t active = 0, asked = 0, lowered_from = 0;
-  Instant lowered_at, wanted_at;
+/// See tide_trend.h.
+struct TideTrend {
+  double mean = 0;                   ///< of about a lead time
+  double slope = 0;                  ///< requests/s a second; none of it is chance
+  double squares = 0, products = 0;  ///< of rises said, relative, and of those with what came
   static constexpr auto fields() {
-    using P = TidePatience;
-    return std::tuple(Field{"patience", &P::patience}, Field{"level", &P::level},
-                      Field{"active", &P::active}, Field{"asked", &P::asked},
-                      Field{"loweredFrom", &P::lowered_from}, Field{"loweredAt", &P::lowered_at},
-                      Field{"wantedAt", &P::wanted_at});
+    using T = TideTrend;
+    return std::tuple(Field{"mean", &T::mean}, Field{"slope", &T::slope},
+                      Field{"squares", &T::squares}, Field{"products", &T::products});
   }
-  bool operator==(const TidePatience&) const = default;
+  bool operator==(const TideTrend&) const = default;
 };
 
 struct TideState {
@@ -140,7 +139,8 @@ struct TideState {
   std::int64_t bins = 0;
   double dispersion = 1;  ///< variance of a bin's count over its mean: 1 is Poisson
   // Forecast.
-  double last = 0, slow = 0;      ///< means of about `window`, and of 15 of them
+  double last = 0, slow = 0;  ///< means of about `window`, and of 15 of them
+  TideTrend trend;
   double peak = 0, bin_peak = 0;  ///< of `fast`: slowly forgotten, and of this bin
   double bin_burst = 0;           ///< the largest burst of this bin
   std::vector<double> errors;     ///< one a predictor: variance relative to what was said
@@ -180,7 +180,6 @@ struct TideState {
   // Fleet.
   std::vector<TideVariant> variants;
   std::vector<TideOrder> orders;  ///< oldest first
-  TidePatience patience;
   Instant tripped_until;
   std::int64_t tripped_floor = 0;
   static constexpr auto fields() {
@@ -198,8 +197,8 @@ struct TideState {
         Field{"tickSeconds", &S::tick_seconds}, Field{"binRequests", &S::bin_requests},
         Field{"binRate", &S::bin_rate}, Field{"bins", &S::bins},
         Field{"dispersion", &S::dispersion}, Field{"last", &S::last}, Field{"slow", &S::slow},
-        Field{"errors", &S::errors}, Field{"serving", &S::serving}, Field{"flights", &S::flights},
-        Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
+        Field{"trend", &S::trend}, Field{"errors", &S::errors}, Field{"serving", &S::serving},
+        Field{"flights", &S::flights}, Field{"late", &S::late}, Field{"lateSum", &S::late_sum},
         Field{"lateSquares", &S::late_squares}, Field{"saidMissed", &S::said_missed},
         Field{"reallyMissed", &S::really_missed}, Field{"judged", &S::judged},
         Field{"blockJudgedTotal", &S::block_judged_total},
@@ -221,11 +220,14 @@ struct TideState {
         Field{"seasonSlot", &S::season_slot}, Field{"seasonRequests", &S::season_requests},
         Field{"seasonSeconds", &S::season_seconds}, Field{"seasonCame", &S::season_came},
         Field{"seasonSaid", &S::season_said}, Field{"variants", &S::variants},
-        Field{"orders", &S::orders}, Field{"patience", &S::patience},
-        Field{"trippedUntil", &S::tripped_until}, Field{"trippedFloor", &S::tripped_floor});
+        Field{"orders", &S::orders}, Field{"trippedUntil", &S::tripped_until},
+        Field{"trippedFloor", &S::tripped_floor});
   }
   bool operator==(const TideState&) const = default;
 };
+
+/// What was learned and outlives a restart; rates, forecasts and orders do not.
+TideState carried_over(const TideState& state);
 
 }  // namespace tidegate::policy
 

@@ -22,7 +22,7 @@ bool sound(const policy::TideState& s) {
          s.way < static_cast<std::int64_t>(policy::kTideWayCount) && s.scored >= 0 &&
          s.credit > 0 && s.credit <= 1 && s.luck > 0 && s.dispersion >= 0 &&
          s.surprise_hours >= 0 && s.lengths.requests >= 0 && s.usual.requests >= 0 &&
-         s.work_variance > 0;
+         s.work_variance > 0 && s.trend.squares >= 0;
 }
 
 Result<void> small_enough(std::size_t bytes) {

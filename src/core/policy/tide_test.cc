@@ -65,6 +65,27 @@ TEST(Tide, ABurstIsOrderedForWithinSecondsAndAJumpIsAnyNumber) {
   EXPECT_GE(asked(bench.run(160, 10)), before + 5);
 }
 
+TEST(Tide, ARiseIsOrderedForBeforeItIsThereAndWithoutAForecastWhenItIs) {
+  auto climbed = [](spec::TidePart without) {
+    Bench bench;
+    bench.model.scaling.tide_without = without;
+    bench.seen.variants[0].fleet.ready = Replicas(100);  // what is asked is the forecast's alone
+    bench.run(40, 1'800);
+    for (int i = 0; i < 1'200; ++i) bench.step(40 + 0.1 * i);
+    const Recommendation now = bench.step(160);
+    for (const Reason& reason : now.reasons) {
+      for (const Evidence& e : reason.evidence) {
+        if (e.name == "last_forecast_requests_per_second") return e.value;
+      }
+    }
+    return -1.0;
+  };
+  EXPECT_LT(climbed(spec::TidePart::kForecast), 160) << "the mean of the last minute";
+  const double ahead = climbed(spec::TidePart::kNone);
+  EXPECT_GT(ahead, 160) << "a lead time of 100 s from now it will be 170";
+  EXPECT_LE(ahead, 171);
+}
+
 TEST(Tide, PendingCapacityIsNotOrderedAgain) {
   Bench bench;
   bench.run(20, 600);

@@ -107,7 +107,8 @@ std::vector<std::string> in_words(const Reason& reason) {
                   "({:.0f} % of the misses it allows were spent)",
                   read.of("staffed_rate_requests_per_second"), 100 * read.of("slo_share"),
                   100 * read.of("error_budget_spent_ratio")));
-  if (const double rise = read.find("rise_requests_per_second").value_or(0); rise > 0) {
+  if (const double rise = read.find("rise_requests_per_second").value_or(0);
+      rise > 0 && which == "last") {
     out.push_back(
         fmt::format("of it {:.3g} requests/s because it rises ({:.0f} % of earlier rises "
                     "came true)",

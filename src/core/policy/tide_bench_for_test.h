@@ -81,4 +81,14 @@ inline bool gives(const Recommendation& r, ReasonCode code) {
                      [&](const Reason& reason) { return reason.code == code; });
 }
 
+/// Of the first reason that has it, else -1.
+inline double evidence_of(const Recommendation& r, std::string_view name) {
+  for (const Reason& reason : r.reasons) {
+    for (const Evidence& e : reason.evidence) {
+      if (e.name == name) return e.value;
+    }
+  }
+  return -1.0;
+}
+
 }  // namespace tidegate::policy

@@ -72,13 +72,7 @@ TEST(Tide, ARiseIsOrderedForBeforeItIsThereAndWithoutAForecastWhenItIs) {
     bench.seen.variants[0].fleet.ready = Replicas(100);  // what is asked is the forecast's alone
     bench.run(40, 1'800);
     for (int i = 0; i < 1'200; ++i) bench.step(40 + 0.1 * i);
-    const Recommendation now = bench.step(160);
-    for (const Reason& reason : now.reasons) {
-      for (const Evidence& e : reason.evidence) {
-        if (e.name == "last_forecast_requests_per_second") return e.value;
-      }
-    }
-    return -1.0;
+    return evidence_of(bench.step(160), "last_forecast_requests_per_second");
   };
   EXPECT_LT(climbed(spec::TidePart::kForecast), 160) << "the mean of the last minute";
   const double ahead = climbed(spec::TidePart::kNone);
@@ -122,14 +116,7 @@ TEST(Tide, ZeroIsForSilenceKnownAtTheGateway) {
 TEST(Tide, AMeasuredStartTakesOverFromTheSpec) {
   Bench bench;
   bench.run(10, 100);
-  auto lead = [](const Recommendation& r) {
-    for (const Reason& reason : r.reasons) {
-      for (const Evidence& e : reason.evidence) {
-        if (e.name == "lead_time_seconds") return e.value;
-      }
-    }
-    return -1.0;
-  };
+  auto lead = [](const Recommendation& r) { return evidence_of(r, "lead_time_seconds"); };
   EXPECT_DOUBLE_EQ(lead(bench.step(10)), 100) << "the spec's, until one was measured";
   bench.seen.variants[0].cold_starts = 16;
   bench.seen.variants[0].cold_start_p90_seconds = 300;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/math.h"
+#include "core/policy/tide_work.h"
 
 namespace tidegate::policy {
 
@@ -25,8 +26,8 @@ void learn_trend(const TideBin& bin, double window, double lead, TideState& s) {
   // Of two exponentially weighted means of the same counts.
   const double chance =
       s.last * s.dispersion * (0.5 / window + 0.5 / memory - 2 / (window + memory));
-  const double clear = above > 0 ? std::max(0.0, 1 - kClearly * chance / (above * above)) : 0;
-  t.slope = clear > 0 ? clear * above / (memory - window) : 0;
+  const double rising = std::max(0.0, above);
+  t.slope = believed_share(rising, chance, kClearly) * rising / (memory - window);
 }
 
 double rise(double ahead, double window, const TideState& s) {

@@ -3,8 +3,8 @@
 //
 // What the mean of about `window` is above that of a lead time, over the time that lies between
 // their middles, is a slope. Counting alone lets two such means differ: less than three deviations
-// is no slope, and beyond that the more is believed the clearer it is (positive-part James-Stein
-// shrinkage, as in tide_work.h). Continued to a moment ahead it is a rise. How much of what was
+// is no slope, and beyond that the more is believed the clearer it is (believed_share() of
+// tide_work.h). Continued to a moment ahead it is a rise. How much of what was
 // said before came true is learned, by the regression through the origin of what came on what was
 // said: a trend damped by experience, where Gardner and McKenzie (1985) damp it by a constant.
 // Falls are not continued: letting go early saves little and is the delay's matter. Requests a

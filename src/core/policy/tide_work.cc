@@ -66,6 +66,10 @@ double now_of(double late, const TideState& s) {
 }
 }  // namespace
 
+double believed_share(double difference, double variance, double clearly) {
+  return std::max(0.0, 1 - clearly * variance / std::max(difference * difference, 1e-12));
+}
+
 engine::LengthMoments moments_of(const TideLengths& of) {
   engine::Lengths mean = kUsualLengths;
   if (of.requests >= 1) {
@@ -103,7 +107,7 @@ double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) 
   const double beyond = s.recent_work / s.recent.requests - late;
   // Of weights that fade the squares sum to half.
   const double chance = s.work_variance / (2 * s.recent.requests);
-  s.believed = std::max(0.0, 1 - kClearly * chance / std::max(beyond * beyond, 1e-12));
+  s.believed = believed_share(beyond, chance, kClearly);
   return came.requests * now_of(late, s);
 }
 

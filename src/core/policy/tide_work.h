@@ -22,6 +22,10 @@ namespace tidegate::policy {
 /// A common chat where nothing is known yet.
 engine::LengthMoments moments_of(const TideLengths& of);
 
+/// The share of a difference that is believed where chance alone has `variance` (positive-part
+/// James-Stein shrinkage): none within the root of `clearly` deviations, and more the clearer.
+double believed_share(double difference, double variance, double clearly);
+
 /// What came within `elapsed` seconds, told by the gateway, is worth so many usual requests.
 /// Lengths that are out of all proportion are pulled to what comes of late.
 double worth(double elapsed, const TideWork& work, Arrived& came, TideState& state);

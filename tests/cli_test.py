@@ -7,6 +7,7 @@ reported skip; exit code 1 (the input) or 2 (the command line); nothing half-wri
 import http.server
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -230,6 +231,20 @@ class CommandLine(Case):
                 done = self.tidegate(*words)
                 self.refused(done, says)
                 self.assertNotIn("<html>", done.stderr)
+
+    def test_what_was_refused_is_no_bound_of_the_engine(self):
+        engine = subprocess.Popen([BINARY, "engine", "m", "--port", "0", "--time-scale", "20",
+                                   "--max-num-queued-reqs", "6"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(engine.stdout.close)
+        self.addCleanup(engine.wait)
+        self.addCleanup(engine.terminate)
+        engine.stdout.readline()
+        address = re.search(r"address=([0-9.:]+)", engine.stdout.readline()).group(1)
+        done = self.tidegate("calibrate", "--url", f"http://{address}", "--time-scale", "20", "--slo-itl", "1s",
+                             "--max-concurrency", "16", "--evaluations", "50")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("with 8 clients requests failed, so that no more than 4 were measured", done.stdout)
 
     def test_paths_and_addresses_are_checked_where_they_are_given(self):
         (self.dir / "junk").write_bytes(b"\x7fELF\x00\x01")

@@ -155,6 +155,21 @@ std::string curve(const CalibratedUrl& c, const char* title,
   return out + fmt::format("<polyline class=\"predicted\" points=\"{}\"/></svg>\n", path);
 }
 
+/// Where more clients were refused, the most that was measured is not the engine's own bound: what
+/// limits the rate or the queue stands in front of it.
+std::string refused_beyond(const CalibratedUrl& c) {
+  const live::SweepDropped* least = nullptr;
+  for (const auto& d : c.sweep.dropped) {
+    if (d.drop != engine::SweepDrop::kErrors || d.point.concurrency <= c.ask.most) continue;
+    if (least == nullptr || d.point.concurrency < least->point.concurrency) least = &d;
+  }
+  if (least == nullptr) return "";
+  return fmt::format(
+      "; with {} clients requests failed, so that no more than {} were measured: the engine itself "
+      "may take more, measure it without what refuses them",
+      least->point.concurrency, c.ask.most);
+}
+
 }  // namespace
 
 std::string error_words(const engine::GridErrors& e) {
@@ -193,7 +208,8 @@ std::string recommendation_sentence(const CalibratedUrl& c) {
                         c.ask.output, c.ask.options.profile.kv_tokens);
       break;
     case RecommendBinding::kMost:
-      why = "the most that was measured keeps every bound; more clients were not tried";
+      why = "the most that was measured keeps every bound";
+      if (refused_beyond(c).empty()) why += "; more clients were not tried";
       break;
     case RecommendBinding::kKnee:
       why = fmt::format(
@@ -209,9 +225,10 @@ std::string recommendation_sentence(const CalibratedUrl& c) {
   }
   return fmt::format(
       "maxNumSeqs {}, concurrencyTarget {}: {}; at {} ITL is {}, TTFT {}, {:.0f} output tokens/s "
-      "(means of equal requests: leave room for tails)",
+      "(means of equal requests: leave room for tails){}",
       r.max_num_seqs, r.concurrency_target, why, r.here.clients, ms(r.here.itl_seconds),
-      ms(r.here.ttft_seconds), r.here.output_tokens_per_second);
+      ms(r.here.ttft_seconds), r.here.output_tokens_per_second,
+      r.max_num_seqs == c.ask.most ? refused_beyond(c) : "");
 }
 
 void print_calibrated(const CalibratedUrl& c, const CalibrateFlags& flags) {

@@ -4,10 +4,13 @@
 //   struct Arrived {
 //     static constexpr std::string_view kType = "Arrived";   // only for members of a std::variant
 //     RequestId id; Tokens prompt;
-//     static constexpr auto fields() {
+//     static constexpr auto fields(auto...) {
 //       return std::tuple(Field{"id", &Arrived::id}, Field{"prompt", &Arrived::prompt});
 //     }
 //   };
+//
+// `auto...` makes it a template: only what walks the fields pays for compiling the tuple (it was
+// two thirds of the time every unit that includes the controller took).
 //
 // An enum lists its tokens in order of value (dense, from 0):
 //   template <> struct EnumTokens<Mode> {

@@ -119,7 +119,7 @@ std::string_view sentence(ReasonCode code);
 struct Evidence {
   std::string name;
   double value = 0;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"name", &Evidence::name}, Field{"value", &Evidence::value});
   }
   bool operator==(const Evidence&) const = default;
@@ -131,7 +131,7 @@ struct Reason {
   std::int64_t before = 0;
   std::int64_t after = 0;
   std::vector<Evidence> evidence;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"code", &Reason::code}, Field{"variant", &Reason::variant},
                       Field{"before", &Reason::before}, Field{"after", &Reason::after},
                       Field{"evidence", &Reason::evidence});

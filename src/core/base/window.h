@@ -19,7 +19,7 @@ namespace tidegate {
 struct Sample {
   Instant at;
   double value = 0;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"at", &Sample::at}, Field{"value", &Sample::value});
   }
   bool operator==(const Sample&) const = default;
@@ -42,7 +42,9 @@ class TimeAverage {
   bool empty() const { return samples_.empty(); }
 
   std::vector<Sample> samples_;  ///< oldest first; public only for fields()
-  static constexpr auto fields() { return std::tuple(Field{"samples", &TimeAverage::samples_}); }
+  static constexpr auto fields(auto...) {
+    return std::tuple(Field{"samples", &TimeAverage::samples_});
+  }
   bool operator==(const TimeAverage&) const = default;
 };
 

@@ -41,7 +41,7 @@ struct StageTimes {
   Duration total{-1};  ///< order -> ready; of a wake: told to wake -> ready
   StartFrom from = StartFrom::kCold;
   Duration compile{-1}, graphs{-1};  ///< parts of engine: compilation, capture of graphs
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = StageTimes;
     return std::tuple(Field{"procurement", &S::procurement}, Field{"image", &S::image},
                       Field{"weights", &S::weights}, Field{"engine", &S::engine},
@@ -56,7 +56,7 @@ struct Observed {
   static constexpr std::string_view kType = "Observed";
   signal::Observation observation;
   std::vector<plan::ReplicaRow> replicas;  ///< in-flight per replica, where victims may be chosen
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"observation", &Observed::observation},
                       Field{"replicas", &Observed::replicas});
   }
@@ -69,7 +69,7 @@ struct ReplicaChanged {
   ReplicaState state = ReplicaState::kOrdered;
   StageTimes stages;
   std::uint8_t adopted = 0;  ///< 1: found running from a run before
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using R = ReplicaChanged;
     return std::tuple(Field{"id", &R::id}, Field{"variant", &R::variant}, Field{"state", &R::state},
                       Field{"stages", &R::stages}, Field{"adopted", &R::adopted});
@@ -83,7 +83,7 @@ struct CapacityFailed {
   std::int64_t limit = -1;  ///< the most replicas that can be had now; -1 unknown
   Duration retry_after = seconds(30);
   std::string detail;  ///< for people
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using C = CapacityFailed;
     return std::tuple(Field{"variant", &C::variant}, Field{"limit", &C::limit},
                       Field{"retryAfter", &C::retry_after}, Field{"detail", &C::detail});
@@ -94,7 +94,9 @@ struct CapacityFailed {
 struct SpecChanged {
   static constexpr std::string_view kType = "SpecChanged";
   std::string spec_yaml;  ///< the document as loaded; for the tape
-  static constexpr auto fields() { return std::tuple(Field{"specYaml", &SpecChanged::spec_yaml}); }
+  static constexpr auto fields(auto...) {
+    return std::tuple(Field{"specYaml", &SpecChanged::spec_yaml});
+  }
   bool operator==(const SpecChanged&) const = default;
 };
 enum class Said : std::uint8_t { kScale, kPause, kResume };
@@ -104,7 +106,7 @@ struct OperatorSaid {
   std::string variant;        ///< empty: the first
   std::int64_t replicas = 0;  ///< kScale
   Duration lasting{0};        ///< kResume: > 0 is the timed mode
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using O = OperatorSaid;
     return std::tuple(Field{"said", &O::said}, Field{"variant", &O::variant},
                       Field{"replicas", &O::replicas}, Field{"lasting", &O::lasting});
@@ -114,7 +116,9 @@ struct OperatorSaid {
 struct LeadershipChanged {
   static constexpr std::string_view kType = "LeadershipChanged";
   std::uint8_t leader = 1;
-  static constexpr auto fields() { return std::tuple(Field{"leader", &LeadershipChanged::leader}); }
+  static constexpr auto fields(auto...) {
+    return std::tuple(Field{"leader", &LeadershipChanged::leader});
+  }
   bool operator==(const LeadershipChanged&) const = default;
 };
 /// The actuator took an Apply (ok) or refused it (detail says why).
@@ -124,7 +128,7 @@ struct Applied {
   std::int64_t replicas = 0;
   std::uint8_t ok = 1;
   std::string detail;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using A = Applied;
     return std::tuple(Field{"variant", &A::variant}, Field{"replicas", &A::replicas},
                       Field{"ok", &A::ok}, Field{"detail", &A::detail});
@@ -133,14 +137,14 @@ struct Applied {
 };
 struct Tick {
   static constexpr std::string_view kType = "Tick";
-  static constexpr auto fields() { return std::tuple<>(); }
+  static constexpr auto fields(auto...) { return std::tuple<>(); }
   bool operator==(const Tick&) const = default;
 };
 /// The latest starts of one variant, oldest first.
 struct VariantStarts {
   std::string variant;
   std::vector<StageTimes> starts;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"variant", &VariantStarts::variant},
                       Field{"starts", &VariantStarts::starts});
   }
@@ -153,7 +157,7 @@ struct Taught {
   static constexpr std::string_view kType = "Taught";
   policy::State learned;
   std::vector<VariantStarts> cold_starts;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"learned", &Taught::learned},
                       Field{"coldStarts", &Taught::cold_starts});
   }
@@ -172,7 +176,7 @@ struct Apply {
   std::vector<ReplicaId> victims;
   Replicas asleep{0};  ///< of the replicas; Wake and Sleep say which
   Replicas awake() const { return replicas - asleep; }
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"variant", &Apply::variant}, Field{"replicas", &Apply::replicas},
                       Field{"victims", &Apply::victims}, Field{"asleep", &Apply::asleep});
   }
@@ -182,7 +186,7 @@ struct Apply {
 struct Wake {
   static constexpr std::string_view kType = "Wake";
   ReplicaId id;
-  static constexpr auto fields() { return std::tuple(Field{"id", &Wake::id}); }
+  static constexpr auto fields(auto...) { return std::tuple(Field{"id", &Wake::id}); }
   bool operator==(const Wake&) const = default;
 };
 /// A ready replica shall sleep: draining until it holds nothing, then sleeping.
@@ -190,7 +194,7 @@ struct Sleep {
   static constexpr std::string_view kType = "Sleep";
   ReplicaId id;
   std::int64_t level = 1;  ///< spec::sleep_level(); 0: its engine stops, its machine stays
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"id", &Sleep::id}, Field{"level", &Sleep::level});
   }
   bool operator==(const Sleep&) const = default;
@@ -210,7 +214,7 @@ struct Decision {
   plan::Plan plan;
   std::uint8_t applied = 0;     ///< 0: recommended only (observe, paused, not leader)
   std::vector<Reason> reasons;  ///< recommendation's, plan's and control's, in order
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using D = Decision;
     return std::tuple(Field{"sequence", &D::sequence}, Field{"at", &D::at}, Field{"wall", &D::wall},
                       Field{"version", &D::version}, Field{"specHash", &D::spec_hash},
@@ -228,7 +232,7 @@ struct Record {
   static constexpr std::string_view kType = "Record";
   Decision decision;
   std::int64_t repeats = 0;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"decision", &Record::decision}, Field{"repeats", &Record::repeats});
   }
   bool operator==(const Record&) const = default;
@@ -238,7 +242,7 @@ struct Announce {
   static constexpr std::string_view kType = "Announce";
   Reason reason;
   std::string detail;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"reason", &Announce::reason}, Field{"detail", &Announce::detail});
   }
   bool operator==(const Announce&) const = default;
@@ -259,7 +263,7 @@ struct Start {
   std::uint64_t next_sequence = 1;
   std::vector<VariantStarts> cold_starts;  ///< measured before: lead times outlive a restart
   policy::State policy;                    ///< policy::carried_over() of the run before
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = Start;
     return std::tuple(Field{"mode", &S::mode}, Field{"timedUntil", &S::timed_until},
                       Field{"paused", &S::paused}, Field{"targets", &S::targets},

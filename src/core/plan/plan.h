@@ -35,7 +35,7 @@ struct ReplicaRow {
   std::int64_t in_flight_tokens = 0;
   Instant ready_since;
   Rest rest = Rest::kAwake;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using R = ReplicaRow;
     return std::tuple(Field{"id", &R::id}, Field{"variant", &R::variant},
                       Field{"booting", &R::booting}, Field{"inFlight", &R::in_flight},
@@ -51,7 +51,7 @@ struct VariantPlan {
   Replicas asleep{0};                  ///< beside those
   std::vector<ReplicaId> victims;      ///< whom to stop, worst first; only on the way down
   std::vector<ReplicaId> wake, sleep;  ///< disjoint from the victims and from each other
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using V = VariantPlan;
     return std::tuple(Field{"variant", &V::variant}, Field{"replicas", &V::replicas},
                       Field{"asleep", &V::asleep}, Field{"victims", &V::victims},
@@ -63,7 +63,7 @@ struct VariantPlan {
 struct Plan {
   std::vector<VariantPlan> variants;  ///< in the order of the spec
   std::vector<Reason> reasons;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"variants", &Plan::variants}, Field{"reasons", &Plan::reasons});
   }
   bool operator==(const Plan&) const = default;
@@ -85,7 +85,7 @@ struct VariantMemory {
   std::int64_t capacity_limit = -1;  ///< replicas known to be the most that can be had; -1 unknown
   std::int64_t prewarm_floor = 0;    ///< held until prewarm_until
   Instant prewarm_until;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using M = VariantMemory;
     return std::tuple(
         Field{"target", &M::target}, Field{"asleep", &M::asleep}, Field{"highs", &M::highs},
@@ -100,7 +100,7 @@ struct VariantMemory {
 };
 struct Memory {
   std::vector<VariantMemory> variants;
-  static constexpr auto fields() { return std::tuple(Field{"variants", &Memory::variants}); }
+  static constexpr auto fields(auto...) { return std::tuple(Field{"variants", &Memory::variants}); }
   bool operator==(const Memory&) const = default;
 };
 

@@ -29,7 +29,7 @@ struct VariantReplicas {
   std::string variant;
   Replicas replicas;
   Replicas asleep{0};  ///< beside those, in the warm pool
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"variant", &VariantReplicas::variant},
                       Field{"replicas", &VariantReplicas::replicas},
                       Field{"asleep", &VariantReplicas::asleep});
@@ -43,7 +43,7 @@ struct Recommendation {
   /// The data behind it was partial, stale or absent: the plan may hold or raise on it, never
   /// lower.
   bool complete = true;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"replicas", &Recommendation::replicas},
                       Field{"reasons", &Recommendation::reasons},
                       Field{"complete", &Recommendation::complete});
@@ -59,7 +59,7 @@ struct SaturationState {
   std::vector<Sample> queued;  ///< requests at the gateway: their largest of a minute
   std::int64_t arrived_total = -1;
   Instant last_arrival;  ///< when the total was last seen to grow
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = SaturationState;
     return std::tuple(Field{"lastCycle", &S::last_cycle}, Field{"answer", &S::answer},
                       Field{"answerComplete", &S::answer_complete}, Field{"queued", &S::queued},
@@ -74,7 +74,7 @@ struct Forecast {
   double level = 0, trend = 0;
   double var_level = 0, covariance = 0, var_trend = 0;
   std::uint8_t began = 0;  ///< something other than zero was seen
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using F = Forecast;
     return std::tuple(Field{"level", &F::level}, Field{"trend", &F::trend},
                       Field{"varLevel", &F::var_level}, Field{"covariance", &F::covariance},
@@ -97,7 +97,7 @@ struct PlannerState {
   double prompt_tokens = 0, output_tokens = 0;  ///< mean lengths seen last; 0: none yet
   std::vector<std::int64_t> answer;             ///< per variant, of the last load loop
   std::uint8_t answer_complete = 1;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = PlannerState;
     return std::tuple(
         Field{"lastLoad", &S::last_load}, Field{"lastThroughput", &S::last_throughput},
@@ -137,7 +137,7 @@ struct ReactiveState {
   std::optional<SaturationState> saturation;
   std::optional<PlannerState> planner;
   std::optional<TideState> tide;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = ReactiveState;
     return std::tuple(
         Field{"inFlight", &S::in_flight}, Field{"metrics", &S::metrics},

@@ -51,7 +51,7 @@ struct TideForecast {
   double burst = 0;            ///< the rate of a burst under way, 0: none
   double peak = 0;             ///< of the last hours
   double level = 0, rise = 0;  ///< the mean when it was said, and what its slope adds by `due`
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"due", &TideForecast::due}, Field{"rates", &TideForecast::rates},
                       Field{"burst", &TideForecast::burst}, Field{"peak", &TideForecast::peak},
                       Field{"level", &TideForecast::level}, Field{"rise", &TideForecast::rise});
@@ -63,7 +63,7 @@ struct TideOrder {
   std::int64_t variant = 0, replicas = 0;
   Instant at;
   bool waking = false;  ///< slept before: there after a wake, not after a start
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"variant", &TideOrder::variant},
                       Field{"replicas", &TideOrder::replicas}, Field{"at", &TideOrder::at},
                       Field{"waking", &TideOrder::waking});
@@ -81,7 +81,7 @@ struct TideVariant {
   double hits = 0;                ///< share of prompt tokens found in the prefix cache
   double kv = 0;                  ///< tokens
   std::int64_t ready = 0, sleeping = 0;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using V = TideVariant;
     return std::tuple(Field{"decode", &V::decode}, Field{"prefill", &V::prefill},
                       Field{"held", &V::held}, Field{"batch", &V::batch},
@@ -97,7 +97,7 @@ struct TideLengths {
   double prompt_tokens = 0, output_tokens = 0;
   double kv_token_steps = 0;  ///< KV tokens held, summed over the steps of an answer
   double requests = 0;        ///< behind them
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using L = TideLengths;
     return std::tuple(Field{"promptTokens", &L::prompt_tokens},
                       Field{"outputTokens", &L::output_tokens},
@@ -111,7 +111,7 @@ struct TideTrend {
   double mean = 0;                   ///< of about a lead time
   double slope = 0;                  ///< requests/s a second; none of it is chance
   double squares = 0, products = 0;  ///< of rises said, relative, and of those with what came
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using T = TideTrend;
     return std::tuple(Field{"mean", &T::mean}, Field{"slope", &T::slope},
                       Field{"squares", &T::squares}, Field{"products", &T::products});
@@ -182,7 +182,7 @@ struct TideState {
   std::vector<TideOrder> orders;  ///< oldest first
   Instant tripped_until;
   std::int64_t tripped_floor = 0;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = TideState;
     return std::tuple(
         Field{"began", &S::began}, Field{"readAt", &S::read_at},

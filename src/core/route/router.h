@@ -52,7 +52,7 @@ struct Arrived {
   Instant deadline = Instant::never();  ///< client's own; never: arrival + maxWait
   std::string adapter;                  ///< LoRA name; empty: base model
   std::vector<std::uint64_t> prefix;    ///< chained block hashes, may be empty
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using A = Arrived;
     return std::tuple(Field{"id", &A::id}, Field{"prompt", &A::prompt},
                       Field{"maxOutput", &A::max_output}, Field{"bytes", &A::bytes},
@@ -64,7 +64,7 @@ struct Arrived {
 struct FirstByte {
   static constexpr std::string_view kType = "FirstByte";
   RequestId id;
-  static constexpr auto fields() { return std::tuple(Field{"id", &FirstByte::id}); }
+  static constexpr auto fields(auto...) { return std::tuple(Field{"id", &FirstByte::id}); }
 };
 /// The replica answered it whole. `reusable` 0: an engine-side error status (counts as answered).
 struct Finished {
@@ -73,7 +73,7 @@ struct Finished {
   Tokens prompt;  ///< usage as the engine said; 0: not said
   Tokens cached;
   Tokens output;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using F = Finished;
     return std::tuple(Field{"id", &F::id}, Field{"prompt", &F::prompt}, Field{"cached", &F::cached},
                       Field{"output", &F::output});
@@ -87,7 +87,7 @@ struct Failed {
   RequestId id;
   std::uint8_t after_first_byte = 0;
   std::uint8_t busy = 0;  ///< 1: the replica said it is full; its credit is lowered for a while
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using F = Failed;
     return std::tuple(Field{"id", &F::id}, Field{"afterFirstByte", &F::after_first_byte},
                       Field{"busy", &F::busy});
@@ -97,7 +97,7 @@ struct Failed {
 struct Gone {
   static constexpr std::string_view kType = "Gone";
   RequestId id;
-  static constexpr auto fields() { return std::tuple(Field{"id", &Gone::id}); }
+  static constexpr auto fields(auto...) { return std::tuple(Field{"id", &Gone::id}); }
 };
 struct ReplicaUp {
   static constexpr std::string_view kType = "ReplicaUp";
@@ -111,7 +111,7 @@ struct ReplicaUp {
   // No c1: prompts are not paced.
   std::int64_t c0_fs = 0, c1_fs = 0, c2_fs = 0, c3_fs = 0, c4_fs = 0;
   std::uint8_t shared = 0;  ///< 1: nothing of a new one is ours until a ReplicaShare says so
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using R = ReplicaUp;
     return std::tuple(Field{"replica", &R::replica}, Field{"variant", &R::variant},
                       Field{"maxRequests", &R::max_requests}, Field{"kvTokens", &R::kv_tokens},
@@ -124,14 +124,18 @@ struct ReplicaUp {
 struct ReplicaDraining {
   static constexpr std::string_view kType = "ReplicaDraining";
   ReplicaId replica;
-  static constexpr auto fields() { return std::tuple(Field{"replica", &ReplicaDraining::replica}); }
+  static constexpr auto fields(auto...) {
+    return std::tuple(Field{"replica", &ReplicaDraining::replica});
+  }
 };
 /// It is gone. Its requests without a first byte are placed again; live reports the others as
 /// Failed.
 struct ReplicaDown {
   static constexpr std::string_view kType = "ReplicaDown";
   ReplicaId replica;
-  static constexpr auto fields() { return std::tuple(Field{"replica", &ReplicaDown::replica}); }
+  static constexpr auto fields(auto...) {
+    return std::tuple(Field{"replica", &ReplicaDown::replica});
+  }
 };
 /// How much of a replica is this router's, where several send to it; -1: all. Without one of these
 /// it is all. With no sequence of its own it sends nothing there.
@@ -141,7 +145,7 @@ struct ReplicaShare {
   std::int64_t max_requests = -1;
   std::int64_t kv_tokens = -1;
   std::int64_t prefill_mille = -1;  ///< of the time it has for prompts, thousandths
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = ReplicaShare;
     return std::tuple(Field{"replica", &S::replica}, Field{"maxRequests", &S::max_requests},
                       Field{"kvTokens", &S::kv_tokens}, Field{"prefillMille", &S::prefill_mille});
@@ -152,7 +156,7 @@ struct ReplicaProgress {
   static constexpr std::string_view kType = "ReplicaProgress";
   ReplicaId replica;
   Tokens output;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"replica", &ReplicaProgress::replica},
                       Field{"output", &ReplicaProgress::output});
   }
@@ -165,7 +169,7 @@ struct Scraped {
   double kv_usage = 0;          ///< 0..1
   std::int64_t preempted = -1;  ///< in all, as the engine counts; -1: it does not say
   std::int64_t swapped = 0;     ///< set aside for want of KV, now
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using S = Scraped;
     return std::tuple(Field{"replica", &S::replica}, Field{"running", &S::running},
                       Field{"waiting", &S::waiting}, Field{"kvUsage", &S::kv_usage},
@@ -174,13 +178,15 @@ struct Scraped {
 };
 struct Tick {
   static constexpr std::string_view kType = "Tick";
-  static constexpr auto fields() { return std::tuple<>(); }
+  static constexpr auto fields(auto...) { return std::tuple<>(); }
 };
 /// Stop taking requests; 0 means answer what waits with kShuttingDown now.
 struct Shutdown {
   static constexpr std::string_view kType = "Shutdown";
   std::uint8_t keep_queue = 0;
-  static constexpr auto fields() { return std::tuple(Field{"keepQueue", &Shutdown::keep_queue}); }
+  static constexpr auto fields(auto...) {
+    return std::tuple(Field{"keepQueue", &Shutdown::keep_queue});
+  }
 };
 using Event = std::variant<Arrived, FirstByte, Finished, Failed, Gone, ReplicaUp, ReplicaDraining,
                            ReplicaDown, ReplicaShare, ReplicaProgress, Scraped, Tick, Shutdown>;
@@ -190,7 +196,7 @@ struct Dispatch {
   static constexpr std::string_view kType = "Dispatch";
   RequestId id;
   ReplicaId replica;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"id", &Dispatch::id}, Field{"replica", &Dispatch::replica});
   }
 };
@@ -200,7 +206,7 @@ struct Answer {
   RequestId id;
   Outcome outcome = Outcome::kCompleted;
   Duration retry_after{0};
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"id", &Answer::id}, Field{"outcome", &Answer::outcome},
                       Field{"retryAfter", &Answer::retry_after});
   }
@@ -210,7 +216,7 @@ struct Cancel {
   static constexpr std::string_view kType = "Cancel";
   RequestId id;
   ReplicaId replica;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"id", &Cancel::id}, Field{"replica", &Cancel::replica});
   }
 };
@@ -218,7 +224,7 @@ struct Cancel {
 struct Drained {
   static constexpr std::string_view kType = "Drained";
   ReplicaId replica;
-  static constexpr auto fields() { return std::tuple(Field{"replica", &Drained::replica}); }
+  static constexpr auto fields(auto...) { return std::tuple(Field{"replica", &Drained::replica}); }
 };
 using Action = std::variant<Dispatch, Answer, Cancel, Drained>;
 
@@ -231,7 +237,7 @@ struct Options {
   std::vector<std::int64_t> class_weights = {1};  ///< weight by tokens, index 0 the most urgent
   Duration due{0};  ///< who waits longer goes behind who does not; 0: nobody does
   Duration itl{0};  ///< prompts are paced so that decoding keeps it; 0: not
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using O = Options;
     return std::tuple(Field{"maxRequests", &O::max_requests}, Field{"maxBytes", &O::max_bytes},
                       Field{"maxWait", &O::max_wait}, Field{"classWeights", &O::class_weights},

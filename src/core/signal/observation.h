@@ -27,7 +27,7 @@ struct Signal {
   bool absent() const { return freshness == Freshness::kAbsent; }
   /// Fresh and from every replica: the only kind that may lower a count.
   bool complete() const { return freshness == Freshness::kFresh && coverage >= 1.0; }
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"value", &Signal::value}, Field{"at", &Signal::at},
                       Field{"source", &Signal::source}, Field{"freshness", &Signal::freshness},
                       Field{"coverage", &Signal::coverage});
@@ -43,7 +43,7 @@ struct Fleet {
   /// Ordered capacity that serves or will: what a policy must not order again.
   Replicas on_the_way() const { return ordered + starting; }
   Replicas active() const { return ordered + starting + ready; }
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     return std::tuple(Field{"ordered", &Fleet::ordered}, Field{"starting", &Fleet::starting},
                       Field{"ready", &Fleet::ready}, Field{"sleeping", &Fleet::sleeping},
                       Field{"draining", &Fleet::draining}, Field{"failed", &Fleet::failed},
@@ -74,7 +74,7 @@ struct VariantObservation {
   double cold_start_p90_seconds = 0;  ///< of those; nothing where there are none
   std::int64_t wakes = 0;             ///< measured, told to wake -> ready; likewise
   double wake_p90_seconds = 0;
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using V = VariantObservation;
     return std::tuple(
         Field{"variant", &V::variant}, Field{"fleet", &V::fleet},
@@ -119,7 +119,7 @@ struct Demand {
   std::int64_t withheld_requests = 0;  ///< taken off that where KV thrashes
   std::int64_t judged_total = 0;  ///< requests whose SLO was judged: all but those clients left
   std::int64_t met_total = 0;     ///< of those, met
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using D = Demand;
     return std::tuple(
         Field{"queuedRequests", &D::queued_requests}, Field{"queuedTokens", &D::queued_tokens},
@@ -151,7 +151,7 @@ struct Observation {
   Signal itl_p99_seconds;
   std::vector<VariantObservation> variants;  ///< in the order of the spec
   std::vector<Signal> metrics;               ///< promql values, in the order of scaling.metrics
-  static constexpr auto fields() {
+  static constexpr auto fields(auto...) {
     using O = Observation;
     return std::tuple(Field{"model", &O::model}, Field{"at", &O::at}, Field{"wall", &O::wall},
                       Field{"gateway", &O::gateway}, Field{"demand", &O::demand},

@@ -76,6 +76,12 @@ def check_core(path, room):
                     "its last bits differ with and without FMA; use core/base/math.h")
 
 
+def check_core_test(path):
+    for number, own, name in includes(path):
+        if name in ("fstream", "filesystem"):
+            problem(path, number, f"includes <{name}>", "core's tests read no files either; format's may")
+
+
 def check_format(path):
     for number, own, name in includes(path):
         top = name.split("/")[0]
@@ -166,6 +172,8 @@ def main():
         parts = path.relative_to(SRC).parts
         check_all(path)
         if is_test(path):
+            if parts[0] == "core":
+                check_core_test(path)
             continue
         if parts[0] == "core":
             check_core(path, parts[1])

@@ -9,7 +9,7 @@
 #include "core/base/reason.h"
 #include "core/spec/model.h"
 
-namespace tidegate::policy {
+namespace tidegate::format {
 namespace {
 
 std::string read(const char* name) {
@@ -38,4 +38,4 @@ TEST(Docs, PoliciesNameEveryKind) {
 }
 
 }  // namespace
-}  // namespace tidegate::policy
+}  // namespace tidegate::format

@@ -26,6 +26,8 @@ function(tidegate_library name)
     set(level -O1)
     if(TIDEGATE_SANITIZE)
       set(level -O0)
+    elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+      list(APPEND level -g0)  # a failed test names its line itself
     endif()
     target_compile_options(${name}_test PRIVATE ${level}
                            $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)

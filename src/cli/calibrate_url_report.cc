@@ -193,6 +193,7 @@ std::string kv_sentence(const CalibrateFlags& flags, const CalibratedUrl& c) {
 std::string recommendation_sentence(const CalibratedUrl& c) {
   const engine::Recommendation& r = c.recommended;
   const auto ms = [](double seconds) { return fmt::format("{:.4g} ms", 1e3 * seconds); };
+  const std::string refused = r.max_num_seqs == c.ask.most ? refused_beyond(c) : "";
   std::string why;
   switch (r.binding) {
     case RecommendBinding::kItl:
@@ -209,7 +210,7 @@ std::string recommendation_sentence(const CalibratedUrl& c) {
       break;
     case RecommendBinding::kMost:
       why = "the most that was measured keeps every bound";
-      if (refused_beyond(c).empty()) why += "; more clients were not tried";
+      if (refused.empty()) why += "; more clients were not tried";
       break;
     case RecommendBinding::kKnee:
       why = fmt::format(
@@ -227,8 +228,7 @@ std::string recommendation_sentence(const CalibratedUrl& c) {
       "maxNumSeqs {}, concurrencyTarget {}: {}; at {} ITL is {}, TTFT {}, {:.0f} output tokens/s "
       "(means of equal requests: leave room for tails){}",
       r.max_num_seqs, r.concurrency_target, why, r.here.clients, ms(r.here.itl_seconds),
-      ms(r.here.ttft_seconds), r.here.output_tokens_per_second,
-      r.max_num_seqs == c.ask.most ? refused_beyond(c) : "");
+      ms(r.here.ttft_seconds), r.here.output_tokens_per_second, refused);
 }
 
 void print_calibrated(const CalibratedUrl& c, const CalibrateFlags& flags) {

@@ -44,7 +44,7 @@ namespace {
 /// (one time in four), and less only where it would be too high by more than chance ever is (one
 /// time in five hundred): with three and a half between the two, noise orders less than one change
 /// an hour.
-constexpr double kRise = 0.6, kWobbles = 2.9;
+constexpr double kEvident = 0.6, kWobbles = 2.9;
 constexpr double kTripStep = 0.1;
 /// A profile is not expected to be nearer than this, and cheap prefill is no harm.
 constexpr double kDrift = 1.25;
@@ -227,7 +227,7 @@ void ask_forecast(const Input& in, const Tide& t, const TideState& s, Draft& dra
   const double rate = std::max(t.ahead.rate, t.ahead.burst);
   // A burst is more than chance and forecasts explain: neither a margin for errors nor the
   // dispersion that it is a part of comes on top of it; requests within it come by chance.
-  const double evident = std::max(0.0, t.ahead.rate - kRise * t.ahead.level_error);
+  const double evident = std::max(0.0, t.ahead.rate - kEvident * t.ahead.level_error);
   const double wanted =
       std::max(staffed(t, s, evident, t.margin, s.dispersion), staffed(t, s, t.ahead.burst, 0, 1));
   const std::vector<std::int64_t> up = fill_rate(in, t, wanted);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/fields.h"
+#include "core/base/label.h"
 #include "core/base/strong.h"
 #include "core/base/time.h"
 #include "format/codec.h"
@@ -46,6 +47,8 @@ Json encode(const T& value) {
   if constexpr (std::is_same_v<T, bool> || std::is_arithmetic_v<T> ||
                 std::is_same_v<T, std::string>) {
     return value;
+  } else if constexpr (std::is_same_v<T, Label>) {
+    return std::string(value.text());
   } else if constexpr (std::is_same_v<T, Duration>) {
     return value.count();
   } else if constexpr (std::is_same_v<T, Instant>) {
@@ -107,6 +110,8 @@ void decode(const Json& in, T& value) {
   if constexpr (std::is_same_v<T, bool> || std::is_arithmetic_v<T> ||
                 std::is_same_v<T, std::string>) {
     value = in.get<T>();
+  } else if constexpr (std::is_same_v<T, Label>) {
+    value = Label(in.get<std::string>());
   } else if constexpr (std::is_same_v<T, Duration>) {
     value = Duration(in.get<std::int64_t>());
   } else if constexpr (std::is_same_v<T, Instant>) {

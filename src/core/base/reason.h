@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/fields.h"
+#include "core/base/label.h"
 
 namespace tidegate {
 
@@ -117,7 +118,7 @@ std::string_view sentence(ReasonCode code);
 /// A named number a decision rests on; the unit is the last part of the name
 /// (`in_flight_requests`).
 struct Evidence {
-  std::string name;
+  Label name;
   double value = 0;
   static constexpr auto fields(auto...) {
     return std::tuple(Field{"name", &Evidence::name}, Field{"value", &Evidence::value});

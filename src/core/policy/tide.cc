@@ -142,13 +142,12 @@ std::int64_t sum(const std::vector<std::int64_t>& counts) {
 std::vector<Evidence> evidence(const Input& in, const Tide& t, const TideState& s, double rate,
                                double wanted) {
   const TideCapacity& first = t.each[t.first];
-  const char* capacity = "sequences_bound_requests_per_second";
+  Label capacity = "sequences_bound_requests_per_second";
   if (first.binding == engine::Binding::kKv) capacity = "kv_bound_requests_per_second";
   if (first.binding == engine::Binding::kItl) capacity = "itl_bound_requests_per_second";
   if (first.binding == engine::Binding::kBatchedTokens)
     capacity = "batch_bound_requests_per_second";
-  std::string predictor(forecaster_of(s));
-  std::vector<Evidence> out{{predictor + "_forecast_requests_per_second", t.ahead.rate},
+  std::vector<Evidence> out{forecast_of(t.ahead, s),
                             {"burst_requests_per_second", t.ahead.burst},
                             {"rise_requests_per_second", t.ahead.said - t.present.said},
                             {"believed_rise_ratio", believed_trend(s)},

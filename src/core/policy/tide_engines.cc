@@ -89,11 +89,11 @@ std::vector<Evidence> what_is_heard(const Input& in) {
   }
   using V = signal::VariantObservation;
   for (const auto& [name, member] :
-       {std::pair("running_requests_coverage", &V::running_requests),
-        std::pair("prompt_tokens_coverage", &V::prompt_tokens_per_second),
-        std::pair("output_tokens_coverage", &V::output_tokens_per_second),
-        std::pair("finished_requests_coverage", &V::finished_requests_per_second),
-        std::pair("kv_usage_coverage", &V::kv_usage)}) {
+       {std::pair(Label("running_requests_coverage"), &V::running_requests),
+        std::pair(Label("prompt_tokens_coverage"), &V::prompt_tokens_per_second),
+        std::pair(Label("output_tokens_coverage"), &V::output_tokens_per_second),
+        std::pair(Label("finished_requests_coverage"), &V::finished_requests_per_second),
+        std::pair(Label("kv_usage_coverage"), &V::kv_usage)}) {
     double least = 1;
     for (const signal::VariantObservation& v : in.seen.variants) {
       if (v.fleet.ready.value() == 0) continue;

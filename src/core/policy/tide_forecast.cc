@@ -256,8 +256,12 @@ void score_due(const Input& in, const TideBin& bin, Duration lead, double share,
 }
 }  // namespace
 
-std::string_view forecaster_of(const TideState& s) {
-  return way_of(s).held > 0 ? "peak" : token(way_of(s).predictor);
+Evidence forecast_of(const TideOutlook& ahead, const TideState& s) {
+  if (way_of(s).held > 0) return {"peak_forecast_requests_per_second", ahead.rate};
+  if (way_of(s).predictor == TidePredictor::kSeason) {
+    return {"season_forecast_requests_per_second", ahead.rate};
+  }
+  return {"last_forecast_requests_per_second", ahead.rate};
 }
 
 std::vector<Evidence> why_forecaster(const Input& in, Duration lead, double share,

@@ -74,8 +74,8 @@ double margin(const TideOutlook& ahead, const TideState& state);
 /// it wobbles, and all of a burst under way.
 TideOutlook at_hand(const Input& in, const TideState& state);
 
-/// "last", "season" or "peak": what the way in force goes by.
-std::string_view forecaster_of(const TideState& state);
+/// What is expected `ahead`, named after what the way in force goes by: last, season or peak.
+Evidence forecast_of(const TideOutlook& ahead, const TideState& state);
 
 /// What each had cost, had it decided alone: requests/s of room, misses at their price (of the
 /// peak's shares the one in force, else the cheapest). Nothing before that is known.

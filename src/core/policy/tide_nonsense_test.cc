@@ -167,7 +167,7 @@ TEST(TideNonsense, WhateverIsSaidTheNumberIsBoundedAndWhatIsNotKnownLowersNothin
       for (const Reason& reason : answer.reasons) {
         for (const Evidence& e : reason.evidence) {
           if (!std::isfinite(e.value) && odd.empty()) {
-            odd = std::string(token(reason.code)) + "." + e.name;
+            odd = std::string(token(reason.code)) + "." + std::string(e.name.text());
           }
         }
       }

@@ -13,7 +13,7 @@ constexpr double kInverseRootTwoPi = 0.3989422804014327;
 /// less than the number in service does: by the root of 0.7, between lives alike and exponential.
 constexpr double kMeanOfLife = 0.84;
 constexpr int kSteps = 12;
-constexpr double kCloseEnough = 1e-6, kLeastDeviations = 0.01;
+constexpr double kCloseEnough = 1e-4, kLeastDeviations = 0.01;
 
 double density(double x) { return kInverseRootTwoPi * exp(-x * x / 2); }
 
@@ -30,17 +30,18 @@ double cdf_given(double x, double at) {
 /// Newton's method within a bracket; no more than `z`, where nobody may wait.
 double deviations(double decay, double share, double z) {
   const double wanted = -log(1 - share);
-  double low = 0, high = std::max(kLeastDeviations, z), b = high / 2;
+  double low = 0, high = std::max(kLeastDeviations, z);
+  double b = high / (1 + high * decay / wanted);  // right where either of the two terms is all
   for (int i = 0; i < kSteps; ++i) {
     const double at = density(b), below = cdf_given(b, at);
     const double odds = 1 + b * below / at;
     const double value = log(odds) + b * decay - wanted;
+    if (std::abs(value) < kCloseEnough || (value < 0 && b >= high)) break;
     (value < 0 ? low : high) = b;
     // d/db of b * cdf / density
     const double slope = ((below + b * at) / at + b * b * below / at) / odds + decay;
     const double next = b - value / slope;
-    b = next > low && next < high ? next : (low + high) / 2;
-    if (std::abs(value) < kCloseEnough) break;
+    b = next > low ? std::min(next, high) : (low + high) / 2;
   }
   return b;
 }

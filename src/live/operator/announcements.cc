@@ -45,7 +45,7 @@ std::optional<kube::EventWords> event_words(const control::Announce& announce) {
   out.note += sentence(reason.code);
   if (!announce.detail.empty()) out.note += ": " + announce.detail;
   for (std::size_t i = 0; i < reason.evidence.size() && i < kMaxEvidence; ++i) {
-    out.note += fmt::format("{}{} {:.4g}", i == 0 ? " (" : ", ", reason.evidence[i].name,
+    out.note += fmt::format("{}{} {:.4g}", i == 0 ? " (" : ", ", reason.evidence[i].name.text(),
                             reason.evidence[i].value);
   }
   if (!reason.evidence.empty()) out.note += ")";

@@ -24,7 +24,7 @@ Json reasons_json(const std::vector<Reason>& reasons) {
   Json out = Json::array();
   for (const auto& r : reasons) {
     Json evidence = Json::object();
-    for (const auto& e : r.evidence) evidence[e.name] = e.value;
+    for (const auto& e : r.evidence) evidence[std::string(e.name.text())] = e.value;
     out.push_back({{"code", std::string(token(r.code))},
                    {"sentence", std::string(sentence(r.code))},
                    {"variant", r.variant},

@@ -24,7 +24,8 @@ std::string reasons_text(const std::vector<Reason>& reasons, std::string_view va
     if (reason.evidence.empty()) continue;
     std::string_view between = " (";
     for (const Evidence& evidence : reason.evidence) {
-      fmt::format_to(std::back_inserter(out), "{}{}={}", between, evidence.name, evidence.value);
+      fmt::format_to(std::back_inserter(out), "{}{}={}", between, evidence.name.text(),
+                     evidence.value);
       between = " ";
     }
     out += ')';

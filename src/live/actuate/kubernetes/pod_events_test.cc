@@ -61,7 +61,9 @@ TEST(PodEvents, APullIsKnownOnlyWhereEachContainerHasItsOwnAndNoneFailed) {
   for (const Row& row : rows) {
     const auto said = read_events({{"items", row.events}}, row.containers);
     ASSERT_EQ(said.pulls.has_value(), row.pulls >= 0) << row.label;
-    if (said.pulls) EXPECT_EQ(*said.pulls, seconds_f(row.pulls)) << row.label;
+    if (said.pulls) {
+      EXPECT_EQ(*said.pulls, seconds_f(row.pulls)) << row.label;
+    }
     EXPECT_EQ(said.autoscaler, "") << row.label;
   }
 }
@@ -128,7 +130,9 @@ TEST(PodEvents, GoDurations) {
         Row{"1e9s", -1}, Row{"1s ", -1}}) {
     const auto read = read_go_duration(row.text);
     ASSERT_EQ(read.has_value(), row.seconds >= 0) << row.text;
-    if (read) EXPECT_EQ(*read, seconds_f(row.seconds)) << row.text;
+    if (read) {
+      EXPECT_EQ(*read, seconds_f(row.seconds)) << row.text;
+    }
   }
 }
 

@@ -5,8 +5,8 @@
 //   up    behavior.scaleUp.stabilizationWindow, else none
 //
 // Under tide, which orders more than it needs so that enough is ready sooner, the delay is for what
-// is ready: once that has sufficed for every recommendation of a while, what is still on its way
-// goes. The while is learned, from `window` to the delay.
+// is ready: of what is still on its way only as much stays as was recommended within a while. The
+// while is learned, from `window` to the delay.
 //
 // What is remembered is the recommendation itself, never what the stages made of it (kthena #1644),
 // so a hold cannot prolong itself. At first the target counts as just recommended: a restart waits,
@@ -20,19 +20,24 @@
 namespace tidegate::plan {
 
 namespace {
-/// `ready` would have done for every recommendation of the last `window`.
-bool enough(const Context& context, const VariantMemory& known, std::int64_t ready,
-            Duration window) {
-  return static_cast<double>(ready) >= policy::largest(known.highs, context.now, window);
+/// A surplus of a share of the target up to this is not worth a change.
+constexpr double kSmallSurplus = 0.1;
+
+/// Of the target, what is ready or was recommended within the last `window`: no more is of use.
+std::int64_t of_use(const Context& context, const Draft& draft, std::size_t i, Duration window) {
+  const VariantMemory& known = draft.memory.variants[i];
+  const auto high = static_cast<std::int64_t>(policy::largest(known.highs, context.now, window));
+  const std::int64_t used = std::max(draft.fleets[i].ready.value(), high);
+  const auto target = static_cast<double>(known.target);
+  return target - static_cast<double>(used) <= kSmallSurplus * target ? known.target : used;
 }
 
-/// What is on its way and not needed is seen once what is ready has been enough for a `window`.
-/// Half of it is wanted again within the delay: from now on it is waited for twice as long. It is
-/// not: half as long. At first half the delay.
+/// What is on its way and of no use for a `window` is a surplus. Half of it is wanted again within
+/// the delay: from now on it is waited for twice as long. It is not: half as long.
 void learn_surplus(const Context& context, const Draft& draft, std::size_t i, Duration delay,
                    VariantMemory& known) {
   const Duration window = context.model.scaling.window;
-  if (known.cancel_after <= Duration(0)) known.cancel_after = delay / 2;
+  if (known.cancel_after <= Duration(0)) known.cancel_after = delay * 2 / 5;
   if (!known.surplus_at.is_never()) {
     const bool wanted = 2 * draft.replicas[i] > known.surplus_from + known.surplus_to;
     if (!wanted && context.now - known.surplus_at <= delay) return;
@@ -40,20 +45,11 @@ void learn_surplus(const Context& context, const Draft& draft, std::size_t i, Du
     known.surplus_at = Instant::never();
   }
   known.cancel_after = std::clamp(known.cancel_after, window, std::max(window, delay));
-  const std::int64_t ready = draft.fleets[i].ready.value();
-  if (ready >= known.target || !enough(context, known, ready, window)) return;
+  const std::int64_t kept = of_use(context, draft, i, window);
+  if (kept == known.target) return;
   known.surplus_at = context.now;
   known.surplus_from = known.target;
-  known.surplus_to = ready;
-}
-
-/// What is held at most: nothing that is not ready, where what is ready has been enough for a
-/// while.
-std::int64_t not_cancelled(const Context& context, const Draft& draft, std::size_t i) {
-  const VariantMemory& known = draft.memory.variants[i];
-  const std::int64_t ready = draft.fleets[i].ready.value();
-  return enough(context, known, ready, known.cancel_after) ? std::min(ready, known.target)
-                                                           : known.target;
+  known.surplus_to = kept;
 }
 
 void hold_down(const Context& context, Draft& draft, std::size_t i, Duration window) {
@@ -72,7 +68,7 @@ void hold_down(const Context& context, Draft& draft, std::size_t i, Duration win
   }
   if (known.lower_since.is_never()) known.lower_since = context.now;
   auto high = static_cast<std::int64_t>(policy::largest(known.highs, context.now, window));
-  std::int64_t most = cancels ? not_cancelled(context, draft, i) : known.target;
+  std::int64_t most = cancels ? of_use(context, draft, i, known.cancel_after) : known.target;
   std::int64_t held = std::max(wanted, std::min(most, high));
   if (held == wanted) return;
   set(context, draft, i, given ? ReasonCode::kStabilization : ReasonCode::kScaleDownDelay, held,

@@ -19,7 +19,7 @@ TEST(Plan, ScaleDownDelayKeepsTheHighestRecommendationOfTheWindow) {
   EXPECT_FALSE(fleet.says(ReasonCode::kScaleDownDelay));
 }
 
-TEST(Plan, UnderTideWhatIsNotReadyGoesOnceWhatIsReadyHasBeenEnough) {
+TEST(Plan, UnderTideWhatIsNotReadyGoesOnceItIsOfNoUse) {
   struct Row {
     const char* label;
     spec::PolicyKind policy;
@@ -29,10 +29,11 @@ TEST(Plan, UnderTideWhatIsNotReadyGoesOnceWhatIsReadyHasBeenEnough) {
   };
   const auto kTide = spec::PolicyKind::kTide;
   const Row rows[] = {
-      {"four are ready and were enough for half the delay", kTide, 4, 151, 4},
-      {"not for so long yet: the ten are still in it", kTide, 4, 149, 10},
-      {"too few are ready", kTide, 3, 200, 10},
+      {"four are ready and were enough for two fifths of the delay", kTide, 4, 121, 4},
+      {"not for so long yet: the ten are still in it", kTide, 4, 119, 10},
+      {"fewer are ready: the fourth stays on its way", kTide, 3, 200, 4},
       {"those that are ready stay for the delay", kTide, 7, 200, 7},
+      {"a tenth is not worth a change", kTide, 9, 200, 10},
       {"then they go, too", kTide, 7, 301, 4},
       {"other policies: the delay is for all", spec::PolicyKind::kConcurrency, 4, 200, 10},
   };
@@ -79,9 +80,7 @@ TEST(Plan, HowLongASurplusIsWaitedForIsLearned) {
   auto rest = [&](double length) {
     for (const double until = now + length; now < until;) decide(4);
   };
-  EXPECT_EQ(cancelled_after(), 150);
-  rest(400);
-  EXPECT_EQ(cancelled_after(), 75);
+  EXPECT_EQ(cancelled_after(), 120);
   rest(400);
   EXPECT_EQ(cancelled_after(), 60) << "never sooner than a window";
   EXPECT_EQ(cancelled_after(), 120) << "wanted again at once";

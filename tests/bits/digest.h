@@ -10,7 +10,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <type_traits>
 #include <variant>
 #include <vector>
@@ -24,7 +24,7 @@ namespace tidegate::bits {
 class Digest {
  public:
   void add(double v) { word(std::bit_cast<std::uint64_t>(v)); }
-  void add(const std::string& v) {
+  void add(std::string_view v) {
     word(v.size());
     for (char c : v) word(static_cast<unsigned char>(c));
   }

@@ -82,6 +82,8 @@ TEST(Plan, HowLongASurplusIsWaitedForIsLearned) {
   };
   EXPECT_EQ(cancelled_after(), 120);
   rest(400);
+  EXPECT_EQ(cancelled_after(), 60);
+  rest(400);
   EXPECT_EQ(cancelled_after(), 60) << "never sooner than a window";
   EXPECT_EQ(cancelled_after(), 120) << "wanted again at once";
   EXPECT_EQ(cancelled_after(), 240);

@@ -230,10 +230,3 @@ struct TideState {
 TideState carried_over(const TideState& state);
 
 }  // namespace tidegate::policy
-
-namespace tidegate {
-template <>
-struct EnumTokens<policy::TidePredictor> {
-  static constexpr std::string_view kTokens[] = {"last", "season"};
-};
-}  // namespace tidegate

@@ -17,8 +17,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::int64_t kDefaultBatchedTokens = 8'192;  ///< of today's engines on large accelerators
-
 Result<format::Selection> selection_of(const CalibrateFlags& flags) {
   format::Selection out;
   for (const std::string& text : flags.select) {

@@ -1,6 +1,7 @@
 #pragma once
 // Wiring of `tidegate calibrate --run` and what both kinds of calibration share.
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "format/engine_run.h"
 
 namespace tidegate::cli {
+
+/// max_num_batched_tokens of today's engines on large accelerators.
+constexpr std::int64_t kDefaultBatchedTokens = 8'192;
 
 /// A run, its fit, and the whole run played with it; `played.samples` stand beside `run.samples`.
 struct CalibratedRun {

@@ -25,7 +25,6 @@ constexpr Duration kAskTimeout = seconds(60);
 constexpr Duration kProgressEvery = millis(200);
 constexpr std::size_t kLeastPoints = 5;
 constexpr std::int64_t kDefaultClients = 256;
-constexpr std::int64_t kDefaultBatchedTokens = 8'192;  ///< of today's engines on large accelerators
 constexpr std::int64_t kOtherBatchedTokens[] = {2'048, 16'384};
 constexpr std::int64_t kEvaluations = 2'500;
 

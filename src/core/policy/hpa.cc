@@ -11,26 +11,12 @@
 
 namespace tidegate::policy {
 
-namespace {
-constexpr Duration kSyncPeriod = seconds(15);
-
-std::vector<spec::MetricSpec> default_metrics(const spec::Model& model) {
-  spec::MetricSpec metric;
-  metric.signal = spec::SignalName::kInFlight;
-  std::size_t cheapest = fill_order(model).front();
-  metric.target = model.scaling.policy_knob.value_or(
-      static_cast<double>(concurrency_target(model, model.variants[cheapest])) *
-      model.scaling.target_utilization);
-  return {metric};
-}
-}  // namespace
-
 Decided decide_hpa(const Input& in, State state) {
   Draft draft(in.model, in.seen);
   bool due =
-      state.answer.size() != in.model.variants.size() || in.now - state.last_sync >= kSyncPeriod;
+      state.answer.size() != in.model.variants.size() || in.now - state.last_sync >= kHpaSyncPeriod;
   if (due) {
-    std::vector<spec::MetricSpec> defaults = default_metrics(in.model);
+    std::vector<spec::MetricSpec> defaults = in_flight_metric(in.model);
     bool any = ask_metrics(in, metrics_or(in.model, defaults), 0, state, draft);
     bool blocked = !draft.complete() && draft.asked() < draft.active();
     if (!any || blocked) draft.hold(ReasonCode::kMissingData, {});

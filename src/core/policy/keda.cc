@@ -19,7 +19,6 @@ namespace tidegate::policy {
 namespace {
 constexpr Duration kPollingInterval = seconds(30);
 constexpr Duration kCooldownPeriod = seconds(300);
-constexpr Duration kSyncPeriod = seconds(15);
 constexpr double kDefaultWaiting = 5;
 constexpr double kDefaultKvUsage = 0.8;
 
@@ -95,7 +94,7 @@ Decided decide_keda(const Input& in, State state) {
   } else if (calm >= kCooldownPeriod) {
     draft.ask(ReasonCode::kNoTraffic, 0, std::move(evidence));
     state.answer = draft.counts();
-  } else if (first || in.now - state.last_sync >= kSyncPeriod) {
+  } else if (first || in.now - state.last_sync >= kHpaSyncPeriod) {
     sync(in, metrics, state, draft);
   } else {
     draft.repeat(ReasonCode::kNoChange, state.answer,

@@ -222,6 +222,16 @@ Tolerance tolerance_of(const spec::Scaling& scaling) {
   return {scaling.scale_up.tolerance.value_or(0.1), scaling.scale_down.tolerance.value_or(0.1)};
 }
 
+std::vector<spec::MetricSpec> in_flight_metric(const spec::Model& model) {
+  spec::MetricSpec metric;
+  metric.signal = spec::SignalName::kInFlight;
+  std::size_t cheapest = fill_order(model).front();
+  metric.target = model.scaling.policy_knob.value_or(
+      static_cast<double>(concurrency_target(model, model.variants[cheapest])) *
+      model.scaling.target_utilization);
+  return {metric};
+}
+
 const std::vector<spec::MetricSpec>& metrics_or(const spec::Model& model,
                                                 const std::vector<spec::MetricSpec>& defaults) {
   return model.scaling.metrics.empty() ? defaults : model.scaling.metrics;

@@ -56,6 +56,14 @@ std::int64_t hpa_replicas(const Reading& reading, Count count, Tolerance toleran
 /// Tolerances in force: behavior's own, else 0.1.
 Tolerance tolerance_of(const spec::Scaling& scaling);
 
+/// The horizontal pod autoscaler decides so often (--horizontal-pod-autoscaler-sync-period).
+constexpr Duration kHpaSyncPeriod = seconds(15);
+
+/// What a policy that knows nothing of engines is given where the spec names no metric: requests in
+/// flight a replica, at the policy's knob or at targetUtilization of what the cheapest variant
+/// takes.
+std::vector<spec::MetricSpec> in_flight_metric(const spec::Model& model);
+
 /// scaling.metrics, or `defaults` where the spec gives none.
 const std::vector<spec::MetricSpec>& metrics_or(const spec::Model& model,
                                                 const std::vector<spec::MetricSpec>& defaults);

@@ -25,16 +25,6 @@ constexpr Duration kLowAlarm = seconds(14 * 60);  // 15 datapoints
 constexpr Duration kCooldown = seconds(300);
 constexpr double kLowShare = 0.9;
 
-std::vector<spec::MetricSpec> default_metrics(const spec::Model& model) {
-  spec::MetricSpec metric;
-  metric.signal = spec::SignalName::kInFlight;
-  std::size_t cheapest = fill_order(model).front();
-  metric.target = model.scaling.policy_knob.value_or(
-      static_cast<double>(concurrency_target(model, model.variants[cheapest])) *
-      model.scaling.target_utilization);
-  return {metric};
-}
-
 /// Replicas, in fractions, at which the metric would meet its target.
 double needed(const Reading& reading, const Draft& draft) {
   double ratio = reading.signal.value / reading.target;
@@ -74,7 +64,7 @@ void watch(bool breaching, Instant now, Instant& since) {
 
 Decided decide_target_tracking(const Input& in, State state) {
   Draft draft(in.model, in.seen);
-  std::vector<spec::MetricSpec> defaults = default_metrics(in.model);
+  std::vector<spec::MetricSpec> defaults = in_flight_metric(in.model);
   Need need = average_need(in, metrics_or(in.model, defaults), state, draft);
   // A change is one of the fleet, not of what was asked: the plan may hold an answer back.
   if (!state.answer.empty() && state.answer != draft.counts()) state.last_change = in.now;

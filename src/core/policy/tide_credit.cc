@@ -9,7 +9,7 @@ namespace tidegate::policy {
 namespace {
 constexpr double kMemorySeconds = 1'800;
 /// By so much of its error another share must explain better than the whole.
-constexpr double kClearly = 0.7;
+constexpr double kClearlyLess = 0.7;
 /// As many misses as this make a case.
 constexpr double kLeastMisses = 20;
 /// Below this share of the capacity misses are nobody's but the engine's.
@@ -82,7 +82,7 @@ void learn_credit(const TideBin& bin, double requests_per_second, double share, 
     if (s.credit_error[i] < s.credit_error[best]) best = i;
   }
   const bool clear =
-      s.misses >= kLeastMisses && s.credit_error[best] < kClearly * s.credit_error[0];
+      s.misses >= kLeastMisses && s.credit_error[best] < kClearlyLess * s.credit_error[0];
   const double believed = clear ? kTideCredits[best] : 1;
   s.credit += bin_seconds / (bin_seconds + kFollowSeconds) * (believed - s.credit);
 }

@@ -42,7 +42,7 @@ constexpr double kLeastTrust = 0.1;
 constexpr double kBudgetAim = 0.8, kBudgetBlocks = 8, kMostBudget = 3;
 /// Nobody aims at less.
 constexpr double kLeastShare = 0.5;
-constexpr double kClearly = 0.95;
+constexpr double kClearlyCheaper = 0.95;
 /// One error counts for no more deviations: a start or an outage does not rule the next hour.
 constexpr double kWildestDeviations = 3;
 /// Nobody is surer than this of a rate, nor less sure than a factor of two.
@@ -204,7 +204,7 @@ void choose(const Input& in, double lead, double share, TideState& s) {
   // The last value, until another is clearly cheaper.
   std::size_t best = static_cast<std::size_t>(s.way);
   if (price[0] < price[best]) best = 0;
-  double least = price[best] * kClearly;
+  double least = price[best] * kClearlyCheaper;
   for (std::size_t way = 1; way < kTideWayCount; ++way) {
     if (price[way] >= least || !allowed(kTideWays[way], in)) continue;
     best = way;

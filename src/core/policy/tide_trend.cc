@@ -10,7 +10,7 @@ namespace tidegate::policy {
 
 namespace {
 /// In variances: three deviations.
-constexpr double kClearly = 9;
+constexpr double kClearRise = 9;
 /// Unseen, a quarter of a rise is believed; that is worth one rise to twice the rate.
 constexpr double kPriorBelieved = 0.25, kPriorSquares = 1;
 constexpr double kMemorySeconds = 4 * 3'600;
@@ -27,7 +27,7 @@ void learn_trend(const TideBin& bin, double window, double lead, TideState& s) {
   const double chance =
       s.last * s.dispersion * (0.5 / window + 0.5 / memory - 2 / (window + memory));
   const double rising = std::max(0.0, above);
-  t.slope = believed_share(rising, chance, kClearly) * rising / (memory - window);
+  t.slope = believed_share(rising, chance, kClearRise) * rising / (memory - window);
 }
 
 double rise(double ahead, double window, const TideState& s) {

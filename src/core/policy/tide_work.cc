@@ -12,7 +12,7 @@ constexpr double kLengthMemory = 500, kFewRequests = 20;
 constexpr double kUsualMemory = 5'000, kUsualSeconds = 6 * 3'600;
 constexpr double kRecentSeconds = 30;
 /// In variances: less than two deviations off is no change.
-constexpr double kClearly = 4;
+constexpr double kClearChange = 4;
 /// One reading counts for no more deviations: nonsense does not rule the next minute.
 constexpr double kWildestDeviations = 5;
 /// What simulate and load fall back on, too.
@@ -107,7 +107,7 @@ double worth(double elapsed, const TideWork& work, Arrived& came, TideState& s) 
   const double beyond = s.recent_work / s.recent.requests - late;
   // Of weights that fade the squares sum to half.
   const double chance = s.work_variance / (2 * s.recent.requests);
-  s.believed = believed_share(beyond, chance, kClearly);
+  s.believed = believed_share(beyond, chance, kClearChange);
   return came.requests * now_of(late, s);
 }
 

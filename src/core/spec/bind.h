@@ -13,6 +13,9 @@
 
 namespace tidegate::spec {
 
+/// Limits of options that are times, in seconds.
+constexpr double kMinute = 60, kHour = 60 * kMinute, kDay = 24 * kHour, kYear = 366 * kDay;
+
 template <class T>
 struct Unwrap {
   using type = T;

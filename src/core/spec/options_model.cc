@@ -5,7 +5,6 @@
 namespace tidegate::spec {
 namespace {
 
-constexpr double kHour = 3'600;
 constexpr double kMiB = 1 << 20;
 
 constexpr Option kAdapterRows[] = {

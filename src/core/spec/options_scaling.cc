@@ -5,10 +5,6 @@
 namespace tidegate::spec {
 namespace {
 
-constexpr double kMinute = 60;
-constexpr double kHour = 3'600;
-constexpr double kDay = 24 * kHour;
-
 constexpr Option policy_row() {
   Option o;
   o.key = "policy";

@@ -5,8 +5,6 @@
 namespace tidegate::spec {
 namespace {
 
-constexpr double kHour = 3'600;
-constexpr double kDay = 24 * kHour;
 constexpr double kTB = 1e12;
 
 constexpr Option kHardwareRows[] = {

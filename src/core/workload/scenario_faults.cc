@@ -7,11 +7,10 @@ namespace tidegate::workload {
 namespace {
 
 using spec::defaults_of;
+using spec::kYear;
 using spec::option;
 using spec::Option;
 using spec::Section;
-
-constexpr double kYear = 366 * 24 * 3'600.0;
 
 template <auto Member>
 constexpr Option model() {

@@ -11,13 +11,13 @@ namespace {
 
 using spec::Choice;
 using spec::defaults_of;
+using spec::kDay;
 using spec::Kind;
+using spec::kYear;
 using spec::option;
 using spec::Option;
 using spec::Section;
 
-constexpr double kDay = 24 * 3'600;
-constexpr double kYear = 366 * kDay;
 constexpr double kMost = static_cast<double>(kMaxTokens);
 
 /// One alternative of Part::shape as an object of its own.

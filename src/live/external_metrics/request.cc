@@ -37,13 +37,13 @@ std::string verb_of(std::string_view method, const Asked& asked) {
   return std::string(method);
 }
 
+}  // namespace
+
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return out;
 }
-
-}  // namespace
 
 std::string unescape_path(std::string_view text) {
   std::string out;

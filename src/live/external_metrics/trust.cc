@@ -52,12 +52,6 @@ std::vector<std::string> all_of(const net::Headers& headers,
   return out;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
 /// "X-Remote-Extra-Example.org%2fRole: admin" -> {"example.org/role", {"admin"}}.
 void read_extra(const net::Headers& headers, const std::vector<std::string>& prefixes,
                 Caller& caller) {

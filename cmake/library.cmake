@@ -3,12 +3,8 @@
 # One folder, one library: every *.cc beside the calling CMakeLists.txt goes into NAME, every *_test.cc
 # into the test binary NAME_test. DEPS are all the libraries this folder may include; the architecture
 # test (tests/architecture_test.py) reads the includes and holds them against the same rule.
-#
-# Files are compiled several at a time (TIDEGATE_UNITY), which halves a cold build. APART names those
-# that are compiled alone: a name of their anonymous namespace is another file's in the folder, too.
 function(tidegate_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS;APART" ${ARGN})
-  set_source_files_properties(${ARG_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cc)
   if(tests)

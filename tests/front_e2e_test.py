@@ -20,9 +20,15 @@ def trace_rows(seconds, rate=8):
 
 
 class Page(http.server.BaseHTTPRequestHandler):
-    """An endpoint picker's metrics page with `server.queued` requests in its queue; None: broken."""
+    """An endpoint picker's metrics page with `server.queued` requests in its queue; None: broken.
+    As llm-d's it wants a token."""
 
     def do_GET(self):
+        if self.headers.get("Authorization") != "Bearer sesame":
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         queued = self.server.queued
         body = b"" if queued is None else (
             "# TYPE llm_d_epp_flow_control_queue_size gauge\n"
@@ -63,7 +69,10 @@ class Front(e2e.Beside):
         server.queued = 0
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.shutdown)
-        front = f'front: {{by: proxy, queueMetrics: "http://127.0.0.1:{server.server_port}/metrics"}}'
+        token = self.dir / "token"
+        token.write_text("sesame\n")
+        front = (f'front: {{by: proxy, queueMetrics: "http://127.0.0.1:{server.server_port}/metrics", '
+                 f'bearerTokenFile: "{token}"}}')
         run = self.run_spec(e2e.spec(scaling=SCALING, extra=front, min=0), scale=SCALE)
         e2e.until(lambda: run.status()["front"]["waitingRequests"] == 0, "the page is read")
         self.assertEqual(run.status()["variants"][0]["desired"], 0)
@@ -72,6 +81,8 @@ class Front(e2e.Beside):
         server.queued = None
         e2e.until(lambda: run.status()["front"]["trouble"], "the broken page is noticed")
         self.assertIn("the queue in front is not known", run.cli("status").stdout)
+        token.write_text("another")
+        e2e.until(lambda: "may the token's account" in run.status()["front"]["trouble"], "the refusal is told")
         self.assertEqual(run.stop(), 0)
 
     def test_requests_that_nobody_of_ours_sent_hold_the_fleet(self):

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/ascii.h"
 #include "core/spec/options.h"
 #include "core/spec/validate.h"
 #include "exchange/export.h"
@@ -55,7 +56,7 @@ std::string resource_name(std::string_view variant, std::string_view what) {
   std::string out;
   bool upper = true;
   for (char c : variant) {
-    bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    bool letter = ascii::is_lower_or_digit(c);
     if (letter) out += upper && c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
     upper = !letter;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/ascii.h"
 #include "core/signal/dialect.h"
 #include "exchange/import_parts.h"
 #include "format/spec_value.h"
@@ -126,10 +127,7 @@ void name_what_vllm_lacks(const Asked& asked, Notes& notes) {
   for (std::size_t at = rest.find("vllm"); at != std::string_view::npos;
        at = rest.find("vllm", at)) {
     std::size_t end = at;
-    auto part = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '_' || c == ':';
-    };
+    auto part = [](char c) { return ascii::is_alphanumeric(c) || c == '_' || c == ':'; };
     bool begins = at == 0 || !part(rest[at - 1]);
     while (end < rest.size() && part(rest[end])) ++end;
     std::string_view name = rest.substr(at, end - at);

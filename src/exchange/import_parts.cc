@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/ascii.h"
 #include "exchange/names.h"
 
 namespace tidegate::exchange {
@@ -137,9 +138,8 @@ std::optional<double> quantity(std::string_view text) {
 std::string spec_name(std::string_view name, Position at, Notes& notes) {
   std::string out;
   for (char c : name.substr(name.rfind('/') == std::string_view::npos ? 0 : name.rfind('/') + 1)) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (fits || (!out.empty() && out.back() != '-')) out += fits ? c : '-';
+    const bool fits = ascii::is_alphanumeric(c);
+    if (fits || (!out.empty() && out.back() != '-')) out += fits ? ascii::lower(c) : '-';
   }
   out.resize(std::min(out.size(), kMaxLabel));
   while (out.ends_with('-')) out.pop_back();

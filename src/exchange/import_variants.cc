@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "exchange/import_parts.h"
 
 namespace tidegate::exchange {
@@ -34,9 +35,7 @@ void read_accelerator(Fields& spec, spec::Variant& variant) {
       notes.add(list->at, "more than one accelerator in a modelProfile: the first is taken");
     }
   }
-  std::string name = type.value_or("");
-  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  variant.hardware.accelerator = name;
+  variant.hardware.accelerator = ascii::lower(type.value_or(""));
   variant.hardware.count = std::max<std::int64_t>(1, count.value_or(1));
   if (batch && *batch > 0) variant.engine.max_num_seqs = *batch;
   if (parameters) {

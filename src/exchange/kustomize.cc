@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "exchange/export.h"
 #include "exchange/model_yaml.h"
 #include "exchange/names.h"
@@ -106,10 +107,7 @@ Yaml engine(const Export& what, const spec::Variant& variant, const Place& place
   return out;
 }
 
-std::string resource_of(std::string kind) {
-  for (char& c : kind) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return kind + "s";
-}
+std::string resource_of(std::string_view kind) { return ascii::lower(kind) + "s"; }
 
 /// Rights in each namespace: the scale of the named objects, and their pods.
 std::string roles(const std::vector<Place>& places, const std::string& home) {

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::exchange {
 
 bool is_label(std::string_view text) {
-  auto inner = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  auto inner = [](char c) { return ascii::is_lower_or_digit(c) || c == '-'; };
   return !text.empty() && text.size() <= kMaxLabel && text.front() != '-' && text.back() != '-' &&
          std::all_of(text.begin(), text.end(), inner);
 }
@@ -36,7 +38,7 @@ std::string metric_name(const std::vector<std::string_view>& parts) {
   for (std::string_view part : parts) {
     if (!out.empty()) out += '_';
     for (char c : part) {
-      bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+      bool fits = ascii::is_alphanumeric(c);
       out += fits ? c : '_';
     }
   }

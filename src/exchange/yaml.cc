@@ -4,27 +4,24 @@
 #include <array>
 #include <cstdio>
 
+#include "core/base/ascii.h"
 #include "core/spec/options.h"
 
 namespace tidegate::exchange {
 namespace {
 
 bool plain_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '.' || c == '/' || c == '-';
+  return ascii::is_alphanumeric(c) || c == '_' || c == '.' || c == '/' || c == '-';
 }
 
 /// Reads back as text in YAML 1.1 and 1.2 without quotes.
 bool is_plain(std::string_view text) {
   if (text.empty() || text.size() > 200) return false;
-  bool letter_first =
-      (text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z') || text[0] == '/';
+  bool letter_first = ascii::is_letter(text[0]) || text[0] == '/';
   if (!letter_first || !std::all_of(text.begin(), text.end(), plain_letter)) return false;
   constexpr std::array<std::string_view, 10> kTaken = {"true", "false", "yes", "no", "on",
                                                        "off",  "null",  "y",   "n",  "nan"};
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return std::find(kTaken.begin(), kTaken.end(), lower) == kTaken.end();
+  return std::find(kTaken.begin(), kTaken.end(), ascii::lower(text)) == kTaken.end();
 }
 
 std::string escaped(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/base/ascii.h"
 #include "core/base/check.h"
 
 namespace tidegate::format {
@@ -70,9 +71,9 @@ const char* skip_blanks(const char* at, const char* end) {
   while (at < end && blank(*at)) ++at;
   return at;
 }
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool letter(char c) { return ascii::is_letter(c) || c == '_'; }
 bool name_start(char c) { return letter(c) || c == ':'; }
-bool label_char(char c) { return letter(c) || (c >= '0' && c <= '9'); }
+bool label_char(char c) { return letter(c) || ascii::is_digit(c); }
 
 /// After the opening quote: the closing one, or nullptr. Notes whether a backslash came by.
 const char* closing_quote(const char* at, const char* end, bool& escaped) {

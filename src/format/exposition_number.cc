@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/base/ascii.h"
 #include "format/exposition.h"
 
 namespace tidegate::format {
@@ -17,20 +18,11 @@ constexpr std::array<double, 23> kPow10 = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1
                                            1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 constexpr std::size_t kExactDigits = 15;  // any such integer is below 2^53
 
-bool equal_lower(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (c != lower[i]) return false;
-  }
-  return true;
-}
-
 /// `nan`, `nan(ind)`, `inf`, `infinity` in any case.
 std::optional<double> parse_word(std::string_view text) {
-  if (equal_lower(text, "inf") || equal_lower(text, "infinity")) return kInf;
-  if (text.size() >= 3 && equal_lower(text.substr(0, 3), "nan")) {
+  if (ascii::equal_ignoring_case(text, "inf") || ascii::equal_ignoring_case(text, "infinity"))
+    return kInf;
+  if (text.size() >= 3 && ascii::equal_ignoring_case(text.substr(0, 3), "nan")) {
     std::string_view rest = text.substr(3);
     if (rest.empty() || (rest.size() >= 2 && rest.front() == '(' && rest.back() == ')'))
       return kNan;

@@ -3,23 +3,15 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/ascii.h"
 #include "format/promql.h"
 
 namespace tidegate::format {
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool starts_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
-}
-bool in_name(char c) { return starts_name(c) || is_digit(c); }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
+bool starts_name(char c) { return ascii::is_letter(c) || c == '_' || c == ':'; }
+bool in_name(char c) { return starts_name(c) || ascii::is_digit(c); }
 
 template <std::size_t N>
 bool among(const std::array<std::string_view, N>& words, std::string_view word) {
@@ -51,7 +43,7 @@ class Scan {
       skip_to(']');
     } else if (c == '{') {
       take(at_);
-    } else if (is_digit(c)) {  // 5, 1e3, 0x1f, 5m30s
+    } else if (ascii::is_digit(c)) {  // 5, 1e3, 0x1f, 5m30s
       while (at_ < text_.size() && (in_name(text_[at_]) || text_[at_] == '.')) ++at_;
     } else if (starts_name(c)) {
       word();
@@ -63,7 +55,7 @@ class Scan {
   void word() {
     const std::size_t begin = at_;
     while (at_ < text_.size() && in_name(text_[at_])) ++at_;
-    const std::string name = lower(text_.substr(begin, at_ - begin));
+    const std::string name = ascii::lower(text_.substr(begin, at_ - begin));
     skip_blanks();
     const char next = at_ < text_.size() ? text_[at_] : '\0';
     if (next != '{' && among(kBeforeLabels, name)) {
@@ -78,7 +70,7 @@ class Scan {
   bool grouped() const {
     for (std::string_view word : {"by", "without"}) {
       std::string_view rest = text_.substr(at_);
-      if (lower(rest.substr(0, word.size())) == word &&
+      if (ascii::equal_ignoring_case(rest.substr(0, word.size()), word) &&
           (rest.size() == word.size() || !in_name(rest[word.size()]))) {
         return true;
       }

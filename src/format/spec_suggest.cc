@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "format/spec_value.h"
 
 namespace tidegate::format {
@@ -12,7 +13,7 @@ std::string squeeze(std::string_view text) {
   std::string out;
   for (char c : text.substr(0, 80)) {
     if (c == '_' || c == '-' || c == ' ') continue;
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    out += ascii::lower(c);
   }
   return out;
 }

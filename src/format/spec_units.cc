@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "core/base/ascii.h"
 #include "core/base/result.h"
 #include "core/spec/options.h"
 #include "format/spec_yaml.h"
@@ -81,7 +82,7 @@ std::optional<std::int64_t> scale_decimal(std::string_view digits, std::int64_t 
   for (char c : digits) {
     if (c == '.' && !dot) {
       dot = true;
-    } else if (c >= '0' && c <= '9' && ++count <= 18) {
+    } else if (ascii::is_digit(c) && ++count <= 18) {
       value = value * 10 + (c - '0');
       if (dot) divisor *= 10;
     } else {

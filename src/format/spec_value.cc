@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "core/base/ascii.h"
 #include "format/spec_units.h"
 #include "format/spec_yaml.h"
 
@@ -28,10 +29,8 @@ std::optional<double> parse_number(std::string_view text) {
 /// What YAML readers other than ours would take for a number, a boolean or a date.
 bool looks_typed(std::string_view text) {
   constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off"};
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return parse_number(text).has_value() ||
-         std::find(std::begin(kWords), std::end(kWords), lower) != std::end(kWords);
+         std::find(std::begin(kWords), std::end(kWords), ascii::lower(text)) != std::end(kWords);
 }
 
 Result<Value> parse_text(const Node& node) {
@@ -96,8 +95,7 @@ std::string percentile_text(double share) {
 std::string text_scalar(const std::string& text) {
   bool plain = !text.empty() && !looks_typed(text) && text != "null" && text != "~";
   for (char c : text) {
-    plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '/' || c == '.' || c == '_' || c == '-');
+    plain = plain && (ascii::is_alphanumeric(c) || c == '/' || c == '.' || c == '_' || c == '-');
   }
   if (plain && text.front() != '-' && text.front() != '.') return text;
   std::string out = "\"";

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <optional>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::format {
 namespace {
 
@@ -54,8 +56,7 @@ void skip_name(std::string_view& s) {
   if (s.starts_with('<')) {
     s.remove_prefix(std::min(s.find('>') + 1, s.size()));
   } else {
-    while (!s.empty() && ((s[0] >= 'A' && s[0] <= 'Z') || (s[0] >= 'a' && s[0] <= 'z')))
-      s.remove_prefix(1);
+    while (!s.empty() && ascii::is_letter(s[0])) s.remove_prefix(1);
   }
 }
 
@@ -153,8 +154,7 @@ bool is_zone_name(std::string_view name) {
       name.find("..") != std::string_view::npos)
     return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '+' || c == '/';
+    return ascii::is_alphanumeric(c) || c == '_' || c == '-' || c == '+' || c == '/';
   });
 }
 

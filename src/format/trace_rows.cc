@@ -10,6 +10,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::format {
 namespace {
 
@@ -24,13 +26,6 @@ std::string_view trimmed(std::string_view text) {
     text = text.substr(1, text.size() - 2);
   }
   return text;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
 }
 
 template <class T>
@@ -244,7 +239,7 @@ Result<RowFormat> RowFormat::recognise(std::string_view first) {
     for (int c = 0; c < kColumns; ++c) {
       format.columns_[c] = -1;
       for (std::size_t i = 0; i < format.fields_.size() && shape.columns[c]; ++i) {
-        if (same_name(format.fields_[i], shape.columns[c]))
+        if (ascii::equal_ignoring_case(format.fields_[i], shape.columns[c]))
           format.columns_[c] = static_cast<int>(i);
       }
       if (c >= required) continue;

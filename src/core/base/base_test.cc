@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "core/base/math.h"
 #include "core/base/reason.h"
 #include "core/base/rng.h"
@@ -141,6 +142,22 @@ TEST(Reasons, TheOneThatBoundIsTheLastThatChangedANumber) {
   EXPECT_EQ(binding_reason(reasons)->code, ReasonCode::kMaxReplicas);
   reasons = {{ReasonCode::kMinReplicas, "", 1, 1, {}}, {ReasonCode::kNoChange, "", 1, 1, {}}};
   EXPECT_EQ(binding_reason(reasons)->code, ReasonCode::kNoChange);
+}
+
+TEST(Ascii, OnlyItsOwnLettersAndDigitsCount) {
+  EXPECT_EQ(ascii::lower("X-Amz-\xc3\x84[@`{9"), "x-amz-\xc3\x84[@`{9");
+  EXPECT_TRUE(ascii::equal_ignoring_case("Infinity", "iNFINITY"));
+  EXPECT_FALSE(ascii::equal_ignoring_case("inf", "infinity"));
+  EXPECT_FALSE(ascii::equal_ignoring_case("[", "{"));
+  std::string letters, hex;
+  for (int byte = -128; byte < 128; ++byte) {
+    const char c = static_cast<char>(byte);
+    if (ascii::is_alphanumeric(c)) letters += c;
+    if (ascii::hex_digit(c) >= 0) hex += c;
+  }
+  EXPECT_EQ(letters, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+  EXPECT_EQ(hex, "0123456789ABCDEFabcdef");
+  EXPECT_EQ(ascii::hex_digit('7') + ascii::hex_digit('A') + ascii::hex_digit('f'), 7 + 10 + 15);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@
 namespace tidegate::signal {
 
 enum class Freshness : std::uint8_t { kAbsent, kStale, kFresh };
-enum class Source : std::uint8_t { kNone, kGateway, kEngine, kPrometheus, kKubernetes, kCloud };
+enum class Source : std::uint8_t { kNone, kGateway, kEngine, kPrometheus, kKubernetes };
 
 struct Signal {
   double value = 0;

@@ -17,6 +17,7 @@ enum class Front : std::uint8_t {
 struct InFront {
   Front by = Front::kGateway;
   std::string queue_metrics;  ///< http://HOST:PORT/PATH; of a proxy that queues; empty: none does
+  std::string bearer_token_file;  ///< for that page; read again each time; empty: no token
   bool operator==(const InFront&) const = default;
 };
 

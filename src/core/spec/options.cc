@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::spec {
 namespace {
 
@@ -18,7 +20,7 @@ std::string label_fault(const std::string& text) {
   if (text.empty()) return "must not be empty";
   if (text.size() > 63) return "must have at most 63 characters";
   for (char c : text) {
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+    if (!ascii::is_lower_or_digit(c) && c != '-') {
       return "may hold only a-z, 0-9 and '-' (an RFC 1123 label)";
     }
   }

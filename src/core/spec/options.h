@@ -143,7 +143,7 @@ struct Option {
 };
 
 /// How many of a section's keys may be given together.
-enum class Choice : std::uint8_t { kAny, kExactlyOne, kAtMostOne, kAtLeastOne };
+enum class Choice : std::uint8_t { kAny, kExactlyOne, kAtLeastOne };
 
 /// A key that was, and what to write in its place.
 struct Retired {

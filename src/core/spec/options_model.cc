@@ -80,6 +80,11 @@ constexpr Option kFrontRows[] = {
         .like("http://epp.llm-d:9090/metrics")
         .says("Metrics page of a proxy that queues: what llm-d's endpoint picker holds in its flow "
               "control waits, too, and wakes a model at zero."),
+    option<&InFront::bearer_token_file>("bearerTokenFile")
+        .otherwise("no token")
+        .like("/var/run/secrets/kubernetes.io/serviceaccount/token")
+        .says("File that holds a bearer token for that page, which llm-d's asks for by default; "
+              "read again each time, as tokens are rotated."),
 };
 constexpr Section kFront{"front", "What stands between clients and engines.", kFrontRows,
                          defaults_of<InFront>};

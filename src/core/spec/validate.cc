@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "core/base/ascii.h"
 #include "core/base/fields.h"
 #include "core/spec/cron.h"
 #include "core/spec/expected_start.h"
@@ -146,7 +147,11 @@ void check_prometheus(const Prometheus& prometheus, Errors& errors) {
 
 void check_front(const InFront& front, Errors& errors) {
   const std::string path = "spec.front.queueMetrics", &url = front.queue_metrics;
-  if (url.empty()) return;
+  if (url.empty()) {
+    if (front.bearer_token_file.empty()) return;
+    errors.add("spec.front.bearerTokenFile", "is for the page of queueMetrics; write that, too");
+    return;
+  }
   if (front.by == Front::kGateway) {
     errors.add(path, "Tidegate's own gateway knows its queue; write by: proxy, or leave it out");
   } else if (!is_http_url(url) || !url.starts_with("http://") ||
@@ -226,10 +231,9 @@ void check_aws(const AwsAutoScalingGroupTarget& group, const std::string& path, 
     errors.add(path + ".healthPath",
                quoted(group.health_path) + " must begin with /, such as /health");
   }
-  const bool spelt =
-      !group.region.empty() && std::all_of(group.region.begin(), group.region.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      });
+  const bool spelt = !group.region.empty() &&
+                     std::all_of(group.region.begin(), group.region.end(),
+                                 [](char c) { return ascii::is_lower_or_digit(c) || c == '-'; });
   if (!spelt) {
     errors.add(path + ".region", quoted(group.region) + " is no region; write eu-central-1");
   }

@@ -154,10 +154,11 @@ TEST(Validate, ContradictionsAreErrorsAtTheirKey) {
        [](Model& m) { m.front.queue_metrics = "http://epp:9090/metrics"; },
        "spec.front.queueMetrics", "write by: proxy"},
       {"a queue's page that is no URL",
-       [](Model& m) {
-         m.front = {Front::kProxy, "epp:9090"};
-       },
+       [](Model& m) { m.front = {.by = Front::kProxy, .queue_metrics = "epp:9090"}; },
        "spec.front.queueMetrics", "write http://HOST:PORT/metrics"},
+      {"a token for no page",
+       [](Model& m) { m.front = {.by = Front::kProxy, .bearer_token_file = "/token"}; },
+       "spec.front.bearerTokenFile", "queueMetrics"},
       {"a selector in braces", [](Model& m) { m.variants[0].sense.selector = "{job=\"x\"}"; },
        "spec.variants[0].sense.selector", "without braces"},
       {"a page of GPUs that is no URL",

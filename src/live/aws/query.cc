@@ -10,6 +10,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "live/net/percent.h"
+
 namespace tidegate::live::aws {
 namespace {
 
@@ -70,27 +72,13 @@ pugi::xml_node error_in(const pugi::xml_document& document) {
   return error ? error : root.child("Errors").child("Error");
 }
 
-std::string hex(unsigned char c) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  return {'%', kDigits[c >> 4], kDigits[c & 15]};
-}
-
 }  // namespace
 
 std::string form(const Params& params) {
   std::string out;
-  auto add = [&](const std::string& text) {
-    for (char c : text) {
-      bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                   c == '-' || c == '_' || c == '.' || c == '~';
-      out += plain ? std::string(1, c) : hex(static_cast<unsigned char>(c));
-    }
-  };
   for (const auto& [name, value] : params) {
     if (!out.empty()) out.push_back('&');
-    add(name);
-    out.push_back('=');
-    add(value);
+    out += net::percent_encode(name) + "=" + net::percent_encode(value);
   }
   return out;
 }

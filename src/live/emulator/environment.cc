@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "format/spec_yaml.h"
 
 namespace tidegate::live {
@@ -19,10 +20,7 @@ Result<void> read_number(const char* name, std::string_view text, Number& out) {
 
 /// As vLLM reads its switches: 1 or true, in any case.
 bool is_on(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
-  return lower == "1" || lower == "true";
+  return text == "1" || ascii::equal_ignoring_case(text, "true");
 }
 
 }  // namespace

@@ -5,23 +5,18 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "live/external_metrics/samples.h"
+#include "live/net/percent.h"
 
 namespace tidegate::live::external_metrics {
 namespace {
-
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 std::vector<std::string> words_of(std::string_view path) {
   std::vector<std::string> out;
   while (!path.empty()) {
     auto slash = path.find('/');
-    if (slash != 0) out.push_back(unescape_path(path.substr(0, slash)));
+    if (slash != 0) out.push_back(net::percent_decode(path.substr(0, slash)));
     path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
   }
   return out;
@@ -39,27 +34,6 @@ std::string verb_of(std::string_view method, const Asked& asked) {
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-std::string unescape_path(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape =
-        text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
-    if (!escape) {
-      out.push_back(text[i]);
-      continue;
-    }
-    out.push_back(static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2])));
-    i += 2;
-  }
-  return out;
-}
-
 Asked asked_by(const net::Request& request) {
   Asked out;
   out.path = request.path;
@@ -76,7 +50,7 @@ Asked asked_by(const net::Request& request) {
     if (words.size() > at + 1) out.name = words[at + 1];
     for (std::size_t i = at + 2; i < words.size(); ++i) out.name += "/" + words[i];
   }
-  out.verb = out.is_resource() ? verb_of(request.method, out) : lower(request.method);
+  out.verb = out.is_resource() ? verb_of(request.method, out) : ascii::lower(request.method);
   return out;
 }
 

@@ -23,10 +23,4 @@ struct Asked {
 };
 Asked asked_by(const net::Request& request);
 
-/// %41 -> A. What is no escape stays as it is.
-std::string unescape_path(std::string_view text);
-
-/// ASCII letters only.
-std::string lower(std::string_view text);
-
 }  // namespace tidegate::live::external_metrics

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::live::external_metrics {
 namespace {
 
 constexpr std::size_t kMaxLabelValue = 63;
 constexpr double kMaxQuantity = 1e15;  ///< in thousandths still far inside an int64
-
-bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 }  // namespace
 
@@ -22,12 +20,12 @@ bool is_metric(std::string_view name) {
 std::string label_value(std::string_view text) {
   std::string out;
   for (char c : text) {
-    const bool allowed = is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
-    if (out.empty() && !is_alphanumeric(c)) continue;
+    const bool allowed = ascii::is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
+    if (out.empty() && !ascii::is_alphanumeric(c)) continue;
     out.push_back(allowed ? c : '_');
     if (out.size() == kMaxLabelValue) break;
   }
-  while (!out.empty() && !is_alphanumeric(out.back())) out.pop_back();
+  while (!out.empty() && !ascii::is_alphanumeric(out.back())) out.pop_back();
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "live/net/clock.h"
 #include "live/net/log.h"
 
@@ -32,7 +33,7 @@ Caller with_group(Caller caller) {
 std::string bearer(const net::Headers& headers) {
   constexpr std::string_view kBearer = "bearer ";
   std::string_view field = headers.get("Authorization");
-  if (!net::equal_ignoring_case(field.substr(0, kBearer.size()), kBearer)) return "";
+  if (!ascii::equal_ignoring_case(field.substr(0, kBearer.size()), kBearer)) return "";
   field.remove_prefix(kBearer.size());
   while (field.starts_with(' ')) field.remove_prefix(1);
   return std::string(field);

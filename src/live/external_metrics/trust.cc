@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/ascii.h"
 #include "live/external_metrics/request.h"
 #include "live/kube/json_parts.h"
 #include "live/net/log.h"
+#include "live/net/percent.h"
 
 namespace tidegate::live::external_metrics {
 namespace {
 
-using net::equal_ignoring_case;
+using ascii::equal_ignoring_case;
 using nlohmann::json;
 
 constexpr const char* kName = "extension-apiserver-authentication";
@@ -46,7 +48,7 @@ std::vector<std::string> all_of(const net::Headers& headers,
   std::vector<std::string> out;
   for (const std::string& name : names) {
     for (const auto& [field, value] : headers.all()) {
-      if (equal_ignoring_case(field, name) && !value.empty()) out.push_back(value);
+      if (ascii::equal_ignoring_case(field, name) && !value.empty()) out.push_back(value);
     }
   }
   return out;
@@ -58,10 +60,10 @@ void read_extra(const net::Headers& headers, const std::vector<std::string>& pre
   for (const std::string& prefix : prefixes) {
     for (const auto& [field, value] : headers.all()) {
       if (field.size() <= prefix.size() ||
-          !equal_ignoring_case(std::string_view(field).substr(0, prefix.size()), prefix)) {
+          !ascii::equal_ignoring_case(std::string_view(field).substr(0, prefix.size()), prefix)) {
         continue;
       }
-      const std::string key = unescape_path(lower(field.substr(prefix.size())));
+      const std::string key = net::percent_decode(ascii::lower(field.substr(prefix.size())));
       auto known = std::find_if(caller.extra.begin(), caller.extra.end(),
                                 [&](const auto& one) { return one.first == key; });
       if (known == caller.extra.end()) {

@@ -2,20 +2,22 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "live/gateway/answers.h"
 
 namespace tidegate::live {
 namespace {
 
-using net::equal_ignoring_case;
+using ascii::equal_ignoring_case;
 
 bool one_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::any_of(names.begin(), names.end(),
-                     [&](std::string_view n) { return equal_ignoring_case(n, name); });
+                     [&](std::string_view n) { return ascii::equal_ignoring_case(n, name); });
 }
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+  return text.size() >= prefix.size() &&
+         ascii::equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
 bool hop_by_hop(std::string_view name) {
@@ -27,14 +29,14 @@ bool hop_by_hop(std::string_view name) {
 /// Whether the Connection field of this head names `name`.
 bool nominated(const net::Headers& headers, std::string_view name) {
   for (const auto& [key, value] : headers.all()) {
-    if (!equal_ignoring_case(key, "connection")) continue;
+    if (!ascii::equal_ignoring_case(key, "connection")) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
       std::string_view word = rest.substr(0, rest.find(','));
       rest.remove_prefix(std::min(rest.size(), word.size() + 1));
       while (!word.empty() && word.front() == ' ') word.remove_prefix(1);
       while (!word.empty() && word.back() == ' ') word.remove_suffix(1);
-      if (equal_ignoring_case(word, name)) return true;
+      if (ascii::equal_ignoring_case(word, name)) return true;
     }
   }
   return false;
@@ -62,7 +64,7 @@ net::Headers to_engine(const net::Headers& client, std::string_view upstream_key
 net::Headers to_client(const net::Headers& engine, std::string_view request_id) {
   net::Headers out;
   for (const auto& [name, value] : engine.all()) {
-    if (hop_by_hop(name) || nominated(engine, name) || equal_ignoring_case(name, "date") ||
+    if (hop_by_hop(name) || nominated(engine, name) || ascii::equal_ignoring_case(name, "date") ||
         starts_with_ignoring_case(name, "x-tidegate-")) {
       continue;
     }

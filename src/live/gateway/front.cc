@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "live/gateway/forwarding.h"
 #include "live/net/log.h"
 #include "live/net/percent.h"
@@ -241,7 +242,7 @@ void Front::infer(const net::ExchangePtr& exchange, OpenAiEndpoint endpoint) {
   auto refuse_with = [&](const ClientFault& f) { refuse(*exchange, f, forward.request_id); };
 
   if (auto coding = request.headers.get("content-encoding");
-      !coding.empty() && !net::equal_ignoring_case(coding, "identity")) {
+      !coding.empty() && !ascii::equal_ignoring_case(coding, "identity")) {
     return refuse_with({415,
                         "Content-Encoding: \"" + std::string(coding) +
                             "\" is not read here; send the body as it is.",

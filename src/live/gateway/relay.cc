@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "format/openai.h"
 #include "live/gateway/answers.h"
 #include "live/gateway/forwarding.h"
@@ -92,7 +93,7 @@ void Relay::on_head(int status, const net::Headers& headers) {
   ended_.status = status;
   head_ = to_client(headers, forward_.request_id);
   std::string_view type = headers.get("content-type");
-  sse_ = net::equal_ignoring_case(type.substr(0, 17), "text/event-stream");
+  sse_ = ascii::equal_ignoring_case(type.substr(0, 17), "text/event-stream");
 }
 
 /// Not taken, or broken off, before the first byte: the router places it again or gives up.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "live/kube/json_parts.h"
+#include "live/net/percent.h"
 
 namespace tidegate::live::kube {
 namespace {
@@ -25,7 +26,7 @@ ApiCall call_to(const Resource& of, std::string verb, std::string method, std::s
   if (!subresource.empty()) out.resource += "/" + std::string(subresource);
   if (std::string group = of.group(); !group.empty()) out.resource += "." + group;
   out.path = of.path();
-  if (!name.empty()) out.path += "/" + percent_encode(name);
+  if (!name.empty()) out.path += "/" + net::percent_encode(name);
   if (!subresource.empty()) out.path += "/" + std::string(subresource);
   return out;
 }
@@ -33,7 +34,7 @@ ApiCall call_to(const Resource& of, std::string verb, std::string method, std::s
 void add_query(ApiCall& call, std::string_view name, std::string_view value) {
   if (value.empty()) return;
   if (!call.query.empty()) call.query += '&';
-  call.query += std::string(name) + "=" + percent_encode(value);
+  call.query += std::string(name) + "=" + net::percent_encode(value);
 }
 
 std::string place(const ApiCall& call) { return call.ns.empty() ? "" : " in namespace " + call.ns; }
@@ -83,20 +84,6 @@ ApiError with_words(const ApiCall& call, ApiError error, const std::string& said
 
 }  // namespace
 
-std::string percent_encode(std::string_view text) {
-  std::string out;
-  for (unsigned char c : text) {
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out.push_back(static_cast<char>(c));
-    } else {
-      out += fmt::format("%{:02X}", c);
-    }
-  }
-  return out;
-}
-
 std::string Resource::group() const {
   auto slash = api_version.find('/');
   return slash == std::string::npos ? "" : api_version.substr(0, slash);
@@ -104,7 +91,7 @@ std::string Resource::group() const {
 
 std::string Resource::path() const {
   std::string out = (group().empty() ? "/api/" : "/apis/") + api_version;
-  if (!ns.empty()) out += "/namespaces/" + percent_encode(ns);
+  if (!ns.empty()) out += "/namespaces/" + net::percent_encode(ns);
   return plural.empty() ? out : out + "/" + plural;
 }
 
@@ -158,9 +145,6 @@ ApiCall patch(const Resource& of, std::string_view name, PatchType type, const j
       break;
     case PatchType::kJson:
       call.content_type = "application/json-patch+json";
-      break;
-    case PatchType::kStrategic:
-      call.content_type = "application/strategic-merge-patch+json";
       break;
     case PatchType::kApply:
       call.content_type = "application/apply-patch+yaml";  // JSON is YAML

@@ -45,7 +45,7 @@ struct ApiError {
 template <class T>
 using ApiResult = tl::expected<T, ApiError>;
 
-enum class PatchType { kMerge, kJson, kStrategic, kApply };
+enum class PatchType { kMerge, kJson, kApply };
 
 struct ApiCall {
   std::string verb = "get";  ///< as RBAC names it

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "live/net/log.h"
+#include "live/net/percent.h"
 
 namespace tidegate::live::kube {
 
@@ -21,7 +22,7 @@ void EventReader::next() {
   Wish wish = std::move(waiting_.front());
   waiting_.pop_front();
   ApiCall call = list({"events.k8s.io/v1", "events", wish.ns}, "", kMostEvents);
-  call.query += "&fieldSelector=" + percent_encode("regarding.uid=" + wish.uid);
+  call.query += "&fieldSelector=" + net::percent_encode("regarding.uid=" + wish.uid);
   KubeClient& client = *wish.client;
   client.call(std::move(call), [this, alive = std::weak_ptr(alive_),
                                 wish = std::move(wish)](const ApiResult<nlohmann::json>& list) {

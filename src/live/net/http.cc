@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "live/net/percent.h"
 
 namespace tidegate::net {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 Result<std::uint16_t> parse_port(std::string_view text) {
   unsigned value = 0;
@@ -21,8 +20,7 @@ Result<std::uint16_t> parse_port(std::string_view text) {
 
 bool valid_host(std::string_view host) {
   return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-           c == '_' || c == ':' || c == '%';
+    return ascii::is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
   });
 }
 
@@ -73,10 +71,10 @@ Result<Url> parse_url(std::string_view text) {
   auto scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) return refuse("it must start with http://");
   std::string_view scheme = text.substr(0, scheme_end);
-  if (equal_ignoring_case(scheme, "https")) {
+  if (ascii::equal_ignoring_case(scheme, "https")) {
     return refuse("https is not supported; use http:// or put a TLS proxy in front");
   }
-  if (!equal_ignoring_case(scheme, "http")) return refuse("only http:// is supported");
+  if (!ascii::equal_ignoring_case(scheme, "http")) return refuse("only http:// is supported");
   std::string_view rest = text.substr(scheme_end + 3);
   rest = rest.substr(0, rest.find('#'));
   auto path_at = rest.find_first_of("/?");
@@ -112,27 +110,21 @@ void Headers::set(std::string_view name, std::string value) {
 }
 
 void Headers::remove(std::string_view name) {
-  std::erase_if(fields_, [&](const auto& field) { return equal_ignoring_case(field.first, name); });
+  std::erase_if(fields_,
+                [&](const auto& field) { return ascii::equal_ignoring_case(field.first, name); });
 }
 
 std::string_view Headers::get(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (equal_ignoring_case(key, name)) return value;
+    if (ascii::equal_ignoring_case(key, name)) return value;
   }
   return {};
 }
 
 bool Headers::has(std::string_view name) const {
-  return std::any_of(fields_.begin(), fields_.end(),
-                     [&](const auto& field) { return equal_ignoring_case(field.first, name); });
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
+  return std::any_of(fields_.begin(), fields_.end(), [&](const auto& field) {
+    return ascii::equal_ignoring_case(field.first, name);
+  });
 }
 
 std::string_view status_text(int status) {

@@ -45,7 +45,6 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
 std::string_view status_text(int status);
 /// Value of `name` in a query string, percent-decoded; empty if absent.
 std::string query_value(std::string_view query, std::string_view name);
@@ -66,12 +65,11 @@ struct Limits {
   std::size_t max_body_bytes = 32u << 20;     ///< one body -> 413, said as soon as it is known
   std::size_t max_buffered_bytes = 1u << 30;  ///< bodies being read over all connections -> 503
   std::size_t max_connections = 20'000;       ///< over it new ones are closed
-  std::size_t max_pipelined = 0;             ///< the next request is read when this one is answered
-  std::size_t high_water_bytes = 256 << 10;  ///< unsent: write() reports back-pressure from here
-  Duration head_timeout = seconds(15);       ///< first byte of a head -> its end (slow-loris)
-  Duration body_timeout = seconds(60);       ///< longest pause inside a body
-  Duration idle_timeout = seconds(75);       ///< keep-alive
-  Duration write_timeout = seconds(60);      ///< a client that takes nothing
+  std::size_t high_water_bytes = 256 << 10;   ///< unsent: write() reports back-pressure from here
+  Duration head_timeout = seconds(15);        ///< first byte of a head -> its end (slow-loris)
+  Duration body_timeout = seconds(60);        ///< longest pause inside a body
+  Duration idle_timeout = seconds(75);        ///< keep-alive
+  Duration write_timeout = seconds(60);       ///< a client that takes nothing
 };
 
 }  // namespace tidegate::net

@@ -2,15 +2,11 @@
 
 #include <charconv>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::net::http1 {
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 /// Extensions and trailers: printable, tab, obs-text.
 bool is_text(char c) {
   auto byte = static_cast<unsigned char>(c);
@@ -20,7 +16,7 @@ bool is_text(char c) {
 }  // namespace
 
 void ChunkReader::size_digit(char c) {
-  if (int value = hex_value(c); value >= 0) {
+  if (int value = ascii::hex_digit(c); value >= 0) {
     // 15 digits hold 2^60: no overflow, and no reader takes longer ones differently.
     if (++digits_ > 15) {
       state_ = State::kBad;

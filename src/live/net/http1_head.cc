@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::net::http1 {
 namespace {
 
@@ -88,22 +90,23 @@ std::string read_framing(const Headers& headers, bool http10, Framing& framing) 
   int lengths = 0;
   int encodings = 0;
   for (const auto& [name, value] : headers.all()) {
-    if (equal_ignoring_case(name, "content-length")) {
+    if (ascii::equal_ignoring_case(name, "content-length")) {
       if (++lengths > 1) return "more than one Content-Length";
       if (value.empty() || value.size() > 18 ||
           value.find_first_not_of("0123456789") != std::string::npos) {
         return "Content-Length is not a number";
       }
       framing.content_length = std::stoull(value);
-    } else if (equal_ignoring_case(name, "transfer-encoding")) {
+    } else if (ascii::equal_ignoring_case(name, "transfer-encoding")) {
       if (++encodings > 1) return "more than one Transfer-Encoding";
-      if (!equal_ignoring_case(value, "chunked")) return "only Transfer-Encoding: chunked is known";
+      if (!ascii::equal_ignoring_case(value, "chunked"))
+        return "only Transfer-Encoding: chunked is known";
       framing.chunked = true;
-    } else if (equal_ignoring_case(name, "connection")) {
+    } else if (ascii::equal_ignoring_case(name, "connection")) {
       if (list_has(value, "close")) framing.keep_alive = false;
       if (http10 && list_has(value, "keep-alive")) framing.keep_alive = true;
-    } else if (equal_ignoring_case(name, "expect")) {
-      framing.expects_continue = !http10 && equal_ignoring_case(value, "100-continue");
+    } else if (ascii::equal_ignoring_case(name, "expect")) {
+      framing.expects_continue = !http10 && ascii::equal_ignoring_case(value, "100-continue");
     }
   }
   if (framing.chunked && framing.content_length) return "Content-Length with Transfer-Encoding";
@@ -216,7 +219,7 @@ Refusal parse_request(std::string_view head, const Limits& limits, Request& requ
   }
   int hosts = 0;
   for (const auto& [name, value] : request.headers.all()) {
-    if (!equal_ignoring_case(name, "host")) continue;
+    if (!ascii::equal_ignoring_case(name, "host")) continue;
     if (++hosts > 1) return {400, "more than one Host"};
     if (value.find_first_of(" \t,/@") != std::string::npos) return {400, "Host is not host:port"};
   }
@@ -264,7 +267,7 @@ bool list_has(std::string_view list, std::string_view token) {
     list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
     while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
     while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-    if (equal_ignoring_case(item, token)) return true;
+    if (ascii::equal_ignoring_case(item, token)) return true;
   }
   return false;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/ascii.h"
 #include "live/net/http_client_core.h"
 
 namespace tidegate::net::http1 {
@@ -38,7 +39,7 @@ std::vector<SocketAddress> numeric(const Address& address) {
   in6_addr six{};
   if (::inet_pton(AF_INET, address.host.c_str(), &four) == 1) return {v4(four, address.port)};
   if (::inet_pton(AF_INET6, address.host.c_str(), &six) == 1) return {v6(six, address.port)};
-  if (equal_ignoring_case(address.host, "localhost")) {
+  if (ascii::equal_ignoring_case(address.host, "localhost")) {
     four.s_addr = htonl(INADDR_LOOPBACK);
     return {v4(four, address.port), v6(in6addr_loopback, address.port)};
   }
@@ -49,7 +50,7 @@ std::vector<SocketAddress> numeric(const Address& address) {
 bool is_ours(std::string_view name) {
   for (std::string_view ours :
        {"content-length", "transfer-encoding", "connection", "keep-alive", "expect", "upgrade"}) {
-    if (equal_ignoring_case(name, ours)) return true;
+    if (ascii::equal_ignoring_case(name, ours)) return true;
   }
   return false;
 }

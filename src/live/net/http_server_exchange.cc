@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "live/net/http_server_core.h"
 
 namespace tidegate::net::http1 {
@@ -9,8 +10,10 @@ bool has_no_body(int status) { return status == 204 || status == 304 || status <
 
 /// Fields that speak about this connection; the exchange writes its own.
 bool is_ours(std::string_view name) {
-  return equal_ignoring_case(name, "content-length") || equal_ignoring_case(name, "connection") ||
-         equal_ignoring_case(name, "transfer-encoding") || equal_ignoring_case(name, "keep-alive");
+  return ascii::equal_ignoring_case(name, "content-length") ||
+         ascii::equal_ignoring_case(name, "connection") ||
+         ascii::equal_ignoring_case(name, "transfer-encoding") ||
+         ascii::equal_ignoring_case(name, "keep-alive");
 }
 
 bool parse_length(std::string_view text, std::uint64_t& length) {
@@ -60,10 +63,11 @@ std::string& ServerExchange::head(int status, const Headers& headers) {
   bool dated = false;
   for (const auto& [name, value] : headers.all()) {
     if (is_ours(name)) {
-      if (list_has(value, "close") && equal_ignoring_case(name, "connection")) keep_alive_ = false;
+      if (list_has(value, "close") && ascii::equal_ignoring_case(name, "connection"))
+        keep_alive_ = false;
       continue;
     }
-    dated = dated || equal_ignoring_case(name, "date");
+    dated = dated || ascii::equal_ignoring_case(name, "date");
     append_field(out, name, value);
   }
   if (!dated) out.append("Date: ").append(core_->date()).append("\r\n");

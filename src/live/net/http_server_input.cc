@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "live/net/http_server_core.h"
 
 namespace tidegate::net::http1 {
@@ -12,8 +13,6 @@ namespace {
 
 /// A body's room is reserved up to here; beyond, it grows as bytes really arrive.
 constexpr std::uint64_t kMaxReserveBytes = 1u << 20;
-
-bool begins_a_head(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
 }  // namespace
 
@@ -80,7 +79,7 @@ std::size_t ServerConnection::consume_head(std::string_view bytes) {
   if (!head_begun_) {
     if (bytes.starts_with("\r\n")) return 2;  // RFC 9112 §2.2: empty lines before a request
     if (bytes == "\r") return 0;
-    if (!begins_a_head(bytes.front())) {
+    if (!ascii::is_letter(bytes.front())) {
       refuse(400, "this is not HTTP (TLS is not spoken here)");
       return 0;
     }

@@ -11,6 +11,7 @@
 #include "live/net/http.h"
 #include "live/net/log.h"
 #include "live/net/loop.h"
+#include "live/net/percent.h"
 #include "live/net/signals.h"
 #include "live/net/test_socket.h"
 
@@ -272,6 +273,8 @@ TEST(HttpWordsTest, HeadersAndQueries) {
   EXPECT_EQ(query_value("a=1&b=x%20y+z&a=2&c", "b"), "x y z");
   EXPECT_EQ(query_values("a=1&b=2&a=3", "a"), (std::vector<std::string>{"1", "3"}));
   EXPECT_EQ(query_value("a=%zz%4", "a"), "%zz%4");
+  EXPECT_EQ(percent_encode("a b/\xc3\xbc#~-_."), "a%20b%2F%C3%BC%23~-_.");
+  EXPECT_EQ(percent_encode("a b/c", "/"), "a%20b/c");
   EXPECT_EQ(query_value("a=1", "b"), "");
 }
 

@@ -174,6 +174,8 @@ TEST_F(ClusterModelsTest, whoever_may_write_models_may_not_reach_through_us) {
       {"variants: [{target: {kubernetes: {name: m, kubeconfig: /etc/k}}}]", "other clusters"},
       {"variants: [{engine: {profile: /etc/passwd}}]", "reads a file"},
       {"{auth: {upstreamKeyEnv: TOKEN}, variants: [{}]}", "sends a secret"},
+      {"{front: {by: proxy, queueMetrics: 'http://e/m', bearerTokenFile: /t}, variants: [{}]}",
+       "front.bearerTokenFile reads a file"},
   };
   follow();
   auto trusting = std::make_unique<ClusterModels>(

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "live/kube/json_parts.h"
 #include "live/kube/time_text.h"
 #include "live/net/clock.h"
@@ -32,7 +33,7 @@ std::string LearnedMaps::name_of(const Place& place) {
   const std::string& wanted = place.owner.empty() ? place.model : place.owner;
   std::string out;
   for (const char c : wanted.substr(0, kMostName)) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    const bool plain = ascii::is_lower_or_digit(c) || c == '-' || c == '.';
     out += plain ? c : '-';
   }
   if (out != wanted || out.back() == '-' || out.back() == '.') {

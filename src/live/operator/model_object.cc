@@ -67,6 +67,9 @@ std::string overreach(const spec::Model& model, const std::string& ns) {
   if (!model.auth.upstream_key_env.empty()) {
     return std::string("spec.auth.upstreamKeyEnv sends a secret of Tidegate's environment") + kFix;
   }
+  if (!model.front.bearer_token_file.empty()) {
+    return std::string("spec.front.bearerTokenFile reads a file of Tidegate's machine") + kFix;
+  }
   if (model.prometheus &&
       (!model.prometheus->bearer_token_file.empty() || !model.prometheus->ca_file.empty())) {
     return std::string("spec.prometheus reads a file of Tidegate's machine") + kFix;

@@ -1,11 +1,11 @@
 #include "live/run/gpus.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
+
+#include "live/run/host_name.h"
 
 namespace tidegate::live {
 namespace {
@@ -15,11 +15,6 @@ using format::MetricType;
 using signal::GpuReading;
 
 constexpr std::string_view kHost = "{host}";
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
 
 bool is_here(const GpuReading& gpu, const std::string& own_name) {
   return gpu.host.empty() || gpu.host == own_name;

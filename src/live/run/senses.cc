@@ -9,6 +9,8 @@
 namespace tidegate::live {
 namespace {
 
+constexpr int kUnauthorized = 401, kForbidden = 403;
+
 /// Whether both would ask the same questions of the same server.
 bool asks_the_same(const spec::Model& a, const spec::Model& b) {
   auto differs = [](const spec::Variant& x, const spec::Variant& y) {
@@ -56,20 +58,25 @@ void Senses::set_model(const spec::Model& model) {
 }
 
 void Senses::look_at_front() {
-  if (front_url_ == model_.front.queue_metrics) return;
-  front_url_ = model_.front.queue_metrics;
+  if (looked_at_ == model_.front) return;
+  looked_at_ = model_.front;
   front_trouble_.clear();
   parts_.scraper.remove(front_);
-  if (front_url_.empty()) return;
-  auto url = net::parse_url(front_url_);
+  if (looked_at_.queue_metrics.empty()) return;
+  auto url = net::parse_url(looked_at_.queue_metrics);
   auto heard = [this](const ScrapeReport& report) {
     std::string trouble = report.error;
+    if (report.status == kUnauthorized || report.status == kForbidden) {
+      trouble += looked_at_.bearer_token_file.empty()
+                     ? "; name a file with a token it takes in front.bearerTokenFile"
+                     : "; may the token's account get this page?";
+    }
     if (trouble.empty() && !report.signals->has(signal::SignalId::kGatewayQueueRequests)) {
       trouble = "no queue is told on the page: is flow control on?";
     }
     if (!trouble.empty() && front_trouble_.empty()) {
       net::log(net::Level::kWarn, "the queue in front cannot be read",
-               {{"model", model_.name}, {"url", front_url_}, {"why", trouble}});
+               {{"model", model_.name}, {"url", looked_at_.queue_metrics}, {"why", trouble}});
     }
     front_trouble_ = std::move(trouble);
   };
@@ -78,7 +85,7 @@ void Senses::look_at_front() {
                                           .address = url->address,
                                           .path = url->path,
                                           .dialect = std::nullopt,
-                                          .authorization = "",
+                                          .token_file = looked_at_.bearer_token_file,
                                           .heard = std::move(heard)});
   if (!added) front_trouble_ = added.error().message;
 }
@@ -98,7 +105,7 @@ void Senses::add(const ReplicaInfo& info, const spec::Variant& variant) {
                                        .address = info.address,
                                        .path = "",
                                        .dialect = signal::dialect_of(variant.engine.type),
-                                       .authorization = "",
+                                       .token_file = "",
                                        .heard =
                                            [this](const ScrapeReport& report) {
                                              // What failed ages by itself.

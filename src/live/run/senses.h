@@ -70,7 +70,8 @@ class Senses {
   std::unique_ptr<PrometheusSource> prometheus_;
   std::map<ReplicaId, ReplicaInfo> known_;  ///< ready replicas
   ReplicaId front_;                         ///< of the scraper
-  std::string front_url_, front_trouble_;
+  spec::InFront looked_at_;
+  std::string front_trouble_;
 };
 
 }  // namespace tidegate::live

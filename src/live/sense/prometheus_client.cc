@@ -2,49 +2,19 @@
 
 #include <charconv>
 #include <chrono>
-#include <fstream>
 #include <sstream>
 #include <utility>
 
 #include "live/net/clock.h"
+#include "live/net/percent.h"
+#include "live/net/token_file.h"
 
 namespace tidegate::live {
 namespace {
 
 constexpr int kOk = 200;
-constexpr std::size_t kMaxTokenBytes = 16u << 10;
 constexpr Duration kConnectTimeout = seconds(5);
 constexpr Duration kQuick = seconds(1);  // an answer that tells what its server's clock says
-
-void append_escaped(std::string& out, std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-}
-
-Result<std::string> read_token(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return fail("bearerTokenFile " + path + " cannot be read");
-  std::string token(kMaxTokenBytes, '\0');
-  file.read(token.data(), static_cast<std::streamsize>(token.size()));
-  token.resize(static_cast<std::size_t>(file.gcount()));
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) {
-    token.pop_back();
-  }
-  if (token.empty()) return fail("bearerTokenFile " + path + " is empty");
-  if (token.find_first_of("\r\n") != std::string::npos) {
-    return fail("bearerTokenFile " + path + " holds more than one line");
-  }
-  return token;
-}
 
 std::optional<int> number(std::string_view text) {
   int out = 0;
@@ -106,16 +76,8 @@ PrometheusClient::CallId PrometheusClient::ask(const std::string& promql, Done d
   net::CurlRequest request{.method = "POST", .url = url_};
   request.headers.add("Content-Type", "application/x-www-form-urlencoded");
   for (const auto& [name, value] : spec_.headers) request.headers.add(name, value);
-  std::string trouble;
-  if (!spec_.bearer_token_file.empty()) {
-    if (auto token = read_token(spec_.bearer_token_file); token) {
-      request.headers.add("Authorization", "Bearer " + *token);
-    } else {
-      trouble = token.error().message;
-    }
-  }
-  request.body = "query=";
-  append_escaped(request.body, promql);
+  std::string trouble = net::add_bearer(spec_.bearer_token_file, request.headers);
+  request.body = "query=" + net::percent_encode(promql);
   // Prometheus gives up when we do, and does not go on computing for nobody.
   request.body += "&timeout=" + std::to_string(spec_.timeout / millis(1)) + "ms";
   request.connect_timeout = std::min(kConnectTimeout, spec_.timeout);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "live/net/token_file.h"
 #include "live/sense/scrape_schedule.h"
 
 namespace tidegate::live {
@@ -122,9 +123,7 @@ void Scraper::start(Target& target) {
                  : target.dialect          ? signal::dialect(*target.dialect).metrics_path
                                            : "/metrics";
   request.headers.add("Accept", "text/plain;version=0.0.4;q=1,application/openmetrics-text;q=0.5");
-  if (!target.what.authorization.empty()) {
-    request.headers.add("Authorization", target.what.authorization);
-  }
+  target.token_trouble = net::add_bearer(target.what.token_file, request.headers);
   request.connect_timeout = options_.time_box;
   request.max_response_bytes = options_.max_page_bytes;
   ++under_way_;
@@ -156,6 +155,7 @@ void Scraper::finished(ReplicaId id, Result<net::Response> response) {
   --under_way_;
 
   ScrapeReport report{.id = id, .at = clock_.now()};
+  if (response) report.status = response->status;
   Result<format::PageStats> stats =
       response ? read(target, *response) : Result<format::PageStats>(fail(response.error()));
   if (stats) {
@@ -168,6 +168,7 @@ void Scraper::finished(ReplicaId id, Result<net::Response> response) {
     target.due = next_on_grid(target.due, loop_.now(), wall_period_);
   } else {
     report.error = target.what.address.text() + ": " + stats.error().message;
+    if (!target.token_trouble.empty()) report.error += "; " + target.token_trouble;
     ++target.failures;
     target.due = loop_.now() + scrape_backoff(options_.seed, id, target.failures, wall_period_,
                                               options_.max_backoff);

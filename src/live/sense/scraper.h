@@ -40,7 +40,7 @@ struct ScrapeTarget {
   net::Address address;
   std::string path;                          ///< empty: the dialect's own
   std::optional<signal::DialectId> dialect;  ///< nothing: by the names on the page
-  std::string authorization;                 ///< header value; empty: none. Never logged
+  std::string token_file;                    ///< of a bearer token; read each time; empty: none
   /// Told instead of the scraper's callback; it may remove its target.
   std::function<void(const ScrapeReport&)> heard = {};
 };
@@ -64,6 +64,7 @@ struct ScrapeReport {
   const signal::ReplicaSignals* signals =
       nullptr;             ///< nullptr: failed; valid until the target changes
   std::string error;       ///< for people; empty: good
+  int status = 0;          ///< of the answer; 0: there was none
   format::PageStats page;  ///< what was on it; garbage lines are no failure
 };
 
@@ -102,6 +103,7 @@ class Scraper {
     std::optional<signal::ReplicaSignals> last;
     Instant due;  ///< of the scrape that comes next or is under way
     int failures = 0;
+    std::string token_trouble;  ///< why it was asked without a token
     net::HttpClient::CallId call = net::HttpClient::CallId::kNone;
     net::Loop::TimerId box = net::Loop::TimerId::kNone;
   };

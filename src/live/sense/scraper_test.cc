@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "live/net/http_server.h"
@@ -124,7 +127,7 @@ TEST_F(ScraperTest, ATargetThatIsHeardElsewhereIsNotToldHereAndMayRemoveItself) 
                             .address = address,
                             .path = "",
                             .dialect = DialectId::kVllm,
-                            .authorization = "",
+                            .token_file = "",
                             .heard = [&](const ScrapeReport& report) {
                               ++heard;
                               EXPECT_EQ(report.id, ReplicaId(1));
@@ -134,6 +137,32 @@ TEST_F(ScraperTest, ATargetThatIsHeardElsewhereIsNotToldHereAndMayRemoveItself) 
   ASSERT_TRUE(until([&] { return reports.size() >= 2 && heard > 0; }));
   EXPECT_EQ(heard, 1);
   for (const ScrapeReport& report : reports) EXPECT_EQ(report.id, ReplicaId(2));
+}
+
+TEST_F(ScraperTest, ATokenIsReadAgainForEachScrapeAndItsLossIsSaid) {
+  std::string seen;
+  pages["/metrics"] = [&](net::Exchange& x) {
+    seen = x.request().headers.get("Authorization");
+    seen == "Bearer good" ? x.respond(200, {}, vllm_page(7)) : x.respond(401, {}, "");
+  };
+  make();
+  const std::string file = testing::TempDir() + "scraper_token_" + std::to_string(getpid());
+  std::ofstream(file) << "good\n";
+  ASSERT_TRUE(scraper->add({.id = ReplicaId(1),
+                            .address = address,
+                            .path = "",
+                            .dialect = DialectId::kVllm,
+                            .token_file = file}));
+  ASSERT_TRUE(until([&] { return running.size() == 1; }));
+  std::ofstream(file) << "bad";
+  ASSERT_TRUE(until([&] { return reports.back().status == 401; }));
+  EXPECT_EQ(seen, "Bearer bad");
+  EXPECT_EQ(reports.back().error.find("bearerTokenFile"), std::string::npos);
+  std::filesystem::remove(file);
+  ASSERT_TRUE(until([&] { return seen.empty(); }));
+  ASSERT_TRUE(
+      until([&] { return reports.back().error.find("cannot be read") != std::string::npos; }));
+  EXPECT_EQ(reports.back().error.find("bad;"), std::string::npos);
 }
 
 TEST_F(ScraperTest, ValuesGoStaleAfterThreePeriodsAndAreGoneAfterTen) {

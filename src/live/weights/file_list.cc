@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "format/spec_units.h"
 #include "live/weights/names.h"
 
@@ -15,15 +16,8 @@ constexpr std::size_t kSha256Digits = 64, kSha1Digits = 40;
 
 bool is_hex(std::string_view text, std::size_t digits) {
   return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           return ascii::hex_digit(c) >= 0 && !ascii::is_upper(c);
          });
-}
-
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-  }
-  return text;
 }
 
 std::string scalar(const YAML::Node& node, const char* key) {
@@ -55,7 +49,7 @@ Result<WantedFile> read_file_entry(const YAML::Node& entry, const std::string& b
   file.size = *size;
   if (std::string sum = scalar(entry, "sha256"); !sum.empty()) {
     file.digest_of = DigestOf::kSha256;
-    file.digest = lower(std::move(sum));
+    file.digest = ascii::lower(sum);
   }
   const std::string url = scalar(entry, "url");
   file.url = join_url(base, url.empty() ? percent_encode_path(file.path) : url);
@@ -105,7 +99,7 @@ Result<FileList> read_sums(std::string_view text, const std::string& base) {
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
-    std::string sum = lower(std::string(line.substr(0, kSha256Digits)));
+    std::string sum = ascii::lower(line.substr(0, kSha256Digits));
     // A blank, and a blank or an asterisk for "binary".
     if (!is_hex(sum, kSha256Digits) || line.size() < kSha256Digits + 3 ||
         line[kSha256Digits] != ' ' || out.files.size() == kMaxFiles) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "live/net/tls/digest.h"
 
 namespace tidegate::live::weights {
@@ -10,10 +11,7 @@ namespace {
 constexpr std::size_t kHashDigits = 8;
 constexpr std::string_view kHub = "hf://";
 
-bool is_alnum(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-bool is_label(char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; }
+bool is_label(char c) { return ascii::is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; }
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
@@ -110,22 +108,6 @@ std::string join_url(std::string_view base, std::string_view link) {
   return std::string(folder) + "/" + std::string(link);
 }
 
-std::string percent_encode_path(std::string_view path) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (char c : path) {
-    auto byte = static_cast<unsigned char>(c);
-    if (is_label(c) || c == '/' || c == '~') {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-  }
-  return out;
-}
-
 std::string clean_name(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -135,15 +117,15 @@ std::string clean_name(std::string_view text) {
       out += is_label(c) ? c : '-';
     }
   }
-  while (!out.empty() && !is_alnum(out.front())) out.erase(0, 1);
-  while (!out.empty() && !is_alnum(out.back())) out.pop_back();
+  while (!out.empty() && !ascii::is_alphanumeric(out.front())) out.erase(0, 1);
+  while (!out.empty() && !ascii::is_alphanumeric(out.back())) out.pop_back();
   if (!out.empty() && out.size() <= kMaxNameBytes) return out;
   net::Digest sum(net::DigestKind::kSha256);
   sum.update(text);
   std::string hash = sum.hex().substr(0, kHashDigits);
   if (out.empty()) return hash;
   out.resize(kMaxNameBytes - 1 - kHashDigits);
-  while (!is_alnum(out.back())) out.pop_back();
+  while (!ascii::is_alphanumeric(out.back())) out.pop_back();
   return out + "-" + hash;
 }
 
@@ -161,8 +143,9 @@ std::string set_name(std::string_view text) {
 }
 
 Result<void> check_name(std::string_view name) {
-  const bool good = !name.empty() && name.size() <= kMaxNameBytes && is_alnum(name.front()) &&
-                    is_alnum(name.back()) && std::all_of(name.begin(), name.end(), is_label);
+  const bool good = !name.empty() && name.size() <= kMaxNameBytes &&
+                    ascii::is_alphanumeric(name.front()) && ascii::is_alphanumeric(name.back()) &&
+                    std::all_of(name.begin(), name.end(), is_label);
   if (good) return {};
   return fail(quoted(name.substr(0, kMaxPathBytes)) +
               " is no name of a set: at most 63 letters, digits, '-', '_' and '.', with a letter "

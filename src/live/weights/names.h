@@ -40,7 +40,9 @@ std::string public_text(std::string_view source);
 std::string origin(std::string_view url);
 /// `link` as a browser at `base` takes it.
 std::string join_url(std::string_view base, std::string_view link);
-std::string percent_encode_path(std::string_view path);
+inline std::string percent_encode_path(std::string_view path) {
+  return net::percent_encode(path, "/");
+}
 using net::percent_decode;
 
 std::string set_name(std::string_view source);

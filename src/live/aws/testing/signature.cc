@@ -9,6 +9,8 @@
 #include <sstream>
 #include <vector>
 
+#include "core/base/ascii.h"
+
 namespace tidegate::live::aws {
 namespace {
 
@@ -112,9 +114,7 @@ std::string signature_fault(const net::Request& request, const SignedBy& by,
   const auto names = split(by.headers, ';');
   if (!std::is_sorted(names.begin(), names.end())) return "signed headers are not in order";
   for (const auto& [name, value] : request.headers.all()) {
-    std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
+    const std::string lower = ascii::lower(name);
     const bool needed = lower == "host" || lower.starts_with("x-amz-");
     if (needed && std::find(names.begin(), names.end(), lower) == names.end()) {
       return lower + " is not signed";

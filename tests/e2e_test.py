@@ -312,6 +312,26 @@ class Spine(Case):
         self.assertEqual(post(run.url("/v1/completions"), {"model": "m", "prompt": "hi"})[0], 200)
         self.assertEqual(run.stop(), 0)
 
+    def test_a_start_that_never_comes_is_made_up_for_by_another_variant(self):
+        engine = '["tidegate", "engine", "--port", "{port}", "--time-scale", "20", "--cold-start", "%s"]'
+        stuck = spec(scaling="{policy: tide, window: 30s, scaleDownDelay: 60s}", min=0,
+                     command=engine % "10h")
+        dearer = spec(min=0, command=engine % "10s").split("variants:\n")[1]
+        run = self.run_spec(stuck + dearer.replace("emulated", "dearer").replace("4.0", "8.0"))
+        trace = write_trace(self.dir / "t.csv", [(i / 2, 300, 50) for i in range(600)])
+        started = threading.Thread(target=lambda: answered.update(load(run, trace)), daemon=True)
+        answered = {}
+        started.start()
+        until(lambda: run.status()["variants"][1]["ready"] > 0, "the other variant is ready")
+        least = 9
+        while started.is_alive():
+            least = min(least, run.status()["variants"][1]["ready"])
+            time.sleep(0.05)
+        self.assertEqual(answered["completed"], 600)
+        self.assertGreaterEqual(least, 1, "what serves stays")
+        self.assertIn("not ready after 30 s", (self.dir / "run.log").read_text())
+        self.assertEqual(run.stop(), 0)
+
     def test_a_second_signal_stops_everything_at_once(self):
         run = self.run_spec(spec(command='["tidegate", "engine", "--port", "{port}", "--fault", '
                                          '"hang-after=0"]'))

@@ -68,6 +68,8 @@ std::string_view sentence(ReasonCode code) {
       return "no free device for another replica";
     case ReasonCode::kCapacityFailed:
       return "capacity was ordered and did not come";
+    case ReasonCode::kHandover:
+      return "kept until what takes its place is ready";
     case ReasonCode::kPendingCapacity:
       return "already ordered: not ordered again";
     case ReasonCode::kWarmPool:

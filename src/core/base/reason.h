@@ -48,6 +48,7 @@ enum class ReasonCode : std::uint8_t {
   kCheapestMix,
   kQuota,            // no free device
   kCapacityFailed,   // pending past its deadline, crash loop, stock-out
+  kHandover,         // what is ready stays until what takes its place is
   kPendingCapacity,  // already ordered: not ordered again
   kWarmPool,         // sleepers: how many, who wakes, who goes to sleep
   // control
@@ -97,6 +98,7 @@ struct EnumTokens<ReasonCode> {
       "CheapestMix",
       "Quota",
       "CapacityFailed",
+      "Handover",
       "PendingCapacity",
       "WarmPool",
       "ObserveMode",

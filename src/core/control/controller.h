@@ -23,6 +23,7 @@
 // Thread-safety: one owner; a value otherwise.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -72,6 +73,7 @@ class Controller {
   /// `replicas` are all the actuator has been told to keep, by somebody else.
   void foreign(std::size_t variant, std::int64_t replicas, Instant now, Actions& actions);
   void decide(Instant now, Actions& actions);
+  void announce_overdue(const signal::Observation& seen, Actions& actions);
   bool apply(const Decision& decision, Instant now, Actions& actions);
   // Orders (warm_pool.cc).
   void order(const plan::Moves& moves, std::int64_t level, Instant now, Actions& actions);
@@ -101,6 +103,7 @@ class Controller {
   plan::Plan plan_;               ///< the last
   std::vector<Reason> reasons_;   ///< of the last decision
   std::vector<Reason> notes_;     ///< for the next decision's record: operator, foreign write
+  std::map<std::string, std::int64_t> overdue_;  ///< starts, by variant, at the last decision
   std::vector<std::pair<std::string, std::int64_t>> removed_;  ///< variants the new spec lacks
 };
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/control/control_test_world.h"
 
 namespace tidegate::control {
@@ -263,6 +265,44 @@ TEST(Controller, FailedCapacityIsAnnouncedAndRetriedOnTime) {
   bench.observe(30, 50, 0);
   bench.send(Tick{}, 31);
   EXPECT_THAT(bench.applied(), ElementsAre(8, 2, 8));
+}
+
+TEST(Controller, AStartPastItsDeadlineIsTakenOverByAnotherVariant) {
+  spec::Model model = model_with(0, 20, 2);
+  model.variants[0].cold_start.engine = {seconds(20), seconds(25)};
+  Bench bench(model);
+  bench.observe(0, 20, 0);
+  const std::int64_t wanted = bench.last_apply("v0");
+  ASSERT_GT(wanted, 0);
+  for (std::int64_t id = 1; id <= wanted; ++id) {
+    bench.send(
+        ReplicaChanged{
+            ReplicaId(static_cast<std::uint64_t>(id)), "v0", ReplicaState::kOrdered, {}, 0},
+        1);
+  }
+  bench.observe(40, 20, 0);  // it starts at last, and is as late as before
+  bench.send(ReplicaChanged{ReplicaId(1), "v0", ReplicaState::kStarting, {}, 0}, 40);
+  EXPECT_EQ(bench.last_apply("v1"), 0);
+  bench.observe(52, 20, 0);
+  EXPECT_EQ(bench.last_apply("v0"), wanted) << "it may still come";
+  EXPECT_EQ(bench.last_apply("v1"), wanted);
+  auto told = [&] {
+    const std::vector<Announce> all = bench.all<Announce>();
+    return std::count_if(all.begin(), all.end(), [](const Announce& one) {
+      return one.detail.find(" not ready after 50 s") != std::string::npos;
+    });
+  };
+  EXPECT_EQ(told(), 1);
+  bench.observe(54, 20, 0);
+  EXPECT_EQ(told(), 1) << "once";
+}
+
+TEST(Controller, WhereNobodySaysHowLongAStartTakesNoneIsOverdue) {
+  Bench bench(model_with(0, 20, 2));
+  bench.observe(0, 20, 0);
+  bench.send(ReplicaChanged{ReplicaId(1), "v0", ReplicaState::kOrdered, {}, 0}, 1);
+  bench.observe(3'000, 20, 0);
+  EXPECT_EQ(bench.last_apply("v1"), 0);
 }
 
 TEST(Controller, ANewSpecKeepsWhatItKnowsByName) {

@@ -6,6 +6,7 @@
 #include "core/control/controller.h"
 #include "core/control/warm_pool.h"
 #include "core/plan/memory.h"
+#include "core/policy/lead_time.h"
 #include "core/policy/mix.h"
 
 namespace tidegate::control {
@@ -62,6 +63,9 @@ signal::Observation Controller::observation(Instant now) const {
       one->variant = name;
     }
     replicas_.tell(i, *one);
+    if (auto deadline = policy::start_deadline(model_.variants[i], *one); deadline) {
+      one->overdue = replicas_.overdue(i, *deadline, now);
+    }
     if (shadow_ || i >= memory_.variants.size() || !replicas_.heard(i)) continue;
     const plan::VariantMemory& known = memory_.variants[i];
     const Replicas falling = replicas_.as_told(i, one->fleet, now);
@@ -98,10 +102,29 @@ void Controller::leave_shadow(const signal::Observation& seen, Instant now) {
   shadow_ = false;
 }
 
+/// Once for each start that is past its deadline.
+void Controller::announce_overdue(const signal::Observation& seen, Actions& actions) {
+  std::map<std::string, std::int64_t> before = std::exchange(overdue_, {});
+  for (std::size_t i = 0; i < model_.variants.size(); ++i) {
+    const signal::VariantObservation* one = policy::seen_of(model_, seen, i);
+    if (one == nullptr || one->overdue <= 0) continue;
+    overdue_[one->variant] = one->overdue;
+    if (one->overdue <= before[one->variant]) continue;
+    const auto deadline = policy::start_deadline(model_.variants[i], *one);
+    const std::int64_t target = memory_.variants[i].target;
+    actions.push_back(Announce{
+        Reason{ReasonCode::kCapacityFailed, one->variant, target, target, {}},
+        std::to_string(one->overdue) + " not ready after " +
+            std::to_string(deadline.value_or(Duration(0)) / seconds(1)) +
+            " s, twice what nine starts in ten take; they are waited for, and not counted on"});
+  }
+}
+
 void Controller::decide(Instant now, Actions& actions) {
   Decision decision;
   decision.observation = observation(now);
   remember_targets(decision.observation, now);
+  announce_overdue(decision.observation, actions);
   bool acts = mode_.acts();
   if (acts) leave_shadow(decision.observation, now);
   decision.at = now;

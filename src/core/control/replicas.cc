@@ -70,7 +70,9 @@ std::optional<ReplicaState> ReplicaBook::change(const ReplicaChanged& event, Ins
   if (event.state == ReplicaState::kReady && seen && event.stages.total >= Duration(0)) {
     cold_starts_[variant].add(event.stages);
   }
-  Entry after{event.id, static_cast<std::int32_t>(variant), event.state, now};
+  const bool boots_on = known && is_booting(before) && is_booting(event.state);
+  Entry after{event.id, static_cast<std::int32_t>(variant), event.state, now,
+              boots_on ? entry->ordered_at : now};
   after.rest = rest_after(known ? *entry : after, event.state);
   if (event.state == ReplicaState::kGone) {
     if (known) entries_.erase(entry);
@@ -118,6 +120,13 @@ void ReplicaBook::tell(std::size_t variant, signal::VariantObservation& seen) co
     seen.wakes = wakes.starts;
     seen.wake_p90_seconds = to_seconds(wakes.p90);
   }
+}
+
+std::int64_t ReplicaBook::overdue(std::size_t variant, Duration deadline, Instant now) const {
+  return std::count_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.variant == static_cast<std::int32_t>(variant) && row_of(entry, now).booting == 1 &&
+           now - entry.ordered_at > deadline;
+  });
 }
 
 std::vector<plan::ReplicaRow> ReplicaBook::rows(const std::vector<plan::ReplicaRow>& seen,

@@ -41,6 +41,8 @@ class ReplicaBook {
   /// Writes what is known of a variant into what the controller sees of it: the fleet where heard
   /// of, starts where any were measured.
   void tell(std::size_t variant, signal::VariantObservation& seen) const;
+  /// Of a variant: ordered longer ago than `deadline` and not ready; wakes do not count.
+  std::int64_t overdue(std::size_t variant, Duration deadline, Instant now) const;
   /// Candidates to stop, wake or put to sleep: `seen` less what does not run any more, plus what it
   /// leaves out.
   std::vector<plan::ReplicaRow> rows(const std::vector<plan::ReplicaRow>& seen, Instant now) const;
@@ -61,6 +63,7 @@ class ReplicaBook {
     std::int32_t variant = 0;
     ReplicaState state = ReplicaState::kOrdered;
     Instant since;
+    Instant ordered_at;                    ///< or first heard of
     plan::Rest rest = plan::Rest::kAwake;  ///< as reported
     plan::Rest told = plan::Rest::kAwake;  ///< as ordered; kAwake: nothing
     Instant told_at;

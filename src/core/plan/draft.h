@@ -30,6 +30,7 @@ struct Bounds {
 struct Draft {
   std::vector<std::int64_t> replicas;  ///< in the order of the spec
   std::vector<std::int64_t> asleep;    ///< beside those
+  std::vector<std::int64_t> wanted;    ///< of `replicas`, before a stage holds a number up
   std::vector<Bounds> bounds;
   std::vector<signal::Fleet> fleets;
   std::vector<Moves> moves;

@@ -6,6 +6,7 @@
 namespace tidegate::plan {
 
 Draft missing_data(const Context& context, Draft draft) {
+  draft.wanted = draft.replicas;  // from here on stages hold
   if (context.recommended.complete) return draft;
   for (std::size_t i = 0; i < draft.replicas.size(); ++i) {
     std::int64_t target = draft.memory.variants[i].target;

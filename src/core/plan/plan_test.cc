@@ -133,6 +133,7 @@ TEST(Plan, FailedCapacityIsLimitedAndOfferedElsewhere) {
   capacity_failed(fleet.memory.variants[0], 3, at(31));
   EXPECT_THAT(fleet.step(1, {5, 0}), testing::ElementsAre(3, 2));
   EXPECT_TRUE(fleet.says(ReasonCode::kCapacityFailed));
+  EXPECT_THAT(fleet.step(2, {5, 0}), testing::ElementsAre(3, 2)) << "taken over once";
   EXPECT_THAT(fleet.step(31, {5, 0}), testing::ElementsAre(5, 2));  // retried; the other stays
   EXPECT_THAT(fleet.step(92, {5, 0}), testing::ElementsAre(5, 0));
 }
@@ -144,6 +145,80 @@ TEST(Plan, FailedCapacityNeverCutsWhatIsReadyOrTheMinimum) {
   EXPECT_EQ(fleet.one(1, 5), 3);
   fleet.model.variants[0].min_replicas = Replicas(4);
   EXPECT_EQ(fleet.one(2, 5), 4);
+}
+
+/// Two variants, of which the first is on its way.
+struct OnTheWay {
+  spec::Model model = model_with(2);
+  Memory memory;
+  Plan plan;
+  std::int64_t waiting = 1;
+  std::vector<std::int64_t> step(double t, std::vector<std::int64_t> ready, std::int64_t starting,
+                                 std::int64_t overdue, std::vector<std::int64_t> wanted) {
+    signal::Observation seen = observe(model, std::move(ready), waiting);
+    seen.variants[0].fleet.starting = Replicas(starting);
+    seen.variants[0].overdue = overdue;
+    std::tie(plan, memory) =
+        run(model, seen, want(model, std::move(wanted)), {}, std::move(memory), at(t));
+    return {plan.variants[0].replicas.value(), plan.variants[1].replicas.value()};
+  }
+};
+
+TEST(Plan, WhatIsReadyStaysUntilWhatTakesItsPlaceIs) {
+  OnTheWay fleet;
+  EXPECT_THAT(fleet.step(0, {0, 4}, 0, 0, {3, 0}), testing::ElementsAre(3, 3));
+  EXPECT_EQ(fleet.plan.reasons.back().code, ReasonCode::kHandover);
+  EXPECT_THAT(fleet.step(1, {1, 3}, 2, 0, {3, 0}), testing::ElementsAre(3, 2));
+  EXPECT_THAT(fleet.step(2, {3, 2}, 0, 0, {3, 0}), testing::ElementsAre(3, 0));
+  // Half as large a one in its place: twice as many.
+  fleet.model.variants[1].engine.max_num_seqs = 5;
+  fleet.model.variants[0].engine.max_num_seqs = 10;
+  fleet.model.scaling.concurrency_target.reset();
+  EXPECT_THAT(fleet.step(3, {0, 9}, 3, 0, {3, 0}), testing::ElementsAre(3, 6));
+  fleet.model.variants[1].max_replicas = Replicas(5);
+  EXPECT_THAT(fleet.step(4, {0, 6}, 3, 0, {3, 0}), testing::ElementsAre(3, 5)) << "its maximum";
+}
+
+TEST(Plan, AnOverdueStartIsLeftAndNotCountedOn) {
+  OnTheWay fleet;
+  fleet.model.scaling.scale_down_delay = seconds(60);
+  EXPECT_THAT(fleet.step(0, {1, 0}, 0, 0, {4, 0}), testing::ElementsAre(4, 0));
+  EXPECT_THAT(fleet.step(50, {1, 0}, 3, 0, {4, 0}), testing::ElementsAre(4, 0));
+  EXPECT_THAT(fleet.step(60, {1, 0}, 3, 2, {4, 0}), testing::ElementsAre(4, 2)) << "one is young";
+  EXPECT_THAT(fleet.step(70, {1, 2}, 3, 3, {4, 0}), testing::ElementsAre(4, 3));
+  EXPECT_THAT(fleet.step(71, {1, 3}, 3, 3, {2, 0}), testing::ElementsAre(4, 3)) << "as any surplus";
+  EXPECT_THAT(fleet.step(72, {1, 3}, 3, 3, {2, 0}), testing::ElementsAre(4, 3)) << "and no more";
+  EXPECT_THAT(fleet.step(140, {1, 3}, 3, 3, {2, 0}), testing::ElementsAre(2, 1));
+  EXPECT_THAT(fleet.step(150, {2, 1}, 0, 0, {2, 0}), testing::ElementsAre(2, 1)) << "it came";
+  EXPECT_THAT(fleet.step(211, {2, 1}, 0, 0, {2, 0}), testing::ElementsAre(2, 0));
+  EXPECT_THAT(fleet.step(212, {0, 0}, 2, 2, {0, 0}), testing::ElementsAre(2, 0))
+      << "held, not wanted";
+}
+
+TEST(Plan, WhereNothingIsToBeDoneNobodyMakesUpForAnother) {
+  OnTheWay fleet;
+  fleet.waiting = 0;
+  fleet.model.variants[0].min_replicas = Replicas(3);
+  EXPECT_THAT(fleet.step(0, {0, 4}, 3, 3, {3, 0}), testing::ElementsAre(3, 0));
+}
+
+TEST(Plan, AFloorThatDoesNotComeIsTakenOverToo) {
+  OnTheWay fleet;
+  fleet.model.scaling.policy = spec::PolicyKind::kHpa;
+  fleet.model.variants[0].min_replicas = Replicas(3);
+  EXPECT_THAT(fleet.step(0, {0, 1}, 3, 2, {1, 0}), testing::ElementsAre(3, 2)) << "one is young";
+  EXPECT_THAT(fleet.step(1, {1, 2}, 2, 2, {1, 0}), testing::ElementsAre(3, 2));
+}
+
+TEST(Plan, WhereAllStartsAreOverdueNothingMoreIsAskedForTheirSake) {
+  OnTheWay fleet;
+  fleet.model.variants.pop_back();
+  signal::Observation seen = observe(fleet.model, {1}, 9);
+  seen.variants[0].fleet.starting = Replicas(3);
+  seen.variants[0].overdue = 3;
+  const Plan plan = run(fleet.model, seen, want(fleet.model, {4}), {}, {}, at(0)).first;
+  EXPECT_EQ(plan.variants[0].replicas, Replicas(4));
+  EXPECT_EQ(plan.reasons[0].code, ReasonCode::kCapacityFailed);
 }
 
 TEST(Plan, WhatIsOnTheWayIsNamed) {

@@ -9,9 +9,13 @@ namespace tidegate::policy {
 
 Draft::Draft(const spec::Model& model, const signal::Observation& seen) : model_(model) {
   for (std::size_t i = 0; i < model.variants.size(); ++i) {
-    signal::Fleet fleet = fleet_of(model, seen, i);
-    active_.push_back(fleet.active().value());
-    active_total_ += fleet.active().value();
+    const signal::VariantObservation* one = seen_of(model, seen, i);
+    const signal::Fleet fleet = one == nullptr ? signal::Fleet{} : one->fleet;
+    const bool others = one != nullptr && model.variants.size() > 1;
+    const std::int64_t overdue =
+        others ? std::clamp<std::int64_t>(one->overdue, 0, fleet.on_the_way().value()) : 0;
+    active_.push_back(fleet.active().value() - overdue);
+    active_total_ += active_.back();
     ready_total_ += fleet.ready.value();
   }
   counts_ = active_;

@@ -21,7 +21,8 @@ class Draft {
  public:
   Draft(const spec::Model& model, const signal::Observation& seen);
 
-  /// Ordered, starting and ready replicas of all variants: the number the law starts from.
+  /// Ordered, starting and ready replicas of all variants: the number the law starts from. Where
+  /// another variant takes over for those overdue, without these: none counts twice.
   std::int64_t active() const { return active_total_; }
   std::int64_t ready() const { return ready_total_; }
   /// What was asked so far.
@@ -33,7 +34,7 @@ class Draft {
   void ask(ReasonCode code, std::int64_t replicas, std::vector<Evidence> evidence);
   /// Raises to `replicas`; nothing where that many are asked already.
   void at_least(ReasonCode code, std::int64_t replicas, std::vector<Evidence> evidence);
-  /// Back to what is active now, variant by variant.
+  /// Back to that number, variant by variant.
   void hold(ReasonCode code, std::vector<Evidence> evidence);
   /// An answer of before, variant by variant.
   void repeat(ReasonCode code, const std::vector<std::int64_t>& replicas,

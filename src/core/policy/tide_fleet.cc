@@ -1,7 +1,6 @@
 #include "core/policy/tide_fleet.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "core/policy/mix.h"
 #include "core/policy/tide_work.h"
@@ -10,25 +9,6 @@
 namespace tidegate::policy {
 
 namespace {
-constexpr double kPriorStarts = 2;
-constexpr Duration kLongestLead = seconds(6 * 3'600);
-
-/// Nothing is there yet.
-spec::ExpectedTime said(const spec::Variant& variant) {
-  return spec::expected_start(variant.cold_start, {.node_exists = 0}).total;
-}
-
-/// What was measured, and what the spec says: worth kPriorStarts of them.
-Duration blended(double prior_seconds, std::int64_t measured, double p90_seconds) {
-  double lead = prior_seconds;
-  if (measured > 0 && p90_seconds > 0) {
-    const auto starts = static_cast<double>(measured);
-    const double prior = lead > 0 ? kPriorStarts : 0;
-    lead = (lead * prior + p90_seconds * starts) / (prior + starts);
-  }
-  return std::clamp(seconds_f(lead), kLeastLead, kLongestLead);
-}
-
 /// The ones ordered last go first.
 void cancel(std::int64_t variant, std::int64_t replicas, TideState& s) {
   for (auto order = s.orders.end(); order != s.orders.begin() && replicas > 0;) {
@@ -53,23 +33,18 @@ void arrive(std::int64_t variant, std::int64_t replicas, TideState& s) {
 }  // namespace
 
 Duration lead_time(const Input& in, std::size_t variant) {
-  const double prior = to_seconds(said(in.model.variants[variant]).p90);
-  const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
-  return v == nullptr ? blended(prior, 0, 0)
-                      : blended(prior, v->cold_starts, v->cold_start_p90_seconds);
+  return lead_time(in.model.variants[variant], seen_of(in.model, in.seen, variant));
 }
 
 Duration usual_lead(const Input& in, std::size_t variant) {
-  const spec::ExpectedTime start = said(in.model.variants[variant]);
+  const spec::ExpectedTime start =
+      spec::expected_start(in.model.variants[variant].cold_start, {.node_exists = 0}).total;
   const double share = start.p90 > Duration(0) ? to_seconds(start.p50) / to_seconds(start.p90) : 1;
   return std::max(kLeastLead, seconds_f(to_seconds(lead_time(in, variant)) * share));
 }
 
 Duration wake_time(const Input& in, std::size_t variant) {
-  const std::optional<spec::ExpectedStart> wake = spec::expected_wake(in.model.variants[variant]);
-  const double prior = wake ? to_seconds(wake->total.p90) : 0;
-  const signal::VariantObservation* v = seen_of(in.model, in.seen, variant);
-  return v == nullptr ? blended(prior, 0, 0) : blended(prior, v->wakes, v->wake_p90_seconds);
+  return wake_time(in.model.variants[variant], seen_of(in.model, in.seen, variant));
 }
 
 void book_orders(const Input& in, TideState& s) {

@@ -2,20 +2,16 @@
 // Fleet: when capacity that was ordered will be there, and what waits until then. Internal to
 // core/policy.
 //
-// Lead time of a variant: the p90 of its measured cold starts once there are any, blended with the
-// spec's (a prior worth kPriorStarts starts, core/spec/expected_start.h); a wake likewise. Orders
-// are booked when the number on its way grows, as wakes where as many fewer sleep; wakes are ready
-// first, then the oldest; the youngest is cancelled first. One overdue is expected a quarter of a
-// lead time from now. Seconds, requests. Thread-safety: functions.
+// Orders are booked when the number on its way grows, as wakes where as many fewer sleep; wakes are
+// ready first, then the oldest; the youngest is cancelled first. One overdue is expected a quarter
+// of a lead time from now. Seconds, requests. Thread-safety: functions.
 
 #include "core/policy/laws.h"
+#include "core/policy/lead_time.h"
 #include "core/policy/tide_capacity.h"
 #include "core/policy/tide_state.h"
 
 namespace tidegate::policy {
-
-/// Not shorter than this: an order is seen, placed and ready in steps of a second or so.
-inline constexpr Duration kLeastLead = seconds(5);
 
 /// order -> ready of one variant, at its p90.
 Duration lead_time(const Input& in, std::size_t variant);

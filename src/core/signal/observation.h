@@ -70,6 +70,7 @@ struct VariantObservation {
   Signal finished_requests_per_second;
   Signal prefix_query_tokens_per_second;  ///< prompt tokens looked up in the prefix cache
   Signal prefix_hit_tokens_per_second;    ///< of those, found: no prefill to do
+  std::int64_t overdue = 0;      ///< of those on the way: past their deadline, not to be counted on
   std::int64_t cold_starts = 0;  ///< measured, order -> ready; the latest, at most 16; no wakes
   double cold_start_p90_seconds = 0;  ///< of those; nothing where there are none
   std::int64_t wakes = 0;             ///< measured, told to wake -> ready; likewise
@@ -91,7 +92,7 @@ struct VariantObservation {
         Field{"finishedRequestsPerSecond", &V::finished_requests_per_second},
         Field{"prefixQueryTokensPerSecond", &V::prefix_query_tokens_per_second},
         Field{"prefixHitTokensPerSecond", &V::prefix_hit_tokens_per_second},
-        Field{"coldStarts", &V::cold_starts},
+        Field{"overdue", &V::overdue}, Field{"coldStarts", &V::cold_starts},
         Field{"coldStartP90Seconds", &V::cold_start_p90_seconds}, Field{"wakes", &V::wakes},
         Field{"wakeP90Seconds", &V::wake_p90_seconds});
   }

@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 6> kDutyCycle = {"DCGM_FI_DEV_GPU_UTIL",
 
 // What vLLM emits beside what we read (vllm/v1/metrics/loggers.py).
 constexpr std::array<std::string_view, 22> kOtherVllm = {
+    "vllm:corrupted_requests_total",
     "vllm:request_prompt_tokens",
     "vllm:request_generation_tokens",
     "vllm:iteration_tokens_total",
@@ -45,8 +46,11 @@ constexpr std::array<std::string_view, 22> kOtherVllm = {
     "vllm:spec_decode_num_draft_tokens_total",
     "vllm:spec_decode_num_accepted_tokens_total",
     "vllm:spec_decode_num_accepted_tokens_per_pos_total",
-    "vllm:cpu_cache_usage_perc",
     "vllm:kv_block_lifetime_seconds"};
+
+constexpr std::array<std::string_view, 4> kVllmV0 = {
+    "vllm:num_requests_swapped", "vllm:cpu_cache_usage_perc",
+    "vllm:avg_prompt_throughput_toks_per_s", "vllm:avg_generation_throughput_toks_per_s"};
 
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -83,7 +87,7 @@ std::optional<SignalName> signal_of(std::string_view query) {
     if (has(query, own.part)) return own.signal;
   }
   if (has(query, "rate(") || has(query, "increase(") || has(query, "histogram_quantile") ||
-      has(query, " / ")) {
+      has(query, " / ") || has(query, "_by_reason")) {
     return std::nullopt;
   }
   bool waiting = has(query, "num_requests_waiting") || has(query, "num_queue_reqs") ||
@@ -130,14 +134,16 @@ void name_what_vllm_lacks(const Asked& asked, Notes& notes) {
     auto part = [](char c) { return ascii::is_alphanumeric(c) || c == '_' || c == ':'; };
     bool begins = at == 0 || !part(rest[at - 1]);
     while (end < rest.size() && part(rest[end])) ++end;
-    std::string_view name = rest.substr(at, end - at);
+    std::string name(rest.substr(at, end - at));
     bool metric = begins && (name.starts_with("vllm:") || name.starts_with("vllm_"));
-    if (metric && !emitted(name)) {
+    // The custom metrics API takes no colon: prometheus-adapter gives names without.
+    if (metric && !asked.promql) name[4] = ':';
+    const bool of_v0 = std::find(kVllmV0.begin(), kVllmV0.end(), name) != kVllmV0.end();
+    if (metric && !of_v0 && !emitted(name)) {
       std::string meant = nearest(name);
       notes.add(asked.at, fmt::format("vLLM emits no {}: the metric stays empty{}", name,
                                       meant.empty() ? "" : ". Did you mean " + meant + "?"));
-    } else if (metric &&
-               (name == "vllm:num_requests_swapped" || name == "vllm:cpu_cache_usage_perc")) {
+    } else if (metric && of_v0) {
       notes.add(asked.at, fmt::format("{} is of vLLM V0; V1 never emits it", name));
     } else if (metric && name == "vllm:gpu_cache_usage_perc") {
       notes.add(asked.at,

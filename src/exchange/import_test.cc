@@ -7,6 +7,7 @@ namespace tidegate::exchange {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 std::string said(const Imported& imported) {
   std::string out;
@@ -64,6 +65,10 @@ TEST(ImportKeda, NamesTheTrapOfEachQuery) {
       {"a name that is close", "sum(vllm:num_request_waiting)",
        "Did you mean vllm:num_requests_waiting?", "promql:"},
       {"a name of V0", "sum(vllm:num_requests_swapped)", "V1 never emits it", "promql:"},
+      {"another name of V0", "sum(vllm:avg_generation_throughput_toks_per_s)", "V1 never emits it",
+       "promql:"},
+      {"a part of the queue", "sum(vllm:num_requests_waiting_by_reason{reason=\"deferred\"})",
+       "the engines' queues alone are counted", "promql:"},
       {"the old KV name", "avg(vllm:gpu_cache_usage_perc)", "is the old name", "signal: kvUsage"},
       {"a queue alone", "sum(vllm:num_requests_waiting)", "the queue is the only trigger",
        "signal: waiting"},
@@ -113,6 +118,20 @@ TEST(ImportKeda, UnknownFieldsAndTriggersAreSaid) {
   EXPECT_THAT(found, HasSubstr("spec.triggers[0].authenticationRef has no counterpart"));
   EXPECT_THAT(found, HasSubstr("a trigger of type \"kafka\""));
   EXPECT_THAT(found, HasSubstr("a cpu trigger says nothing"));
+}
+
+TEST(ImportHpa, NamesWithoutTheColonTheCustomMetricsApiCannotTake) {
+  Imported out = done(ImportKind::kHpa, R"(apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: llama}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: llama}
+  maxReplicas: 9
+  metrics:
+  - {type: Pods, pods: {metric: {name: vllm_num_requests_waiting}, target: {type: AverageValue, averageValue: "5"}}}
+)");
+  EXPECT_THAT(out.text, HasSubstr("signal: waiting"));
+  EXPECT_THAT(said(out), Not(HasSubstr("vLLM emits no")));
 }
 
 TEST(ImportHpa, PodsMetricsQuantitiesAndCpu) {

@@ -86,6 +86,9 @@ void PageReader::take(const SampleLine& line, const Use& use, signal::Page& page
     const DialectRow& row = dialect_->rows[i];
     if (!row.match.name.empty() && line.label(row.match.name) != row.match.value) continue;
     sample.row = i;
+    if (row.reduce == signal::Reduce::kRanks) {
+      sample.rank_group = parse_number(line.label(signal::kRanksLabel)).value_or(0);
+    }
     std::string unescaped;
     if (!row.from_label.empty()) {
       const Label* label = find_label(line, row.from_label);

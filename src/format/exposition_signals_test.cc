@@ -78,6 +78,30 @@ vllm:cache_config_info{block_size="16",cache_dtype="auto",engine="0",num_gpu_blo
 vllm:cache_config_info{block_size="16",cache_dtype="auto",engine="1",num_gpu_blocks="27648",num_gpu_blocks_override="None"} 1.0
 )";
 
+constexpr std::string_view kHybridVllm =
+    R"(vllm:cache_config_info{block_size="4",engine="0",kv_cache_size_tokens="862437",num_gpu_blocks="9120"} 1.0
+vllm:cache_config_info{block_size="4",engine="1",kv_cache_size_tokens="862437",num_gpu_blocks="9120"} 1.0
+)";
+
+// Two data parallel ranks of two pipeline stages each.
+constexpr std::string_view kSglangRanks =
+    R"(sglang:num_running_reqs{dp_rank="0",model_name="m",pp_rank="0"} 12
+sglang:num_running_reqs{dp_rank="0",model_name="m",pp_rank="1"} 11
+sglang:num_running_reqs{dp_rank="1",model_name="m",pp_rank="0"} 4
+sglang:num_running_reqs{dp_rank="1",model_name="m",pp_rank="1"} 5
+sglang:num_queue_reqs{model_name="m",tp_rank="0"} 3
+sglang:num_queue_reqs{model_name="m",tp_rank="1"} 3
+sglang:max_total_num_tokens{model_name="m",pp_rank="0"} 400000
+sglang:max_total_num_tokens{model_name="m",pp_rank="1"} 400000
+sglang:num_used_tokens{model_name="m",pp_rank="0"} 900
+sglang:kv_used_tokens{model_name="m",pp_rank="0"} 600
+sglang:kv_used_tokens{model_name="m",pp_rank="1"} 600
+sglang:realtime_tokens_total{mode="prefill_compute",pp_rank="0"} 70
+sglang:realtime_tokens_total{mode="prefill_compute",pp_rank="1"} 70
+sglang:realtime_tokens_total{mode="prefill_cache",pp_rank="0"} 30
+sglang:realtime_tokens_total{mode="prefill_cache",pp_rank="1"} 30
+)";
+
 constexpr std::string_view kSglang = R"(# TYPE sglang:num_running_reqs gauge
 sglang:num_running_reqs{engine_type="unified",model_name="m",priority="",tp_rank="0"} 10.0
 sglang:num_running_reqs{engine_type="unified",model_name="m",priority="1",tp_rank="0"} 6.0
@@ -126,8 +150,8 @@ INSTANTIATE_TEST_SUITE_P(
              {SignalId::kWaitingDeferredRequests, 3},
              {SignalId::kInFlightRequests, 54},
              {SignalId::kKvUsage, 0.5},
-             {SignalId::kKvTotalTokens, 2 * 27648 * 16},
-             {SignalId::kKvUsedTokens, 27648 * 16},
+             {SignalId::kKvTotalTokens, 27648 * 16},
+             {SignalId::kKvUsedTokens, 27648 * 8},
              {SignalId::kPreemptions, 4},
              {SignalId::kPromptTokens, 1.5e6},
              {SignalId::kOutputTokens, 250000},
@@ -139,6 +163,10 @@ INSTANTIATE_TEST_SUITE_P(
              {SignalId::kFinishedError, kAbsent},
              {SignalId::kSwappedRequests, kAbsent},
              {SignalId::kLoraMax, 4}}},
+        Row{"vLLM of hybrid models: tokens are said, a block is not the same everywhere",
+            DialectId::kVllm,
+            kHybridVllm,
+            {{SignalId::kKvTotalTokens, 2 * 862437}}},
         Row{"vLLM V0: the old names where the new are not",
             DialectId::kVllm,
             "vllm:num_requests_running{model_name=\"m\"} 3.0\n"
@@ -165,12 +193,27 @@ INSTANTIATE_TEST_SUITE_P(
              {SignalId::kCachedPromptTokens, 35},
              {SignalId::kPrefixQueryTokens, 100},
              {SignalId::kPrefixHitTokens, 30}}},
+        Row{"SGLang: ranks that share requests tell the same ones",
+            DialectId::kSglang,
+            kSglangRanks,
+            {{SignalId::kRunningRequests, 17},
+             {SignalId::kWaitingRequests, 3},
+             {SignalId::kKvTotalTokens, 400000},
+             {SignalId::kKvUsedTokens, 600},
+             {SignalId::kPrefixQueryTokens, 100},
+             {SignalId::kPrefixHitTokens, 30}}},
+        Row{"TGI that has served nothing: its gauges come with the first request",
+            DialectId::kTgi,
+            "tgi_batch_max_total_tokens 26000\n",
+            {{SignalId::kWaitingRequests, 0},
+             {SignalId::kRunningRequests, 0},
+             {SignalId::kKvTotalTokens, 26000}}},
         Row{"TGI: token counts come from the sums of length histograms",
             DialectId::kTgi,
             "tgi_queue_size 4\ntgi_batch_current_size 9\ntgi_request_success{method=\"generate\"} "
             "17\n"
             "tgi_request_input_length_sum 1234\ntgi_request_generated_tokens_sum 99\n"
-            "tgi_batch_current_max_tokens 5000\n",
+            "tgi_batch_current_max_tokens 5000\ntgi_batch_max_total_tokens 26000\n",
             {{SignalId::kWaitingRequests, 4},
              {SignalId::kRunningRequests, 9},
              {SignalId::kFinishedRequests, 17},
@@ -215,6 +258,13 @@ INSTANTIATE_TEST_SUITE_P(
              {SignalId::kMaxNumSeqs, 48},
              {SignalId::kKvUsage, 0.48},
              {SignalId::kKvTotalTokens, 640}}},
+        Row{"Triton: an ensemble and its steps count one request each",
+            DialectId::kTriton,
+            "nv_inference_pending_request_count{model=\"ensemble\",version=\"1\"} 3\n"
+            "nv_inference_pending_request_count{model=\"tensorrt_llm\",version=\"1\"} 2\n"
+            "nv_inference_request_success{model=\"ensemble\",version=\"1\"} 59\n"
+            "nv_inference_request_success{model=\"preprocessing\",version=\"1\"} 61\n",
+            {{SignalId::kWaitingRequests, 3}, {SignalId::kFinishedRequests, 61}}},
         Row{"llama.cpp: NaN is not a number of anything",
             DialectId::kLlamaCpp,
             "llamacpp:prompt_tokens_total 100\nllamacpp:tokens_predicted_total 50\n"
@@ -240,6 +290,14 @@ INSTANTIATE_TEST_SUITE_P(
              {SignalId::kKvTotalTokens, 16000},
              {SignalId::kMaxNumSeqs, 256},
              {SignalId::kFinishedRequests, 9}}},
+        Row{"Dynamo of old",
+            DialectId::kDynamo,
+            "dynamo_frontend_inflight_requests_total{model=\"m\"} 10\n"
+            "dynamo_frontend_queued_requests_total{model=\"m\"} 4\n"
+            "dynamo_component_inflight_requests{endpoint=\"generate\"} 6\n",
+            {{SignalId::kInFlightRequests, 10},
+             {SignalId::kWaitingRequests, 4},
+             {SignalId::kRunningRequests, 6}}},
         Row{"endpoint picker: both prefixes on one page are not added",
             DialectId::kEpp,
             kEpp,
@@ -249,6 +307,15 @@ INSTANTIATE_TEST_SUITE_P(
              {SignalId::kReadyEndpoints, 4},
              {SignalId::kGatewayQueueRequests, 8},
              {SignalId::kPoolSaturation, 1.2}}},
+        Row{"endpoint picker whose flow control has held nothing yet",
+            DialectId::kEpp,
+            "llm_d_epp_ready_endpoints{name=\"p\"} 4\n"
+            "llm_d_epp_flow_control_pool_saturation{inference_pool=\"p\"} 0\n",
+            {{SignalId::kGatewayQueueRequests, 0}, {SignalId::kPoolSaturation, 0}}},
+        Row{"endpoint picker without flow control",
+            DialectId::kEpp,
+            "llm_d_epp_ready_endpoints{name=\"p\"} 4\n",
+            {{SignalId::kGatewayQueueRequests, kAbsent}}},
         Row{"endpoint picker of old: the older prefix alone",
             DialectId::kEpp,
             "inference_pool_per_pod_queue_size{model_server_pod=\"a\",name=\"p\"} 3\n"

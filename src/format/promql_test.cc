@@ -140,7 +140,8 @@ TEST(Promql, AsksForTheOldestOfAllSelectors) {
 TEST(Promql, APageAsksForTheDialectsNamesAndIsReadAsOne) {
   const PageReader reader(signal::dialect(signal::DialectId::kTgi), {});
   EXPECT_EQ(promql_page(reader, "job=\"x\"", seconds(60)),
-            "{__name__=~\"tgi_batch_current_size|tgi_queue_size|tgi_request_success|"
+            "{__name__=~\"tgi_batch_current_size|tgi_queue_size|tgi_batch_max_total_tokens|tgi_"
+            "request_success|"
             "tgi_request_input_length_sum|tgi_request_generated_tokens_sum\",job=\"x\"}[60000ms]");
   EXPECT_THAT(promql_page(reader, "", millis(1500)), HasSubstr("_sum\"}[1500ms]"));
   signal::Page page(reader.dialect());

@@ -23,7 +23,7 @@ std::string_view trace_formats() {
   return "TIMESTAMP,ContextTokens,GeneratedTokens (Azure CSV)\n"
          "Timestamp,Model,Request tokens,Response tokens,... (BurstGPT CSV)\n"
          "{\"timestamp\", \"input_length\", \"output_length\", \"hash_ids\"} a line (Mooncake "
-         "JSONL)\n"
+         "JSONL; with \"chat_id\" Qwen-Bailian's, in seconds)\n"
          "{\"request_id\", \"input_toks\", \"output_toks\", \"arrival_time\"} a line (engine run)\n"
          "time,prompt_tokens,output_tokens[,model,tenant,priority,adapter,prefix] (Tidegate CSV)\n"
          "time,rate (requests per second; lengths from --lengths or log-normal)";

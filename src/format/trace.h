@@ -21,7 +21,8 @@
 // chance is from `seed`: the same file, options and seed give the same requests on every machine.
 //
 // BurstGPT's model names are dropped: they name services nobody here can run. Sources: Azure
-// AzureLLMInferenceTrace 2023 and 2024, HPMLL/BurstGPT, kvcache-ai/Mooncake. No clocks. One owner.
+// AzureLLMInferenceTrace 2023 and 2024, HPMLL/BurstGPT, kvcache-ai/Mooncake,
+// alibaba-edu/qwen-bailian-usagetraces-anon. No clocks. One owner.
 
 #include <cstdint>
 #include <istream>
@@ -37,7 +38,15 @@
 
 namespace tidegate::format {
 
-enum class TraceKind : std::uint8_t { kAzure, kBurstGpt, kMooncake, kEngineRun, kTidegate, kRate };
+enum class TraceKind : std::uint8_t {
+  kAzure,
+  kBurstGpt,
+  kMooncake,
+  kBailian,  ///< Mooncake's shape with "chat_id": times in seconds, hashes of 16 tokens
+  kEngineRun,
+  kTidegate,
+  kRate,
+};
 /// One line for each kind, as errors and --help show it.
 std::string_view trace_formats();
 

@@ -19,6 +19,9 @@ constexpr std::size_t kReadBytes = 256 << 10;
 /// A century: what lies beyond is a broken number, and sums stay far from overflow.
 constexpr double kMaxSeconds = 3.2e9;
 
+/// Tokens behind one of its hashes: alibaba-edu/qwen-bailian-usagetraces-anon, README.md.
+constexpr std::int64_t kBailianBlockTokens = 16;
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -179,6 +182,7 @@ bool LineReader::next(Line& line) {
   line.oversize = line.oversize || text.size() > kMaxTraceLineBytes;
   line.text = line.oversize ? std::string_view() : text;
   line.number = ++number_;
+  if (line.number == 1 && line.text.starts_with("\xef\xbb\xbf")) line.text.remove_prefix(3);
   last_ = line;
   return true;
 }
@@ -203,10 +207,21 @@ std::string looks_like(std::string_view first) {
   return {};
 }
 
+/// The comma after the first field, which may be quoted and hold some; npos: there is none.
+std::size_t field_end(std::string_view line) {
+  const std::size_t begin = line.find_first_not_of(" \t");
+  if (begin == std::string_view::npos || line[begin] != '"') return line.find(',');
+  bool quoted = false;
+  for (std::size_t i = begin; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (line[i] == ',' && !quoted) return i;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 Result<RowFormat> RowFormat::recognise(std::string_view first) {
-  if (first.starts_with("\xef\xbb\xbf")) first.remove_prefix(3);
   RowFormat format;
   if (!first.empty() && first.front() == '{') {
     format.has_header_ = false;
@@ -214,7 +229,9 @@ Result<RowFormat> RowFormat::recognise(std::string_view first) {
     bool mooncake = first.find("\"input_length\"") != std::string_view::npos;
     bool engine = first.find("\"input_toks\"") != std::string_view::npos;
     if (!mooncake && !engine) return fail("the first line is JSON of an unknown kind");
-    format.kind_ = mooncake ? TraceKind::kMooncake : TraceKind::kEngineRun;
+    format.kind_ = !mooncake                                             ? TraceKind::kEngineRun
+                   : first.find("\"chat_id\"") != std::string_view::npos ? TraceKind::kBailian
+                                                                         : TraceKind::kMooncake;
     return format;
   }
   format.split(first);
@@ -265,7 +282,7 @@ Result<RowFormat> RowFormat::recognise(std::string_view first) {
 void RowFormat::split(std::string_view line) {
   fields_.clear();
   for (;;) {
-    auto comma = line.find(',');
+    const auto comma = field_end(line);
     fields_.push_back(trimmed(line.substr(0, comma)));
     if (comma == std::string_view::npos) return;
     line.remove_prefix(comma + 1);
@@ -325,14 +342,16 @@ std::string RowFormat::parse_json(std::string_view line, std::int64_t prefix_blo
       doc.get_object().get(object)) {
     return "not a JSON object";
   }
-  bool mooncake = kind_ == TraceKind::kMooncake;
+  const bool bailian = kind_ == TraceKind::kBailian;
+  const bool mooncake = bailian || kind_ == TraceKind::kMooncake;
   double at = 0;
   std::int64_t prompt = 0;
   std::int64_t output = 0;
   if (object[mooncake ? "timestamp" : "arrival_time"].get_double().get(at)) {
     return mooncake ? "no number \"timestamp\"" : "no number \"arrival_time\"";
   }
-  if (auto why = seconds_of(mooncake ? at / 1000 : at, time); !why.empty()) return why;
+  const double unit_seconds = kind_ == TraceKind::kMooncake ? 1e-3 : 1;
+  if (auto why = seconds_of(at * unit_seconds, time); !why.empty()) return why;
   if (object[mooncake ? "input_length" : "input_toks"].get_int64().get(prompt)) {
     return mooncake ? "no integer \"input_length\"" : "no integer \"input_toks\"";
   }
@@ -347,10 +366,12 @@ std::string RowFormat::parse_json(std::string_view line, std::int64_t prefix_blo
   for (auto item : ids) {
     std::uint64_t id = 0;
     if (item.get_uint64().get(id)) return "a hash id that is not a whole number";
-    // Mooncake numbers blocks with their prefixes: equal ids are equal prefixes already.
+    // Blocks are numbered with their prefixes: equal ids are equal prefixes already.
     out.prefix.push_back(XXH3_64bits(&id, sizeof id));
   }
-  if (!out.prefix.empty()) out.prefix_block_tokens = prefix_block_tokens;
+  if (!out.prefix.empty()) {
+    out.prefix_block_tokens = bailian ? kBailianBlockTokens : prefix_block_tokens;
+  }
   return {};
 }
 

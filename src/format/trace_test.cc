@@ -78,6 +78,18 @@ TEST(TraceTest, EveryFormatIsKnownByItsHeader) {
        "{\"timestamp\": 0, \"input_length\": 700, \"output_length\": 5, \"hash_ids\": [0, 1]}\n"
        "{\"timestamp\": 1500, \"input_length\": 600, \"output_length\": 6, \"hash_ids\": [0, 2]}\n",
        TraceKind::kMooncake, "0:700+5 1.5:600+6"},
+      {"Mooncake behind a BOM",
+       "\xef\xbb\xbf{\"timestamp\": 0, \"input_length\": 7, \"output_length\": 5}\n"
+       "{\"timestamp\": 1500, \"input_length\": 6, \"output_length\": 6}\n",
+       TraceKind::kMooncake, "0:7+5 1.5:6+6"},
+      {"Qwen-Bailian: seconds",
+       "{\"chat_id\": 159, \"timestamp\": 61.25, \"input_length\": 521, \"output_length\": 5, "
+       "\"hash_ids\": [1, 2]}\n"
+       "{\"chat_id\": 160, \"timestamp\": 62.5, \"input_length\": 6, \"output_length\": 6}\n",
+       TraceKind::kBailian, "61.25:521+5 62.5:6+6"},
+      {"fields that are quoted, with commas and doubled quotes in them",
+       "time,tenant,prompt_tokens,output_tokens\n0,\"a,b\",1,2\n1,\"say \"\"c,d\"\"\",3,4\n",
+       TraceKind::kTidegate, "0:1+2 1:3+4"},
       {"an engine run",
        "{\"request_id\": \"a\", \"input_toks\": 7, \"output_toks\": 8, \"arrival_time\": "
        "1787267980.5, \"queued_ts\": 1.5}\n"
@@ -124,6 +136,11 @@ TEST(TraceTest, MooncakeIdsThatAreEqualGiveEqualHashes) {
   EXPECT_EQ(got.requests[0].prefix[0], got.requests[1].prefix[0]);
   EXPECT_NE(got.requests[0].prefix[1], got.requests[1].prefix[1]);
   EXPECT_EQ(got.requests[0].prefix_block_tokens, 512);
+  got = read_all(
+      "{\"chat_id\": 1, \"timestamp\": 0, \"input_length\": 70, \"output_length\": 5, "
+      "\"hash_ids\": [0, 1]}\n");
+  ASSERT_EQ(got.requests.size(), 1u);
+  EXPECT_EQ(got.requests[0].prefix_block_tokens, 16) << "Qwen-Bailian's";
 }
 
 TEST(TraceTest, BrokenRowsAreSkippedCountedAndNamed) {

@@ -35,8 +35,10 @@ enum class DialectId : std::uint8_t {
 inline constexpr std::size_t kDialectCount = 9;
 
 /// How the label sets of one page become one value. kLatest: the one whose sample value is largest
-/// (a page's "last updated" info series).
-enum class Reduce : std::uint8_t { kSum, kMean, kMax, kLatest };
+/// (a page's "last updated" info series). kRanks: ranks that share requests and cache tell the
+/// same, so of the label sets of one row with the same `dp_rank` the largest, and the sum of these.
+enum class Reduce : std::uint8_t { kSum, kMean, kMax, kLatest, kRanks };
+inline constexpr std::string_view kRanksLabel = "dp_rank";
 
 /// An empty value matches an empty label and a missing one, as in Prometheus.
 struct LabelMatch {
@@ -50,7 +52,7 @@ struct DialectRow {
   Reduce reduce = Reduce::kSum;
   std::uint8_t rank = 0;
   LabelMatch match = {};
-  double scale = 1;                  ///< their unit -> ours
+  double scale = 1;                  ///< their unit -> ours; 0: where it is on the page, that is 0
   std::string_view from_label = {};  ///< the value is this label's text, not the sample's
 };
 
@@ -74,6 +76,6 @@ struct EnumTokens<signal::DialectId> {
 };
 template <>
 struct EnumTokens<signal::Reduce> {
-  static constexpr std::string_view kTokens[] = {"sum", "mean", "max", "latest"};
+  static constexpr std::string_view kTokens[] = {"sum", "mean", "max", "latest", "ranks"};
 };
 }  // namespace tidegate

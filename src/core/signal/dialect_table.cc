@@ -27,7 +27,10 @@ constexpr DialectRow kVllmRows[] = {
     {"vllm:engine_sleep_state", S::kSleepLevel1, R::kMax, 0, {"sleep_state", "weights_offloaded"}},
     {"vllm:engine_sleep_state", S::kSleepLevel2, R::kMax, 0, {"sleep_state", "discard_all"}},
     {"vllm:cache_config_info", S::kKvBlockTokens, R::kMax, 0, {}, 1, "block_size"},
-    {"vllm:cache_config_info", S::kKvTotalBlocks, R::kSum, 0, {}, 1, "num_gpu_blocks"},
+    // Blocks of all engines together, told by each (v1/engine/core_client.py adds them up); tokens
+    // of one engine, exact where blocks differ in size (hybrid models).
+    {"vllm:cache_config_info", S::kKvTotalBlocks, R::kMax, 0, {}, 1, "num_gpu_blocks"},
+    {"vllm:cache_config_info", S::kKvTotalTokens, R::kSum, 0, {}, 1, "kv_cache_size_tokens"},
     {"vllm:lora_requests_info", S::kLoraMax, R::kLatest, 0, {}, 1, "max_lora"},
     {"vllm:lora_requests_info", S::kLoraRunning, R::kLatest, 0, {}, 1, "running_lora_adapters"},
     {"vllm:lora_requests_info", S::kLoraWaiting, R::kLatest, 0, {}, 1, "waiting_lora_adapters"},
@@ -53,34 +56,40 @@ constexpr DialectRow kVllmRows[] = {
 
 // With priority scheduling every scheduler gauge has a series per priority beside the total, whose
 // `priority` is empty: matching the empty value takes the total alone, in both cases.
+// Every rank of tensor, pipeline and context parallelism may tell what its scheduler sees, which is
+// the same (`--enable-metrics-for-all-schedulers`, `--pp-size`, `--cp`).
 constexpr LabelMatch kTotal = {"priority", ""};
 constexpr DialectRow kSglangRows[] = {
-    {"sglang:num_running_reqs", S::kRunningRequests, R::kSum, 0, kTotal},
-    {"sglang:num_queue_reqs", S::kWaitingRequests, R::kSum, 0, kTotal},
-    {"sglang:num_grammar_queue_reqs", S::kWaitingAsideRequests, R::kSum, 0, kTotal},
-    {"sglang:num_prefill_bootstrap_queue_reqs", S::kWaitingAsideRequests, R::kSum, 0, kTotal},
-    {"sglang:num_decode_prealloc_queue_reqs", S::kWaitingAsideRequests, R::kSum, 0, kTotal},
-    {"sglang:num_decode_transfer_queue_reqs", S::kWaitingAsideRequests, R::kSum, 0, kTotal},
+    {"sglang:num_running_reqs", S::kRunningRequests, R::kRanks, 0, kTotal},
+    {"sglang:num_queue_reqs", S::kWaitingRequests, R::kRanks, 0, kTotal},
+    {"sglang:num_grammar_queue_reqs", S::kWaitingAsideRequests, R::kRanks, 0, kTotal},
+    {"sglang:num_prefill_bootstrap_queue_reqs", S::kWaitingAsideRequests, R::kRanks, 0, kTotal},
+    {"sglang:num_decode_prealloc_queue_reqs", S::kWaitingAsideRequests, R::kRanks, 0, kTotal},
+    {"sglang:num_decode_transfer_queue_reqs", S::kWaitingAsideRequests, R::kRanks, 0, kTotal},
     {"sglang:token_usage", S::kKvUsage, R::kMean, 0, kTotal},
-    {"sglang:kv_used_tokens", S::kKvUsedTokens, R::kSum, 0, kTotal},
-    {"sglang:num_used_tokens", S::kKvUsedTokens, R::kSum, 1, kTotal},
-    {"sglang:max_total_num_tokens", S::kKvTotalTokens, R::kSum, 0, kTotal},
-    {"sglang:num_pages", S::kKvTotalBlocks, R::kSum, 0, kTotal},
+    {"sglang:kv_used_tokens", S::kKvUsedTokens, R::kRanks, 0, kTotal},
+    {"sglang:num_used_tokens", S::kKvUsedTokens, R::kRanks, 1, kTotal},
+    {"sglang:max_total_num_tokens", S::kKvTotalTokens, R::kRanks, 0, kTotal},
+    {"sglang:num_pages", S::kKvTotalBlocks, R::kRanks, 0, kTotal},
     {"sglang:page_size", S::kKvBlockTokens, R::kMax, 0, kTotal},
-    {"sglang:cache_config_info", S::kKvTotalBlocks, R::kSum, 1, {}, 1, "num_pages"},
+    {"sglang:cache_config_info", S::kKvTotalBlocks, R::kRanks, 1, {}, 1, "num_pages"},
     {"sglang:cache_config_info", S::kKvBlockTokens, R::kMax, 1, {}, 1, "page_size"},
-    {"sglang:gen_throughput", S::kOutputTokensRate, R::kSum, 0, kTotal},
-    {"sglang:num_retracted_requests_total", S::kPreemptions, R::kSum, 0, kTotal},
+    {"sglang:gen_throughput", S::kOutputTokensRate, R::kRanks, 0, kTotal},
+    {"sglang:num_retracted_requests_total", S::kPreemptions, R::kRanks, 0, kTotal},
     {"sglang:prompt_tokens_total", S::kPromptTokens, R::kSum, 0, kTotal},
     {"sglang:generation_tokens_total", S::kOutputTokens, R::kSum, 0, kTotal},
     {"sglang:cached_tokens_total", S::kCachedPromptTokens, R::kSum, 0, kTotal},
     {"sglang:realtime_tokens_total",
      S::kPrefixQueryTokens,
-     R::kSum,
+     R::kRanks,
      0,
      {"mode", "prefill_compute"}},
-    {"sglang:realtime_tokens_total", S::kPrefixQueryTokens, R::kSum, 0, {"mode", "prefill_cache"}},
-    {"sglang:realtime_tokens_total", S::kPrefixHitTokens, R::kSum, 0, {"mode", "prefill_cache"}},
+    {"sglang:realtime_tokens_total",
+     S::kPrefixQueryTokens,
+     R::kRanks,
+     0,
+     {"mode", "prefill_cache"}},
+    {"sglang:realtime_tokens_total", S::kPrefixHitTokens, R::kRanks, 0, {"mode", "prefill_cache"}},
     {"sglang:num_requests_total", S::kFinishedRequests, R::kSum, 0, kTotal},
     {"sglang:num_aborted_requests_total", S::kFinishedAbort, R::kSum, 0, kTotal},
     {"sglang:time_to_first_token_seconds", S::kTtft, R::kSum, 0, kTotal},
@@ -92,6 +101,10 @@ constexpr DialectRow kSglangRows[] = {
 constexpr DialectRow kTgiRows[] = {
     {"tgi_batch_current_size", S::kRunningRequests},
     {"tgi_queue_size", S::kWaitingRequests},
+    // Set at start, where the two above are there from the first request on (backends/v3).
+    {"tgi_batch_max_total_tokens", S::kKvTotalTokens},
+    {"tgi_batch_max_total_tokens", S::kRunningRequests, R::kSum, 1, {}, 0},
+    {"tgi_batch_max_total_tokens", S::kWaitingRequests, R::kSum, 1, {}, 0},
     {"tgi_request_success", S::kFinishedRequests},
     {"tgi_request_input_length_sum", S::kPromptTokens},
     {"tgi_request_generated_tokens_sum", S::kOutputTokens},
@@ -109,6 +122,7 @@ constexpr DialectRow kTrtllmRows[] = {
     {"trtllm_kv_cache_tokens_per_block", S::kKvBlockTokens, R::kMax},
     {"trtllm_max_num_active_requests", S::kMaxNumSeqs},
     {"trtllm_prompt_tokens_total", S::kPromptTokens},
+    {"trtllm_prompt_cached_tokens_total", S::kCachedPromptTokens},
     {"trtllm_generation_tokens_total", S::kOutputTokens},
     {"trtllm_request_success_total", S::kFinishedRequests},
     {"trtllm_request_success_total", S::kFinishedStop, R::kSum, 0, {"finished_reason", "stop"}},
@@ -125,7 +139,8 @@ constexpr DialectRow kTritonRows[] = {
     {"nv_trt_llm_request_metrics", S::kRunningRequests, R::kSum, 0, {kRequestType, "scheduled"}},
     {"nv_trt_llm_request_metrics", S::kWaitingRequests, R::kSum, 0, {kRequestType, "waiting"}},
     {"nv_trt_llm_request_metrics", S::kMaxNumSeqs, R::kSum, 0, {kRequestType, "max"}},
-    {"nv_inference_pending_request_count", S::kWaitingRequests, R::kSum, 1},
+    // An ensemble and each of its steps count a request: the largest has them all.
+    {"nv_inference_pending_request_count", S::kWaitingRequests, R::kMax, 1},
     {"nv_trt_llm_kv_cache_block_metrics", S::kKvUsage, R::kMean, 0, {kBlockType, "fraction"}},
     {"nv_trt_llm_kv_cache_block_metrics", S::kKvUsedBlocks, R::kSum, 0, {kBlockType, "used"}},
     {"nv_trt_llm_kv_cache_block_metrics", S::kKvTotalBlocks, R::kSum, 0, {kBlockType, "max"}},
@@ -134,7 +149,7 @@ constexpr DialectRow kTritonRows[] = {
      R::kMax,
      0,
      {kBlockType, "tokens_per"}},
-    {"nv_inference_request_success", S::kFinishedRequests},
+    {"nv_inference_request_success", S::kFinishedRequests, R::kMax},
 };
 
 constexpr DialectRow kLlamaCppRows[] = {
@@ -152,8 +167,11 @@ constexpr DialectRow kLlamaCppRows[] = {
 // `inflight`.
 constexpr DialectRow kDynamoRows[] = {
     {"dynamo_frontend_inflight_requests", S::kInFlightRequests},
-    {"dynamo_component_inflight_requests", S::kInFlightRequests, R::kSum, 1},
+    {"dynamo_frontend_active_requests", S::kInFlightRequests, R::kSum, 1},          // to come
+    {"dynamo_frontend_inflight_requests_total", S::kInFlightRequests, R::kSum, 2},  // of old
+    {"dynamo_component_inflight_requests", S::kInFlightRequests, R::kSum, 3},
     {"dynamo_frontend_queued_requests", S::kWaitingRequests},
+    {"dynamo_frontend_queued_requests_total", S::kWaitingRequests, R::kSum, 1},  // of old
     {"dynamo_frontend_router_queue_pending_requests", S::kGatewayQueueRequests},
     {"dynamo_frontend_model_workers", S::kReadyEndpoints},
     {"dynamo_frontend_model_total_kv_blocks", S::kKvTotalBlocks, R::kMax},
@@ -186,8 +204,17 @@ constexpr DialectRow kEppRows[] = {
     {"inference_extension_flow_control_queue_size", S::kGatewayQueueRequests, R::kSum, 1},
     {"llm_d_epp_flow_control_queue_bytes", S::kGatewayQueueBytes},
     {"inference_extension_flow_control_queue_bytes", S::kGatewayQueueBytes, R::kSum, 1},
+    // The queue's series come with the first request that waits; with flow control on, this is
+    // there.
     {"llm_d_epp_flow_control_pool_saturation", S::kPoolSaturation, R::kMax},
+    {"llm_d_epp_flow_control_pool_saturation", S::kGatewayQueueRequests, R::kMax, 2, {}, 0},
     {"inference_extension_flow_control_pool_saturation", S::kPoolSaturation, R::kMax, 1},
+    {"inference_extension_flow_control_pool_saturation",
+     S::kGatewayQueueRequests,
+     R::kMax,
+     2,
+     {},
+     0},
     {"llm_d_epp_request_running", S::kInFlightRequests},
     {"inference_objective_running_requests", S::kInFlightRequests, R::kSum, 1},
     {"llm_d_epp_request_total", S::kFinishedRequests},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "core/base/check.h"
 
@@ -17,6 +18,7 @@ void Page::clear() {
   values_.fill(kNan);
   weights_.fill(0);
   means_.fill(false);
+  rank_groups_.clear();
   cursors_.fill(0);
   for (HistogramReading& h : histograms_) {
     h.buckets.clear();
@@ -55,6 +57,17 @@ bool Page::outranks(const DialectRow& row) {
   return true;
 }
 
+double Page::grown(const RowSample& sample, double value) {
+  for (RankGroup& g : rank_groups_) {
+    if (g.row != sample.row || g.group != sample.rank_group) continue;
+    const double before = std::exchange(g.largest, std::max(g.largest, value));
+    return g.largest - before;
+  }
+  if (rank_groups_.size() == kMaxRankGroups) return 0;
+  rank_groups_.push_back({sample.row, sample.rank_group, value});
+  return value;
+}
+
 void Page::add(const RowSample& sample) {
   TIDEGATE_CHECK(sample.row < dialect_->rows.size());
   const DialectRow& row = dialect_->rows[sample.row];
@@ -78,8 +91,10 @@ void Page::add(const RowSample& sample) {
     return;
   }
   value *= row.scale;
+  if (row.reduce == Reduce::kRanks) value = grown(sample, value);
   switch (row.reduce) {
     case Reduce::kSum:
+    case Reduce::kRanks:
     case Reduce::kMean:
       values_[i] = first ? value : values_[i] + value;
       weights_[i] += 1;

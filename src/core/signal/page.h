@@ -28,6 +28,7 @@ struct RowSample {
   double bound = 0;        ///< kBucket: le
   double label_value = 0;  ///< rows with from_label: the label as a number, NaN where it is none
   std::string_view text = {};  ///< kText rows: the label, unescaped
+  double rank_group = 0;       ///< kRanks rows: kRanksLabel as a number, 0 where it is none
 };
 
 struct Bucket {
@@ -46,7 +47,8 @@ struct HistogramReading {
 
 class Page {
  public:
-  static constexpr std::size_t kMaxText = 4096;  ///< bytes kept of a text
+  static constexpr std::size_t kMaxText = 4096;       ///< bytes kept of a text
+  static constexpr std::size_t kMaxRankGroups = 512;  ///< further ones are left out
   explicit Page(const Dialect& dialect) : dialect_(&dialect) { clear(); }
   void clear();
   /// Another dialect's page comes next.
@@ -72,6 +74,8 @@ class Page {
   static constexpr std::uint8_t kUnseen = 255;
   /// False: a better rank is there already. A better rank than before starts afresh.
   bool outranks(const DialectRow& row);
+  /// What the sample adds to the sum of its row's groups.
+  double grown(const RowSample& sample, double value);
   void add_histogram(HistogramReading& h, std::size_t& cursor, const RowSample& sample);
 
   const Dialect* dialect_;
@@ -80,6 +84,12 @@ class Page {
   std::array<double, kSignalCount> values_;   ///< running sum, maximum or latest
   std::array<double, kSignalCount> weights_;  ///< samples seen, or the stamp of the latest
   std::array<bool, kSignalCount> means_;
+  struct RankGroup {
+    std::uint16_t row = 0;
+    double group = 0;
+    double largest = 0;
+  };
+  std::vector<RankGroup> rank_groups_;  ///< a few: rows by data parallel ranks
   std::array<HistogramReading, kHistogramCount> histograms_;
   std::array<std::size_t, kHistogramCount> cursors_;  ///< where the next bucket is expected
   std::array<std::string, kTextCount> texts_;

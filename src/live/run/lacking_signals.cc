@@ -68,7 +68,8 @@ std::string_view metrics_hint(spec::EngineType engine) {
       return "GET /prometheus/metrics: set return_perf_metrics and enable_iter_perf_stats in "
              "trtllm-serve's options";
     case spec::EngineType::kTriton:
-      return "GET /metrics: Triton serves it on a port of its own, 8002 by default";
+      return "GET /metrics: Triton serves it on a port of its own, 8002 by default; its OpenAI "
+             "frontend on its own port";
     case spec::EngineType::kLlamaCpp:
       return "GET /metrics: start llama-server with --metrics";
     case spec::EngineType::kDynamo:

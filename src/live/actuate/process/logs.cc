@@ -38,6 +38,21 @@ std::string EngineLogs::beginning(ReplicaId id, std::size_t max_bytes) const {
   return text;
 }
 
+std::string EngineLogs::last_line(ReplicaId id) const {
+  constexpr std::streamoff kTail = 4096;
+  std::ifstream file(name_of(id), std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  const std::streamoff size = file.tellg();
+  file.seekg(std::max<std::streamoff>(0, size - kTail));
+  std::string last;
+  for (std::string line; std::getline(file, line);) {
+    std::erase_if(line, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+    if (line.find_first_not_of(' ') != line.npos) last = std::move(line);
+  }
+  if (last.size() > kMaxLine) last.resize(kMaxLine);
+  return last;
+}
+
 std::string EngineLogs::name_of(ReplicaId id) const {
   return directory_ + "/" + prefix_ + std::to_string(id.value()) + ".log";
 }

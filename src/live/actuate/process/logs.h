@@ -22,12 +22,16 @@ class EngineLogs {
  public:
   static constexpr std::size_t kMaxFiles = 32;
   static constexpr std::uintmax_t kMaxBytes = 64u << 20;
+  static constexpr std::size_t kMaxLine = 300;
 
   EngineLogs(std::string directory, std::string prefix);
   /// Path of a replica's file; makes the directory.
   Result<std::string> path(ReplicaId id) const;
   /// The beginning of a replica's file; empty if it cannot be read.
   std::string beginning(ReplicaId id, std::size_t max_bytes) const;
+  /// The last line with anything in it, as text of at most kMaxLine bytes; empty where there is
+  /// none.
+  std::string last_line(ReplicaId id) const;
   /// Removes the oldest beyond kMaxFiles, none of `live`; empties those over `max_bytes`.
   void trim(const std::set<ReplicaId>& live, std::uintmax_t max_bytes = kMaxBytes) const;
 

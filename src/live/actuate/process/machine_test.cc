@@ -128,6 +128,17 @@ TEST(EngineLogs, the_oldest_beyond_the_limit_go_but_none_that_is_written) {
   EXPECT_TRUE(std::filesystem::exists(directory.path() + "/logs/org_m-h100-extra.txt"));
 }
 
+TEST(EngineLogs, the_last_line_with_text_is_what_an_engine_said) {
+  TestDirectory directory;
+  EngineLogs logs(directory.path(), "m");
+  EXPECT_EQ(logs.last_line(ReplicaId(1)), "") << "no file";
+  std::ofstream(*logs.path(ReplicaId(1)))
+      << std::string(9000, 'x') << "\nerror: \x1b no room\n \n\n";
+  EXPECT_EQ(logs.last_line(ReplicaId(1)), "error:  no room");
+  std::ofstream(*logs.path(ReplicaId(2))) << std::string(9000, 'x');
+  EXPECT_EQ(logs.last_line(ReplicaId(2)).size(), EngineLogs::kMaxLine);
+}
+
 TEST(EngineLogs, a_file_over_its_limit_is_emptied_in_place) {
   TestDirectory directory;
   EngineLogs logs(directory.path(), "m");

@@ -227,7 +227,11 @@ void ProcessActuator::ended(ReplicaId id) {
   r->leader_ended = true;
   int status = 0;
   bool ours = ::waitpid(r->info.pid, &status, WNOHANG) == r->info.pid;
-  if (r->lives()) failed(*r, ours ? exit_text(status) : "ended");
+  if (r->lives()) {
+    std::string why = ours ? exit_text(status) : "ended";
+    if (const std::string said = logs_.last_line(id); !said.empty()) why += "; it said: " + said;
+    failed(*r, why);
+  }
   await_gone(id, options_.gone_poll);
 }
 

@@ -35,7 +35,8 @@ inline constexpr std::int64_t kBytesPerToken = 4;
 inline constexpr std::int64_t kPrefixBlockTokens = 16;
 inline constexpr std::int64_t kMessageOverheadTokens = 4;
 inline constexpr std::int64_t kMediaPartTokens = 256;
-inline constexpr std::size_t kMaxPrompts = 128;  ///< prompts in one completions request
+inline constexpr std::size_t kMaxPrompts =
+    2048;  ///< prompts or inputs of one request; OpenAI's own limit of inputs
 inline constexpr std::size_t kMaxMessages = 16'384;
 
 enum class OpenAiEndpoint : std::uint8_t { kChat, kCompletions, kEmbeddings };

@@ -183,6 +183,7 @@ void Router::State::on(const Failed& e) {
   bool lost = e.after_first_byte != 0 || requests[slot].first_byte;
   Slot replica = requests[slot].replica_slot;
   unbind(slot);
+  if (e.busy != 0) --requests[slot].attempts;  // it may be taken later: its deadline bounds that
   if (replica != kNil && e.busy != 0) {
     replicas.busy(replica, now);
   } else if (replica != kNil) {

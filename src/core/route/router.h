@@ -81,7 +81,8 @@ struct Finished {
 };
 /// The replica did not take it or broke before the first byte (connect refused, reset, 503 busy):
 /// the router places it again (front of its class), up to kMaxAttempts, then answers
-/// kUpstreamFailed. After the first byte live sends it with `after_first_byte` 1: kUpstreamLost.
+/// kUpstreamFailed; busy is no attempt, so that it may wait for room until its deadline. After the
+/// first byte live sends it with `after_first_byte` 1: kUpstreamLost.
 struct Failed {
   static constexpr std::string_view kType = "Failed";
   RequestId id;

@@ -142,7 +142,10 @@ class Life {
       open_.erase(it);
     } else if (const auto* x = std::get_if<Failed>(&event)) {
       auto it = open_.find(x->id.value());
-      if (it != open_.end()) it->second = 0;
+      if (it != open_.end()) {
+        if (x->busy != 0 && it->second != 0) --dispatches_[x->id.value()];  // no attempt
+        it->second = 0;
+      }
     } else if (const auto* d = std::get_if<ReplicaDown>(&event)) {
       for (auto& [id, replica] : open_) {
         if (replica == d->replica.value()) replica = started_.contains(id) ? kOrphan + replica : 0;

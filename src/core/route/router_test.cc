@@ -154,6 +154,20 @@ TEST(Router, GivesUpAfterTheLastAttempt) {
   EXPECT_EQ(desk.in_flight(1), 0);
 }
 
+TEST(Router, BusyIsNoAttempt) {
+  Desk desk;
+  desk.up(1, 4);
+  desk.arrive(1);
+  for (int times = 0; times < 3 * kMaxAttempts; ++times) {
+    desk.busy(1);
+    ASSERT_FALSE(desk.outcome(1)) << times;
+    desk.now = desk.router.next_wake();
+    EXPECT_THAT(desk.say(Tick{}), SizeIs(1)) << "there may be room by now";
+  }
+  desk.finish(1);
+  EXPECT_EQ(desk.in_flight(1), 0);
+}
+
 TEST(Router, AfterTheFirstByteItIsLostAndNotTriedAgain) {
   for (std::uint8_t said : {0, 1}) {
     Desk desk;

@@ -29,6 +29,8 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   template <class F>
   void each(const std::string& model, F f);
   void handle(const net::ExchangePtr& exchange);
+  /// The widest of the options' and the models'.
+  net::Limits limits() const;
   void break_off();
   void poll_drain(Instant give_up);
 
@@ -61,6 +63,16 @@ void Gateway::State::each(const std::string& model, F f) {
   auto found = by_name.find(model);
   if (found == by_name.end()) return;
   for (Lane* lane : found->second) f(*lane);
+}
+
+net::Limits Gateway::State::limits() const {
+  net::Limits out = parts->options.limits;
+  for (const auto& lane : lanes) {
+    out.max_body_bytes = std::max(
+        out.max_body_bytes,
+        static_cast<std::size_t>(std::max<std::int64_t>(0, lane->model().queue.max_body_bytes)));
+  }
+  return out;
 }
 
 void Gateway::State::handle(const net::ExchangePtr& exchange) {
@@ -107,18 +119,13 @@ void Gateway::set_models(std::vector<spec::Model> models) {
   }
   s.lanes = std::move(next);
   s.index();
+  if (s.server) s.server->set_max_body_bytes(s.limits().max_body_bytes);
 }
 
 Result<net::Address> Gateway::listen(const net::Address& address,
                                      std::shared_ptr<net::TlsServer> tls) {
-  net::Limits limits = state_->parts->options.limits;
-  for (const auto& lane : state_->lanes) {
-    limits.max_body_bytes = std::max(
-        limits.max_body_bytes,
-        static_cast<std::size_t>(std::max<std::int64_t>(0, lane->model().queue.max_body_bytes)));
-  }
   state_->server = std::make_unique<net::HttpServer>(
-      state_->parts->loop, limits,
+      state_->parts->loop, state_->limits(),
       [weak = std::weak_ptr(state_)](const net::ExchangePtr& exchange) {
         if (auto state = weak.lock()) state->handle(exchange);
       });

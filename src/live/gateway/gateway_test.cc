@@ -159,6 +159,25 @@ TEST_F(GatewayTest, ClientMistakesAreAnsweredAsOpenAiWould) {
   EXPECT_EQ(gateway->refused().at(404), 4);
 }
 
+TEST_F(GatewayTest, AModelThatTakesMoreIsHeardByAPortThatListensAlready) {
+  StubEngine engine(*loop, [](auto x) { StubEngine::answer_json(*x); });
+  GatewayOptions options = quick();
+  options.limits.max_body_bytes = 1000;
+  spec::Model m = model("m");
+  m.queue.max_body_bytes = 2000;
+  open({m}, options);
+  up(engine);
+  const std::string body = chat("m", std::string(3000, ' '));
+  auto refused = send(body);
+  finish(refused);
+  EXPECT_EQ(refused->status, 413);
+  m.queue.max_body_bytes = 4000;
+  gateway->set_models({m});
+  auto taken = send(body);
+  finish(taken);
+  EXPECT_EQ(taken->status, 200);
+}
+
 TEST_F(GatewayTest, KeysGuardTheModelAndTheUpstreamKeyReplacesTheClients) {
   setenv("TIDEGATE_TEST_CLIENT_KEYS", "alpha,beta", 1);
   setenv("TIDEGATE_TEST_UPSTREAM_KEY", "secret", 1);

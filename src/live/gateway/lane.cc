@@ -84,18 +84,36 @@ void Lane::replica_draining(ReplicaId id) { say(route::ReplicaDraining{id}); }
 
 void Lane::replica_down(ReplicaId id) {
   if (addresses_.erase(id) == 0) return;
+  // The router places these again.
+  for (auto& [request, relay] : relays_) {
+    if (relay->bound_to(id) && !relay->relaying()) relay->withdraw();
+  }
   say(route::ReplicaDown{id});
-  // What a stream still has in the socket may arrive; a host that vanished sends not even a reset.
-  lost_[id] = parts_->loop.after(parts_->options.lost_grace, [this, id] {
+  watch_lost(id);
+}
+
+/// A host that vanished sends not even a reset; a stream that still speaks may end.
+void Lane::watch_lost(ReplicaId id) {
+  const Instant since = parts_->clock.now();
+  auto& timer = lost_[id];
+  parts_->loop.cancel(timer);
+  timer = parts_->loop.after(parts_->options.lost_grace, [this, id, since] {
     lost_.erase(id);
     if (addresses_.contains(id)) return;
     std::vector<std::shared_ptr<Relay>> hanging;
+    bool speaks = false;
     for (auto& [request, relay] : relays_) {
-      if (relay->bound_to(id)) hanging.push_back(relay);
+      if (!relay->bound_to(id)) continue;
+      if (relay->last_heard() > since) {
+        speaks = true;
+      } else {
+        hanging.push_back(relay);
+      }
     }
     std::sort(hanging.begin(), hanging.end(),
               [](const auto& a, const auto& b) { return a->id() < b->id(); });
     for (auto& relay : hanging) relay->replica_lost();
+    if (speaks) watch_lost(id);
   });
 }
 

@@ -68,6 +68,7 @@ class Lane {
   const Traffic& traffic() const { return traffic_; }
 
  private:
+  void watch_lost(ReplicaId id);
   void read_keys();
   void perform(const route::Action& action);
   void arm();

@@ -112,7 +112,16 @@ void Relay::on_error(const net::ClientError&) {
   lane_.say(route::Failed{id_, 1, 0});
 }
 
-void Relay::replica_lost() { on_error({}); }
+void Relay::withdraw() {
+  cancel_call();
+  watch_wait();
+}
+
+void Relay::replica_lost() {
+  auto self = shared_from_this();
+  cancel_call();  // its callbacks know us by a bare pointer
+  on_error({});
+}
 
 void Relay::begin_relaying() {
   relaying_ = true;
@@ -132,6 +141,7 @@ void Relay::start_response() {
 void Relay::on_data(std::string_view bytes) {
   auto self = shared_from_this();
   if (bytes.empty()) return;
+  last_heard_ = now();
   if (!relaying_) begin_relaying();
   if (over_) return;
   read_usage(bytes);

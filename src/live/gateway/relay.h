@@ -43,11 +43,16 @@ class Relay : public std::enable_shared_from_this<Relay> {
 
   RequestId id() const { return id_; }
   bool bound_to(ReplicaId id) const { return bound_ && replica_ == id; }
+  /// Its client has bytes of the engine's answer.
+  bool relaying() const { return relaying_; }
+  Instant last_heard() const { return last_heard_; }
 
   // ---- what the router says ----
   void dispatch(ReplicaId replica, const net::Address& address);
   void answer(route::Outcome outcome, Duration retry_after);
   void cancel_call();
+  /// Its replica is down and had said nothing: it waits again, and what it still says is nobody's.
+  void withdraw();
 
   /// Its replica vanished and its socket said nothing.
   void replica_lost();
@@ -80,6 +85,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   RequestId id_;
   Instant arrived_;
   Instant bound_at_;
+  Instant last_heard_;  ///< when the engine's last bytes came
   Ended ended_;
   ReplicaId replica_;
   net::HttpClient::CallId call_ = net::HttpClient::CallId::kNone;

@@ -270,6 +270,69 @@ TEST_F(RelayTest, ReplicaThatGoesDownHandsOverWhatItHadNotBegun) {
   EXPECT_THAT(streams->body, HasSubstr("upstream_lost"));
 }
 
+TEST_F(RelayTest, AStreamThatIsLostLeavesNoCallBehind) {
+  StubEngine hung(*loop);
+  open({model("m")});
+  up(hung);
+  auto streams = stream();
+  until([&] { return hung.requests.size() == 1; });
+  net::Exchange& x = *hung.requests[0]->exchange;
+  StubEngine::start_stream(x);
+  x.write(StubEngine::chunk("a"));
+  until([&] { return !streams->body.empty(); });
+  gateway->replica_down("m", ReplicaId(1));
+  finish(streams);
+  EXPECT_THAT(streams->body, HasSubstr("upstream_lost"));
+  until([&] { return hung.requests[0]->aborted; });
+  EXPECT_EQ(demand().dispatched_requests, 0);
+}
+
+TEST_F(RelayTest, AStreamThatStillSpeaksMayEndOnAReplicaThatIsDown) {
+  StubEngine engine(*loop);
+  open({model("m")});
+  up(engine);
+  auto streams = stream();
+  until([&] { return engine.requests.size() == 1; });
+  net::Exchange& x = *engine.requests[0]->exchange;
+  StubEngine::start_stream(x);
+  x.write(StubEngine::chunk("a"));
+  until([&] { return !streams->body.empty(); });
+  gateway->replica_down("m", ReplicaId(1));
+  for (int i = 0; i < 20; ++i) {  // four times the grace
+    x.write(StubEngine::chunk("b"));
+    loop->run_for(millis(4));
+  }
+  ASSERT_FALSE(streams->over());
+  x.write(StubEngine::kDone);
+  x.finish();
+  finish(streams);
+  EXPECT_THAT(streams->body, Not(HasSubstr("upstream_lost")));
+  EXPECT_EQ(demand().dispatched_requests, 0);
+}
+
+TEST_F(RelayTest, WhatIsPlacedAgainHearsNothingOfItsFirstReplica) {
+  StubEngine engine(*loop);
+  open({model("m")});
+  up(engine);
+  auto call = stream();
+  until([&] { return engine.requests.size() == 1; });
+  gateway->replica_down("m", ReplicaId(1));
+  until([&] { return engine.requests[0]->aborted; });
+  EXPECT_EQ(demand().queued_requests, 1);
+  up(engine);
+  until([&] { return engine.requests.size() == 2; });
+  EXPECT_EQ(engine.bodies[1], engine.bodies[0]);
+  net::Exchange& x = *engine.requests[1]->exchange;
+  StubEngine::start_stream(x);
+  x.write(StubEngine::chunk("again"));
+  x.write(StubEngine::kDone);
+  x.finish();
+  finish(call);
+  EXPECT_THAT(call->body, HasSubstr("again"));
+  EXPECT_EQ(demand().dispatched_requests, 0);
+  EXPECT_EQ(demand().finished_total, 1);
+}
+
 TEST_F(RelayTest, DrainedIsSaidWhenTheLastAnswerIsThrough) {
   StubEngine engine(*loop);
   open({model("m")});

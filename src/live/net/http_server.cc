@@ -143,6 +143,8 @@ struct HttpServer::State : http1::ServerCore {
 HttpServer::HttpServer(Loop& loop, Limits limits, Handler handler)
     : state_(std::make_shared<State>(loop, limits, std::move(handler))) {}
 
+void HttpServer::set_max_body_bytes(std::size_t bytes) { state_->limits.max_body_bytes = bytes; }
+
 HttpServer::~HttpServer() {
   state_->shut = true;
   state_->close_listeners();

@@ -61,6 +61,8 @@ class HttpServer {
   using Handler = std::function<void(ExchangePtr)>;
   HttpServer(Loop& loop, Limits limits, Handler handler);
   ~HttpServer();
+  /// Of bodies that are read from now on.
+  void set_max_body_bytes(std::size_t bytes);
   /// Binds and listens; an error names the address and the cause ("address already in use").
   /// With `tls`, that is all the port speaks.
   Result<Address> listen(const Address& address, std::shared_ptr<TlsServer> tls = nullptr);

@@ -31,7 +31,7 @@ struct ServerCore {
       : loop(on), limits(with), handler(std::move(call)) {}
 
   Loop& loop;
-  const Limits limits;
+  Limits limits;
   const HttpServer::Handler handler;
   std::unordered_map<ServerConnection*, std::shared_ptr<ServerConnection>> connections;
   std::vector<std::shared_ptr<ServerConnection>> dirty;  // to flush at the end of this batch

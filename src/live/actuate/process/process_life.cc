@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 
 #include "format/engine_log.h"
 #include "live/actuate/process/proc.h"
@@ -84,7 +85,7 @@ Result<int> ProcessActuator::launch(Replica& r) {
   row.port = r.info.address.port;
   row.command_hash = r.hash;
   row.devices = r.lease.text();
-  row.time_scale_micro = static_cast<std::int64_t>(world_.clock.scale() * 1e6 + 0.5);
+  row.time_scale_micro = std::llround(world_.clock.scale() * 1e6);
   row.state = token(ReplicaState::kOrdered);
   row.ordered_at = r.info.ordered_at;
   if (auto kept = world_.journal.intent(row); !kept) return fail(kept.error());
@@ -104,7 +105,8 @@ Result<int> ProcessActuator::launch(Replica& r) {
     command.words.push_back(replace_all(spec_word(word), words));
   if (options_.engine_env) command.environment = options_.engine_env(model_, variant_, r.info.id);
   for (const auto& [name, value] : target().env) {
-    std::erase_if(command.environment, [&](const auto& entry) { return entry.first == name; });
+    std::erase_if(command.environment,
+                  [&known = name](const auto& entry) { return entry.first == known; });
     command.environment.emplace_back(name, replace_all(spec_word(value), words));
   }
   if (!r.lease.devices.empty()) {

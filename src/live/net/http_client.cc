@@ -15,12 +15,23 @@ void ClientCore::begin(const std::shared_ptr<Call>& call, Reuse reuse) {
     if (it->second.empty()) idle.erase(it);
     return connection->reuse(call);
   }
-  auto candidates = resolver.resolve(address, loop.now());
-  if (!candidates) {
-    return fail_later(call, ClientErrorKind::kConnect, candidates.error().message);
-  }
-  auto connection = std::make_shared<ClientConnection>(shared_from_this(), address);
-  connection->connect(call, std::move(*candidates));
+  auto told = [weak = weak_from_this(), call](const Resolver::Found& found) {
+    if (auto self = weak.lock()) self->resolved(call, found);
+  };
+  if (auto found = resolver.resolve(address, std::move(told))) return resolved(call, *found);
+  loop.after(call->request.connect_timeout, [weak = weak_from_this(), call] {
+    auto self = weak.lock();
+    if (self == nullptr || call->connection != nullptr) return;
+    self->fail_call(call, ClientErrorKind::kTimeout,
+                    "cannot resolve \"" + call->request.address.host + "\" in time");
+  });
+}
+
+void ClientCore::resolved(const std::shared_ptr<Call>& call, const Resolver::Found& found) {
+  if (call->over || shut) return;
+  if (!found) return fail_later(call, ClientErrorKind::kConnect, found.error().message);
+  auto connection = std::make_shared<ClientConnection>(shared_from_this(), call->request.address);
+  connection->connect(call, *found);
 }
 
 void ClientCore::forget(Call& call) { calls.erase(static_cast<std::uint64_t>(call.id)); }
@@ -56,6 +67,7 @@ void ClientCore::drop_idle(const ClientConnection* connection) {
 
 void ClientCore::shut_down() {
   shut = true;
+  resolver.close();
   auto open = std::exchange(calls, {});
   for (auto& [id, call] : open) {
     call->over = true;

@@ -6,10 +6,7 @@
 // methods that run user callbacks keep what they still need alive. Thread-safety: the loop's
 // thread.
 
-#include <sys/socket.h>
-
 #include <array>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -19,36 +16,17 @@
 #include "live/net/http1_chunks.h"
 #include "live/net/http1_head.h"
 #include "live/net/http_client.h"
+#include "live/net/resolver.h"
 
 namespace tidegate::net::http1 {
 
 class ClientConnection;
 
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
 struct AddressHash {
   std::size_t operator()(const Address& address) const {
     return std::hash<std::string>()(address.host) * 31 + address.port;
   }
 };
-/// Numeric addresses and "localhost" at once; other names by getaddrinfo, which blocks, remembered
-/// for 10 s.
-class Resolver {
- public:
-  static constexpr Duration kRemember = seconds(10);
-  static constexpr std::size_t kMaxNames = 1024;
-  Result<std::vector<SocketAddress>> resolve(const Address& address, Instant now);
-
- private:
-  struct Known {
-    std::vector<SocketAddress> found;
-    Instant until;
-  };
-  std::map<Address, Known> known_;
-};
-
 struct Call {
   HttpClient::CallId id;
   ClientRequest request;
@@ -66,7 +44,7 @@ struct Call {
 };
 
 struct ClientCore : std::enable_shared_from_this<ClientCore> {
-  ClientCore(Loop& on, HttpClient::Options with) : loop(on), options(with) {}
+  ClientCore(Loop& on, HttpClient::Options with) : loop(on), options(with), resolver(on) {}
 
   Loop& loop;
   const HttpClient::Options options;
@@ -80,6 +58,7 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
 
   enum class Reuse : std::uint8_t { kAllowed, kFresh };
   void begin(const std::shared_ptr<Call>& call, Reuse reuse);
+  void resolved(const std::shared_ptr<Call>& call, const Resolver::Found& found);
   /// Takes the call off the books; the handler is not called.
   void forget(Call& call);
   void fail_call(const std::shared_ptr<Call>& call, ClientErrorKind kind, std::string message);

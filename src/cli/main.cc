@@ -136,6 +136,8 @@ void add_run(CLI::App& app, int& code) {
       ->capture_default_str();
   sub->add_option("--seed", o.seed, "seed of emulated engines")->capture_default_str();
   sub->add_option("--tape", o.tape, "write every event and action to this file");
+  sub->add_option("--drain-delay", o.drain_delay,
+                  "on SIGTERM serve on for so long, not ready, until load balancers know (5s)");
   sub->add_flag("--leave", o.leave, "leave the engines running on exit");
   sub->add_flag("--spot-notice", o.spot_notice,
                 "on an EC2 spot instance: drain and stop when it is about to be taken");

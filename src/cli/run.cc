@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "cli/admin_client.h"
+#include "cli/spec_choice.h"
 #include "format/spec_yaml.h"
 #include "live/aws/spot_notice.h"
 #include "live/fleet_link/tls.h"
@@ -82,6 +83,9 @@ Result<void> fits_role(const RunFlags& flags, live::Role role) {
                       "make certificates of their own"
                     : "--gateway-tls-*: of a controller (--role controller); a gateway has "
                       "--leader-tls-*");
+  }
+  if (role == Role::kController && !flags.drain_delay.empty()) {
+    return fail("--drain-delay: of a gateway; a controller has no clients");
   }
   if (role != Role::kGateway && !(flags.leader_ca + flags.leader_cert + flags.leader_key).empty()) {
     return fail("--leader-tls-*: of a gateway (--role gateway); a controller has --gateway-tls-*");
@@ -215,6 +219,9 @@ Result<live::RunOptions> options_of(const RunFlags& flags) {
   o.time_scale = flags.time_scale;
   o.seed = flags.seed;
   o.tape = flags.tape;
+  if (auto parsed = duration_flag("--drain-delay", flags.drain_delay, o.drain_delay); !parsed) {
+    return fail(parsed.error());
+  }
   o.leave = flags.leave;
   o.dry_run = flags.dry_run;
   o.profile_dirs = format::profile_directories();

@@ -40,6 +40,7 @@ struct RunFlags {
   double time_scale = 1;                              // --time-scale
   std::uint64_t seed = 1;                             // --seed
   std::string tape;                                   // --tape FILE
+  std::string drain_delay;                            // --drain-delay DURATION
   bool leave = false;                                 // --leave
   bool spot_notice = false;                           // --spot-notice
   bool dry_run = false;                               // --dry-run

@@ -32,6 +32,7 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   /// The widest of the options' and the models'.
   net::Limits limits() const;
   void break_off();
+  void close();
   void poll_drain(Instant give_up);
 
   std::shared_ptr<GatewayParts> parts;
@@ -40,9 +41,10 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   std::unordered_map<std::string, std::vector<Lane*>> by_name;  ///< the one in force first
   Front front;
   std::unique_ptr<net::HttpServer> server;
-  bool closing = false;
+  bool ending = false;   ///< shutdown() was called
+  bool closing = false;  ///< takes no new requests
   Instant flush_until = Instant::never();
-  net::Loop::TimerId poll_timer = net::Loop::TimerId::kNone;
+  net::Loop::TimerId end_timer = net::Loop::TimerId::kNone;  ///< of drain_delay, then of the poll
   std::vector<std::function<void()>> done;
 };
 
@@ -88,7 +90,7 @@ Gateway::Gateway(net::Loop& loop, net::HttpClient& client, const net::WorldClock
     : state_(std::make_shared<State>(loop, client, clock, options)) {}
 
 Gateway::~Gateway() {
-  state_->parts->loop.cancel(state_->poll_timer);
+  state_->parts->loop.cancel(state_->end_timer);
   state_->parts->drained = nullptr;
 }
 
@@ -251,23 +253,30 @@ void Gateway::State::poll_drain(Instant give_up) {
       return;
     }
   }
-  poll_timer = parts->loop.after(kDrainPoll, [this, give_up] { poll_drain(give_up); });
+  end_timer = parts->loop.after(kDrainPoll, [this, give_up] { poll_drain(give_up); });
+}
+
+/// No new requests from here on.
+void Gateway::State::close() {
+  closing = true;
+  if (server) server->drain();
+  for (auto& lane : lanes) lane->close();
+  const Instant give_up = net::WorldClock::mono_now() + parts->options.drain_timeout;
+  end_timer = parts->loop.after(Duration(0), [this, give_up] { poll_drain(give_up); });
 }
 
 void Gateway::shutdown(std::function<void()> done) {
   State& s = *state_;
   s.done.push_back(std::move(done));
-  if (s.closing) {
-    s.break_off();
-    if (s.done.size() > 1) return;  // the poll of the first call is under way
-  } else {
-    s.closing = true;
-    if (s.server) s.server->drain();
-    for (auto& lane : s.lanes) lane->close();
+  const bool again = std::exchange(s.ending, true);
+  if (!again && s.server && s.parts->options.drain_delay > Duration(0)) {
+    s.server->part();
+    s.end_timer = s.parts->loop.after(s.parts->options.drain_delay, [&s] { s.close(); });
+    return;
   }
-  Instant give_up = net::WorldClock::mono_now() + s.parts->options.drain_timeout;
-  s.poll_timer =
-      s.parts->loop.after(Duration(0), [state = &s, give_up] { state->poll_drain(give_up); });
+  s.parts->loop.cancel(s.end_timer);
+  if (again) s.break_off();
+  s.close();
 }
 
 }  // namespace tidegate::live

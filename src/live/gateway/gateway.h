@@ -45,6 +45,7 @@ struct GatewayOptions {
   Duration quiet_wait = seconds(2);        ///< wall: a wait this short keeps its real status code
   Duration keep_alive_every = seconds(5);  ///< wall: between SSE comments
   Duration lost_grace = seconds(1);  ///< wall: a replica gone -> its open streams are broken off
+  Duration drain_delay{0};  ///< wall: shutdown() serves on this long, until clients know
   Duration drain_timeout = seconds(120);  ///< wall: shutdown() waits this long for what runs
 };
 
@@ -94,8 +95,9 @@ class Gateway final : public DataPlane {
   /// Requests in any phase, over all models.
   std::size_t open_requests() const;
 
-  /// Takes no new requests, answers what waits with 503, lets what runs finish, then calls `done`.
-  /// A second call breaks off what still runs; both `done` are called.
+  /// After `drain_delay`, in which each answer ends its connection: takes no new requests, answers
+  /// what waits with 503, lets what runs finish, then calls `done`. A second call does not wait,
+  /// and breaks off what still runs; both `done` are called.
   void shutdown(std::function<void()> done);
 
  private:

@@ -124,6 +124,43 @@ TEST_F(GatewayQueueTest, ShutdownAnswersTheQueueAndLetsWhatRunsFinish) {
   EXPECT_THAT(runs->body, HasSubstr("[DONE]"));
 }
 
+TEST_F(GatewayQueueTest, UntilLoadBalancersKnowItServesOnAndEachAnswerEndsItsConnection) {
+  StubEngine engine(*loop, [](auto x) { x->respond(200, {}, "{}"); });
+  GatewayOptions options = quick();
+  options.drain_delay = seconds(3600);
+  open({model("m")}, options);
+  up(engine);
+  auto before = send(chat());
+  finish(before);
+  EXPECT_EQ(before->headers.get("connection"), "");
+  int done = 0;
+  gateway->shutdown([&] { ++done; });
+  for (const char* label : {"on the connection there was", "on one of its own"}) {
+    SCOPED_TRACE(label);
+    auto late = send(chat());
+    finish(late);
+    EXPECT_EQ(late->status, 200);
+    EXPECT_EQ(late->headers.get("connection"), "close");
+  }
+  EXPECT_EQ(done, 0);
+  gateway->shutdown([&] { ++done; });  // a second signal does not wait
+  until([&] { return done == 2; });
+}
+
+TEST_F(GatewayQueueTest, AfterTheDrainDelayNobodyIsLetIn) {
+  open({model("m")}, [] {
+    GatewayOptions options = quick();
+    options.drain_delay = millis(1);
+    return options;
+  }());
+  bool done = false;
+  gateway->shutdown([&] { done = true; });
+  until([&] { return done; });
+  auto late = send(chat());
+  finish(late);
+  EXPECT_TRUE(late->broken) << "the port is closed";
+}
+
 TEST_F(GatewayQueueTest, SecondShutdownBreaksOffWhatRuns) {
   StubEngine engine(*loop);
   open({model("m")});

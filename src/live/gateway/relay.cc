@@ -89,7 +89,9 @@ void Relay::client_left() {
 }
 
 void Relay::on_head(int status, const net::Headers& headers) {
-  if (status == 503) return failed(true);  // the engine is full, or stops: another may have room
+  if (status == 503 || status == 429) {  // full (TGI says 429) or stopping: another may have room
+    return failed(true);
+  }
   ended_.status = status;
   head_ = to_client(headers, forward_.request_id);
   std::string_view type = headers.get("content-type");

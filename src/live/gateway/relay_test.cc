@@ -58,6 +58,7 @@ TEST_F(RelayTest, FailureBeforeTheFirstByteIsTriedElsewhereWithTheSameBody) {
   const Row rows[] = {
       {"connection broken", [](auto x) { x->abort(); }},
       {"503: full", [](auto x) { x->respond(503, {}, "busy"); }},
+      {"429: full, as TGI says it", [](auto x) { x->respond(429, {}, "Model is overloaded"); }},
       {"head of a stream and then nothing",
        [](auto x) {
          StubEngine::start_stream(*x);

@@ -178,6 +178,8 @@ Result<Address> HttpServer::listen(const Address& address, std::shared_ptr<TlsSe
   return address_of(bound);
 }
 
+void HttpServer::part() { state_->parting = true; }
+
 void HttpServer::drain() {
   state_->draining = true;
   state_->close_listeners();

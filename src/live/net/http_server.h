@@ -66,6 +66,9 @@ class HttpServer {
   /// Binds and listens; an error names the address and the cause ("address already in use").
   /// With `tls`, that is all the port speaks.
   Result<Address> listen(const Address& address, std::shared_ptr<TlsServer> tls = nullptr);
+  /// Goes on accepting; each connection ends with its next answer, so that its client looks again
+  /// for who serves.
+  void part();
   /// Stops accepting; open exchanges go on and their connections close after them.
   void drain();
   std::size_t connections() const;

@@ -38,6 +38,7 @@ struct ServerCore {
   std::size_t buffered_bytes = 0;                        // of bodies being read
   std::size_t open_exchanges = 0;
   bool draining = false;
+  bool parting = false;  // each connection ends with its next answer
   bool shut = false;  // the HttpServer is gone: no callback leaves any more
   std::array<char, 64 << 10> read_buffer;
   std::string head_buffer;

@@ -75,7 +75,7 @@ std::string& ServerExchange::head(int status, const Headers& headers) {
 }
 
 void ServerExchange::end_head(std::string& out) {
-  if (core_->draining) keep_alive_ = false;
+  if (core_->draining || core_->parting) keep_alive_ = false;
   if (!keep_alive_) {
     out.append("Connection: close\r\n");
   } else if (http10_) {

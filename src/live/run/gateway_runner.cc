@@ -46,7 +46,8 @@ Result<void> GatewayRunner::open() {
   }
   client_ = std::make_unique<net::HttpClient>(loop_);
   clusters_ = std::make_unique<kube::Clusters>(loop_);
-  gateway_ = std::make_unique<Gateway>(loop_, *client_, clock_);
+  gateway_ = std::make_unique<Gateway>(loop_, *client_, clock_,
+                                       GatewayOptions{.drain_delay = options_.drain_delay});
   if (options_.cluster) {
     if (auto done = open_cluster(); !done) return done;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/fields.h"
+#include "core/base/time.h"
 #include "live/external_metrics/options.h"
 #include "live/fleet_link/tls.h"
 #include "live/keda/scaler.h"
@@ -59,6 +60,7 @@ struct RunOptions {
   double time_scale = 1;    ///< world seconds in one real second
   std::uint64_t seed = 1;   ///< handed to emulated engines
   std::string tape;         ///< file to write every event and action to; empty: none
+  Duration drain_delay{0};  ///< wall: --drain-delay, from the signal until the port closes
   bool leave = false;       ///< engines go on when we stop
   bool dry_run = false;     ///< recommend only, whatever the mode says
   std::vector<std::string> profile_dirs;

@@ -61,7 +61,8 @@ Result<void> Runner::open_fleet() {
 }
 
 void Runner::open_gateway() {
-  gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_);
+  gateway_ = std::make_unique<Gateway>(loop_, *client_, *clock_,
+                                       GatewayOptions{.drain_delay = options_.drain_delay});
   if (fleet_ == nullptr) {
     gateway_->on_drained([this](const std::string& model, ReplicaId id) {
       if (ModelRun* run = find(model); run != nullptr) run->drained(id);

@@ -47,6 +47,8 @@ class Controller {
   void set_model(spec::Model model, std::uint64_t spec_hash);
   Instant next_wake() const;
   View view() const;
+  /// Numbers are written: not paused, observing or led by another.
+  bool acts() const { return mode_.acts(); }
   const spec::Model& model() const { return model_; }
   /// What the policy learned that outlives a restart.
   policy::State learned() const { return policy::carried_over(policy_); }

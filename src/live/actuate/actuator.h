@@ -47,6 +47,9 @@ class Actuator {
   /// once.
   virtual void adopt() = 0;
   virtual void apply(const control::Apply& wanted) = 0;
+  /// Nobody may write any more (paused, observing, another leads): what is asked for and not in
+  /// force yet is dropped, not tried again.
+  virtual void hold() {}
   /// The router says a draining replica holds nothing any more.
   virtual void drained(ReplicaId id) = 0;
   virtual void sleep(ReplicaId id, int level) = 0;

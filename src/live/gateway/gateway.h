@@ -45,7 +45,7 @@ struct GatewayOptions {
   Duration quiet_wait = seconds(2);        ///< wall: a wait this short keeps its real status code
   Duration keep_alive_every = seconds(5);  ///< wall: between SSE comments
   Duration lost_grace = seconds(1);  ///< wall: a replica gone -> its open streams are broken off
-  Duration drain_delay{0};  ///< wall: shutdown() serves on this long, until clients know
+  Duration drain_delay{0};           ///< wall: shutdown() serves on this long, until clients know
   Duration drain_timeout = seconds(120);  ///< wall: shutdown() waits this long for what runs
 };
 

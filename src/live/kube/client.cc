@@ -12,6 +12,8 @@ using nlohmann::json;
 /// A watch without a word for longer than its own time-out has lost its server.
 constexpr Duration kWatchGrace = seconds(30);
 
+constexpr std::size_t kMostQuoted = 80;
+
 /// Who wrote which field is half of what lists and watches carry, and nobody here reads it.
 bool wanted(int, json::parse_event_t event, json& key) {
   return event != json::parse_event_t::key || key != "managedFields";
@@ -136,6 +138,9 @@ void KubeClient::send(const FlightPtr& flight, const Credential& credential) {
   request.tls = std::move(tls);
   request.total_timeout = call.timeout;
   request.idle_timeout = flight->watch_silence;
+  // Over HTTP/2 all calls and watches share a connection, and a time-out does not end it: one that
+  // a node or a load balancer dropped in silence would be used for ever (kubernetes/client-go#374).
+  request.http2 = false;
   request.max_response_bytes = flight->is_watch ? 0 : kMaxResponse;
   flight->curl =
       curl_.send(std::move(request),
@@ -210,7 +215,11 @@ void KubeClient::ended(const FlightPtr& flight) {
   }
   json body = flight->call.verb == "list" ? parse_collected(flight->body)
                                           : json::parse(flight->body, nullptr, false);
-  if (body.is_discarded()) body = json(flight->body);  // "ok", as /readyz says
+  if (!body.is_object()) {  // a proxy's page, say
+    return failed(flight, no_answer(flight->call, access_.server,
+                                    "answered with what is no JSON object: " +
+                                        flight->body.substr(0, kMostQuoted)));
+  }
   finish(flight, std::move(body));
 }
 

@@ -93,6 +93,7 @@ void Election::observe(const LeaseRecord& record, Instant now) {
   if (!seen_ || !known_.same_term_and_renewal(record)) observed_at_ = now;
   known_ = record;
   seen_ = exists_ = current_ = true;
+  if (!mine()) leads_until_ = kNoTerm;
 }
 
 void Election::soon(Instant now) {

@@ -39,7 +39,7 @@ struct ServerCore {
   std::size_t open_exchanges = 0;
   bool draining = false;
   bool parting = false;  // each connection ends with its next answer
-  bool shut = false;  // the HttpServer is gone: no callback leaves any more
+  bool shut = false;     // the HttpServer is gone: no callback leaves any more
   std::array<char, 64 << 10> read_buffer;
   std::string head_buffer;
   std::string plain_buffer;  // as read over TLS

@@ -40,7 +40,11 @@ class ClusterReport {
   /// At the next of them: at each once in kTurns.
   void look_on(const SightOf& sight_of);
   void announced(const std::string& model, const control::Announce& announce);
-  void lead(bool leading) { leading_ = leading; }
+  /// Who leads anew starts from what stands there: another may have written meanwhile.
+  void lead(bool leading) {
+    if (leading && !leading_) status_.forget_all();
+    leading_ = leading;
+  }
 
  private:
   struct Shown {

@@ -179,6 +179,19 @@ TEST_F(ClusterReportTest, who_does_not_lead_writes_nothing) {
   EXPECT_TRUE(shows("1/2"));
 }
 
+TEST_F(ClusterReportTest, who_leads_again_starts_from_what_another_wrote_meanwhile) {
+  follow();
+  ASSERT_TRUE(shows("1/2"));
+  report->lead(false);
+  json theirs = *server.find(models.api_version, models.plural, "serve", "m");
+  theirs["status"]["replicas"] = "0/7";
+  server.put(models.api_version, models.plural, theirs);
+  ASSERT_TRUE(
+      until([&] { return followed->find("m")->object.status.find("0/7") != std::string::npos; }));
+  report->lead(true);
+  EXPECT_TRUE(shows("1/2"));
+}
+
 TEST_F(ClusterReportTest, what_could_not_be_written_is_written_later_as_it_is_then) {
   follow();
   server.fault = [](const net::Request& request) -> std::optional<kube::Answer> {

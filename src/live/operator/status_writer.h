@@ -48,6 +48,7 @@ class StatusWriter {
   /// Whether show() would write a status that differs in its numbers alone.
   bool numbers_due(const std::string& key, Instant now) const;
   void forget(const std::string& key) { told_.erase(key); }
+  void forget_all() { told_.clear(); }
   std::size_t writes() const { return writes_; }
   int in_flight() const { return in_flight_; }
 

@@ -293,6 +293,9 @@ void ModelRun::feed(control::Event event) {
     controller_.handle(next, now, actions);
     if (parts_.tape != nullptr) parts_.tape->control(name(), next, now, actions);
     for (const auto& action : actions) perform(action);
+    const bool acted = std::exchange(acts_, controller_.acts());
+    if (!acted || acts_) continue;
+    for (auto& variant : variants_) variant.actuator->hold();
   }
   schedule();
   if (parts_.handled) parts_.handled(*this);

@@ -176,6 +176,7 @@ class ModelRun {
   std::int64_t scale_ups_ = 0, scale_downs_ = 0;
   std::deque<control::Event> events_;
   bool feeding_ = false, closing_ = false, look_pending_ = false, decided_ = false;
+  bool acts_ = true;                  ///< the controller may write
   bool spread_ = false;               ///< ticks have their own moment
   Instant next_look_;                 ///< mono; at the latest
   Instant began_ = Instant::never();  ///< mono

@@ -55,14 +55,16 @@ void KubernetesActuator::forget() {
     world_.loop.cancel(*timer);
     *timer = net::Loop::TimerId::kNone;
   }
+  write_ = kube::KubeClient::CallId::kNone;
   working_ = looking_ = troubled_ = false;
 }
 
-void KubernetesActuator::call(kube::ApiCall call, std::function<void(Answer)> answered) {
-  client_->call(std::move(call),
-                [alive = std::weak_ptr(alive_), answered = std::move(answered)](Answer answer) {
-                  if (!alive.expired()) answered(std::move(answer));
-                });
+kube::KubeClient::CallId KubernetesActuator::call(kube::ApiCall call,
+                                                  std::function<void(Answer)> answered) {
+  return client_->call(std::move(call), [alive = std::weak_ptr(alive_),
+                                         answered = std::move(answered)](Answer answer) {
+    if (!alive.expired()) answered(std::move(answer));
+  });
 }
 
 void KubernetesActuator::adopt() {
@@ -184,16 +186,31 @@ void KubernetesActuator::reload(const spec::Model& model, const spec::Variant& v
   model_ = model.name;
   variant_ = variant;
   if (same || stopping_) return;
+  client_ = std::move(*client);
+  start_over();
+}
+
+/// Nothing that was known of the target holds.
+void KubernetesActuator::start_over() {
   forget();
   for (auto& [key, pod] : pods_) end(pod);
   pods_.clear();
   ended_.clear();
-  client_ = std::move(*client);
   resource_ = {};
   in_force_ = -1;
   failures_ = 0;
   adopting_ = true;
   if (started_) resolve();
+}
+
+/// Deleted and made anew with other labels, its pods are others.
+bool KubernetesActuator::selects_others(const json& scale) {
+  const std::string now = kube::text(scale, "status", "selector");
+  if (!target().selector.empty() || now.empty() || now == selector_) return false;
+  net::log(net::Level::kWarn, "the target selects other pods now",
+           {{"model", model_}, {"variant", variant_.name}, {"from", selector_}, {"to", now}});
+  start_over();
+  return true;
 }
 
 std::vector<ReplicaInfo> KubernetesActuator::replicas() const {

@@ -95,6 +95,7 @@ class KubernetesActuator final : public Actuator {
 
   void adopt() override;
   void apply(const control::Apply& wanted) override;
+  void hold() override;
   void drained(ReplicaId id) override;
   void sleep(ReplicaId id, int level) override;
   void wake(ReplicaId id) override;
@@ -117,7 +118,8 @@ class KubernetesActuator final : public Actuator {
   struct Pod {
     ReplicaInfo info;
     PodView view;
-    bool told = false;  ///< info.state was reported
+    bool told = false;    ///< info.state was reported
+    bool served = false;  ///< was ready once: what comes now is no start
     control::StartFrom found = control::StartFrom::kCold;
     bool looked = false;  ///< at its node
     PodEvents said;
@@ -142,8 +144,10 @@ class KubernetesActuator final : public Actuator {
   const spec::KubernetesTarget& target() const {
     return std::get<spec::KubernetesTarget>(variant_.target);
   }
-  void call(kube::ApiCall call, std::function<void(Answer)> answered);
+  kube::KubeClient::CallId call(kube::ApiCall call, std::function<void(Answer)> answered);
   void forget();
+  void start_over();
+  bool selects_others(const nlohmann::json& scale);
 
   // The target: which collection it is in, which pods are its own (target.cc).
   void resolve();
@@ -210,10 +214,10 @@ class KubernetesActuator final : public Actuator {
   kube::Resource resource_;                   ///< of the target; empty plural: not known yet
   std::unique_ptr<kube::Follower> follower_;  ///< of the target's pods
   std::map<std::string, Pod> pods_;
-  std::set<std::string> ended_;  ///< uids of pods that ended and linger
-  std::string selector_;         ///< of the target's pods
-  Instant next_sleep_;           ///< world; an engine refused to
-  bool nodes_refused_ = false;   ///< and that was said
+  std::map<std::string, std::string> ended_;  ///< pods that ended and linger: key and uid
+  std::string selector_;                      ///< of the target's pods
+  Instant next_sleep_;                        ///< world; an engine refused to
+  bool nodes_refused_ = false;                ///< and that was said
   bool adopting_ = true, troubled_ = false;
   kube::Outages::Part outage_;  ///< that keeps us from following, and others
   std::string told_;            ///< trouble of our own, said last
@@ -221,6 +225,7 @@ class KubernetesActuator final : public Actuator {
 
   std::int64_t wanted_ = -1, in_force_ = -1;  ///< -1: none yet
   std::set<ReplicaId> victims_;
+  kube::KubeClient::CallId write_ = kube::KubeClient::CallId::kNone;  ///< of the number
   bool working_ = false, looking_ = false, started_ = false, stopping_ = false;
   bool capacity_told_ = false;  ///< the timer tells it again; else it waits for the first time
   int marks_left_ = 0, conflicts_ = 0, failures_ = 0;

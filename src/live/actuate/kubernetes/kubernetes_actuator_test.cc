@@ -328,6 +328,52 @@ TEST_F(KubernetesTest, a_right_that_is_missing_is_named_and_once_granted_all_goe
   }
 }
 
+TEST_F(KubernetesTest, what_was_refused_is_not_written_once_nobody_may_write) {
+  ONLY_IN_THIS_PROCESS(site.given);
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(ready(1));
+  site.server.forbid = {"patch deployments/scale"};
+  world.applied.clear();
+  actuator->apply({"h100", Replicas(3), {}});
+  ASSERT_TRUE(refused());
+  actuator->hold();
+  site.server.forbid.clear();
+  ASSERT_TRUE(world.until([&] { return world.applied.back().ok == 1; }));
+  EXPECT_EQ(world.applied.back().replicas, 1) << "the number that stands";
+  int looks = 0;
+  site.server.fault = [&](const net::Request& request) -> std::optional<kube::Answer> {
+    looks += request.method == "GET" && request.path.ends_with("/scale") ? 1 : 0;
+    return std::nullopt;
+  };
+  ASSERT_TRUE(world.until([&] { return looks == 5; })) << "longer than until its retry";
+  EXPECT_EQ(site.replicas(), 1);
+}
+
+TEST_F(KubernetesTest, one_that_was_ready_before_has_no_start_to_tell) {
+  ONLY_IN_THIS_PROCESS(site.given);
+  auto actuator = site.make();
+  actuator->adopt();
+  actuator->apply({"h100", Replicas(1), {}});
+  ASSERT_TRUE(ready(1));
+  EXPECT_GE(world.last.begin()->second.stages.total.count(), 0) << "its start";
+  auto set_ready = [&](const char* ready) {
+    const json pod = site.cluster.pods(site.ns)[0];
+    json conditions = pod["status"]["conditions"];
+    for (json& condition : conditions) {
+      if (condition["type"] == "Ready") condition["status"] = ready;
+    }
+    site.cluster.set_status(site.ns, pod["metadata"]["name"], {{"conditions", conditions}});
+  };
+  set_ready("False");
+  ASSERT_TRUE(world.until(
+      [&] { return world.last.begin()->second.state == control::ReplicaState::kFailed; }));
+  set_ready("True");
+  ASSERT_TRUE(ready(1));
+  EXPECT_LT(world.last.begin()->second.stages.total.count(), 0) << "no start";
+}
+
 TEST_F(KubernetesTest, any_kind_with_a_scale_will_do) {
   ONLY_IN_THIS_PROCESS(site.given);
   json definition = json::parse(R"({"metadata": {"name": "groups.example.org"}, "spec": {
@@ -349,7 +395,13 @@ TEST_F(KubernetesTest, any_kind_with_a_scale_will_do) {
   actuator->apply({"h100", Replicas(6), {}});
   ASSERT_TRUE(world.until([&] { return !world.applied.empty(); }));
   EXPECT_EQ(world.applied[0].ok, 1) << said();
-  EXPECT_EQ((*site.server.find("example.org/v1", "groups", "serve", "g"))["spec"]["replicas"], 6);
+  json group = *site.server.find("example.org/v1", "groups", "serve", "g");
+  EXPECT_EQ(group["spec"]["replicas"], 6);
+
+  site.cluster.deploy(site.ns, "other", 2);
+  group["status"]["selector"] = "app=other";
+  site.server.put("example.org/v1", "groups", group);
+  EXPECT_TRUE(ready(2)) << "made anew with other labels it is followed there";
 }
 
 TEST_F(KubernetesTest, another_target_in_a_new_spec_is_followed_instead) {

@@ -17,7 +17,7 @@ void KubernetesActuator::seen(const std::string& key, const nlohmann::json& obje
     removed(key);  // the same name, another pod: a StatefulSet's
     it = pods_.end();
   }
-  if (ended_.contains(view.uid)) return;
+  if (auto old = ended_.find(key); old != ended_.end() && old->second == view.uid) return;
   bool came = false;
   if (it == pods_.end()) {
     if (view.ended) return;  // of before our time
@@ -40,7 +40,7 @@ void KubernetesActuator::seen(const std::string& key, const nlohmann::json& obje
   look_at_start(key, it->second);
   advance(it->second);
   if (it->second.view.ended) {
-    ended_.insert(it->second.view.uid);  // the object may stay for long; it is no replica any more
+    ended_[key] = it->second.view.uid;  // the object may stay for long; it is no replica any more
     end(it->second);
     pods_.erase(it);
   }
@@ -49,6 +49,7 @@ void KubernetesActuator::seen(const std::string& key, const nlohmann::json& obje
 }
 
 void KubernetesActuator::removed(const std::string& key) {
+  ended_.erase(key);
   auto it = pods_.find(key);
   if (it == pods_.end()) return;
   end(it->second);
@@ -149,7 +150,7 @@ void KubernetesActuator::advance(Pod& pod) {
   if (view.ready) info.address = {view.ip, static_cast<std::uint16_t>(target().port)};
   if (rests(pod)) return;
   if (view.ready && info.state != ReplicaState::kReady) {
-    info.stages = stages_of(view, pod.said.pulls);
+    info.stages = pod.served ? control::StageTimes{} : stages_of(view, pod.said.pulls);
     info.stages.from = pod.found;
     for (auto* stage : {&info.stages.procurement, &info.stages.image, &info.stages.weights,
                         &info.stages.engine, &info.stages.total}) {
@@ -161,6 +162,7 @@ void KubernetesActuator::advance(Pod& pod) {
 
 void KubernetesActuator::report(Pod& pod, ReplicaState state) {
   pod.told = true;
+  pod.served = pod.served || state == ReplicaState::kReady;
   pod.info.state = state;
   reporter_.replica(pod.info);
 }

@@ -16,7 +16,7 @@ constexpr Duration kLongestBackOff = seconds(60);
 
 /// Zero is not written (omitempty).
 std::int64_t replicas_in(const json& scale) {
-  return scale.value("spec", json::object()).value("replicas", std::int64_t{0});
+  return kube::whole_number(kube::part(scale, "spec"), "replicas").value_or(0);
 }
 
 }  // namespace
@@ -31,6 +31,17 @@ void KubernetesActuator::apply(const control::Apply& wanted) {
   if (working_) return;  // the number asked last goes next
   if (wanted_ == in_force_) return reporter_.applied({variant_.name, wanted_, 1, ""});
   work();
+}
+
+/// A write under way may have gone through for all that: the next look tells.
+void KubernetesActuator::hold() {
+  if (wanted_ == in_force_) return;
+  wanted_ = in_force_;
+  victims_.clear();
+  if (in_force_ >= 0) reporter_.applied({variant_.name, in_force_, 1, ""});
+  if (write_ == kube::KubeClient::CallId::kNone) return;
+  client_->cancel(std::exchange(write_, kube::KubeClient::CallId::kNone));
+  working_ = false;
 }
 
 /// One write at a time, and only once the pods are known: victims are among them.
@@ -74,7 +85,9 @@ void KubernetesActuator::set_cost(const Pod& pod, const std::string& cost) {
 void KubernetesActuator::read_scale() {
   call(kube::get(resource_, target().name, "scale"), [this](Answer answer) {
     if (!answer) return not_applied(answer.error().message);
+    if (selects_others(*answer)) return;
     std::int64_t now = replicas_in(*answer);
+    if (wanted_ < 0) return stands(now);  // taken back meanwhile
     if (in_force_ >= 0 && now != in_force_) return foreign(now);
     if (now == wanted_) return in_force(now);
     // Decided before any pod was seen, where the list took long: that may raise, never lower.
@@ -90,13 +103,15 @@ void KubernetesActuator::write_scale(std::int64_t now, const std::string& versio
             {"variant", variant_.name},
             {"from", std::to_string(now)},
             {"to", std::to_string(wanted_)}});
-  call(kube::patch(resource_, target().name, kube::PatchType::kMerge, change, "scale", "tidegate"),
-       [this, replicas = wanted_](Answer answer) {
-         if (answer) return in_force(replicas);
-         // Most writes in between are of the status, by its own controller: look again.
-         if (answer.error().conflict() && ++conflicts_ <= kMaxConflicts) return read_scale();
-         not_applied(answer.error().message);
-       });
+  write_ = call(
+      kube::patch(resource_, target().name, kube::PatchType::kMerge, change, "scale", "tidegate"),
+      [this, replicas = wanted_](Answer answer) {
+        write_ = kube::KubeClient::CallId::kNone;
+        if (answer) return in_force(replicas);
+        // Most writes in between are of the status, by its own controller: look again.
+        if (answer.error().conflict() && ++conflicts_ <= kMaxConflicts) return read_scale();
+        not_applied(answer.error().message);
+      });
 }
 
 void KubernetesActuator::in_force(std::int64_t replicas) {
@@ -160,6 +175,7 @@ void KubernetesActuator::look() {
   call(kube::get(resource_, target().name, "scale"), [this](Answer answer) {
     looking_ = false;
     if (!answer || working_) return;  // a write under way looks for itself
+    if (selects_others(*answer)) return;
     if (std::int64_t now = replicas_in(*answer); now != in_force_) foreign(now);
   });
 }

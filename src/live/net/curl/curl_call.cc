@@ -7,7 +7,8 @@
 namespace tidegate::net {
 namespace {
 
-constexpr long kTcpKeepAliveSeconds = 30;
+// Nine probes that nobody answers end a connection.
+constexpr long kTcpKeepAliveSeconds = 30, kTcpProbeSeconds = 10;
 
 long milliseconds(Duration d) { return static_cast<long>((d.count() + 999'999) / 1'000'000); }
 
@@ -69,6 +70,8 @@ void set_pem(CURL* easy, CURLoption option, const std::string& pem) {
 
 void set_tls(Call& call, const Tls& tls) {
   CURL* easy = call.easy;
+  // The system's directory of CAs is beside a CA that is given otherwise.
+  if (!(tls.ca_pem + tls.ca_file).empty()) curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   if (!tls.ca_pem.empty()) {
     set_pem(easy, CURLOPT_CAINFO_BLOB, tls.ca_pem);
   } else if (!tls.ca_file.empty()) {
@@ -131,7 +134,10 @@ void set_options(Call& call) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kTcpKeepAliveSeconds);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kTcpProbeSeconds);
+  curl_easy_setopt(
+      easy, CURLOPT_HTTP_VERSION,
+      static_cast<long>(request.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call.words);
   if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {

@@ -42,6 +42,7 @@ struct CurlRequest {
   Duration connect_timeout = seconds(10);
   Duration total_timeout{0};           ///< 0: none
   Duration idle_timeout{0};            ///< longest pause, also before the head; 0: none
+  bool http2 = true;                   ///< where the server speaks it
   std::size_t max_response_bytes = 0;  ///< 0: none; over it kProtocol
 };
 

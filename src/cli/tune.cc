@@ -35,6 +35,9 @@ std::string samples_of(const spec::ColdStart& cold) {
   add(cold.procurement);
   add(cold.image);
   add(cold.engine);
+  for (const auto* spread : {&cold.engine_cached, &cold.wake_level1, &cold.wake_level2}) {
+    if (*spread) add(**spread);
+  }
   if (cold.weights.time) add(*cold.weights.time);
   return out;
 }

@@ -146,6 +146,8 @@ void Controller::set_model(spec::Model model, std::uint64_t spec_hash) {
   bool same_law = model.scaling.policy == model_.scaling.policy &&
                   model.scaling.metrics == model_.scaling.metrics &&
                   from.size() == model_.variants.size();
+  // What a policy remembers is by the variant's place.
+  for (std::size_t i = 0; i < from.size(); ++i) same_law = same_law && from[i].value_or(i) == i;
   if (!same_law) policy_ = {};
   memory_ = std::move(memory);
   ledger_.remap(from);

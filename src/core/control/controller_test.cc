@@ -324,6 +324,20 @@ TEST(Controller, ANewSpecKeepsWhatItKnowsByName) {
   EXPECT_EQ(bench.last_apply("new"), 3);
 }
 
+TEST(Controller, VariantsInAnotherOrderAreNotTakenForOneAnother) {
+  spec::Model model = model_with(0, 20, 2);
+  model.scaling.policy = spec::PolicyKind::kHpa;
+  Bench bench(model);
+  bench.observe(0, 20, 0);
+  const std::int64_t cheap = bench.last_apply("v0"), dear = bench.last_apply("v1");
+  ASSERT_GT(cheap, dear);
+  std::swap(model.variants[0], model.variants[1]);
+  bench.controller.set_model(model, 2);
+  bench.send(SpecChanged{}, 1);
+  EXPECT_EQ(bench.last_apply("v0"), cheap);
+  EXPECT_EQ(bench.last_apply("v1"), dear);
+}
+
 TEST(Controller, UnchangedDecisionsAreRecordedOnceAMinute) {
   Bench bench(model_with(1, 20));
   for (int t = 0; t <= 120; ++t) bench.observe(t, 0, 0);

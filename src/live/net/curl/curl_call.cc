@@ -148,7 +148,9 @@ void set_options(Call& call) {
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   call.fields = curl_slist_append(call.fields, "Expect:");
   for (const auto& [name, value] : request.headers.all()) {
-    call.fields = curl_slist_append(call.fields, (name + ": " + value).c_str());
+    std::string field = name;
+    field.append(": ").append(value);
+    call.fields = curl_slist_append(call.fields, field.c_str());
   }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call.fields);
   if (!request.proxy.empty()) {
